@@ -1,0 +1,163 @@
+import { copyIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+
+import { formatLatency } from '../format.js';
+import type { PanelState } from '../state.js';
+import { objectNotice, objectWord, toneOf } from '../wording.js';
+import { Doc } from './Doc.js';
+import { Dot } from './Dot.js';
+import { useStore } from './hooks.js';
+import { Attributes, Methods } from './Members.js';
+import { Notice } from './Notice.js';
+import type { IPart } from './part.js';
+
+/** The section about the selected object. */
+export function Details(part: IPart): React.JSX.Element {
+  const { store, trans } = part;
+  const state = useStore(store);
+  const name = state.objectName;
+  return (
+    <div className="pyronb-Section pyronb-mod-scroll">
+      {name === null ? (
+        <p className="pyronb-Placeholder">{trans.__('Select an object to see its methods and attributes.')}</p>
+      ) : (
+        // A new object begins with its texts folded again, hence the key.
+        <Card key={name} {...part} state={state} name={name} />
+      )}
+    </div>
+  );
+}
+
+interface ICardProps extends IPart {
+  state: PanelState;
+  name: string;
+}
+
+/** What is known at once from the name server, then what the object itself told. */
+function Card(props: ICardProps): React.JSX.Element {
+  const { store, trans, state, name } = props;
+  const { object, objectCondition } = state;
+  const { kind } = objectCondition;
+  const latency = object?.latency ?? null;
+  return (
+    <article className="pyronb-Card" data-pyronb-object={name}>
+      <h2 className="pyronb-Card-name">{name}</h2>
+      <div className="pyronb-Card-state" role="status">
+        <Dot tone={toneOf(kind)} word={objectWord(kind, trans)} />
+        {kind === 'ok' && latency !== null && (
+          <span className="pyronb-Card-latency" title={trans.__('The time that connecting took')}>
+            {formatLatency(latency)}
+          </span>
+        )}
+      </div>
+      <Buttons {...props} />
+      {kind !== 'ok' && kind !== 'loading' && (
+        <Notice
+          kind={kind}
+          tone={toneOf(kind)}
+          wording={objectNotice(objectCondition, trans)}
+          action={{
+            label: trans.__('Try again'),
+            run: () => store.refresh()
+          }}
+        />
+      )}
+      <Facts {...props} />
+      {object && (
+        <>
+          <Doc text={object.doc} trans={trans} />
+          <Methods methods={object.methods} trans={trans} />
+          <Attributes attributes={object.attributes} trans={trans} />
+        </>
+      )}
+    </article>
+  );
+}
+
+function Buttons({ actions, trans, name }: ICardProps): React.JSX.Element {
+  return (
+    <div className="pyronb-Buttons">
+      <button
+        type="button"
+        className="pyronb-Button pyronb-mod-accept"
+        title={trans.__('Insert a cell that connects to this object')}
+        onClick={() => void actions.insert(name)}
+      >
+        {trans.__('Insert')}
+      </button>
+      <button
+        type="button"
+        className="pyronb-Button"
+        title={trans.__('Insert a cell that connects, and run it')}
+        onClick={() => void actions.insert(name, true)}
+      >
+        {trans.__('Insert and run')}
+      </button>
+      <button
+        type="button"
+        className="pyronb-Button"
+        title={trans.__('Copy the code that connects to this object')}
+        onClick={() => actions.copyCode(name)}
+      >
+        {trans.__('Copy code')}
+      </button>
+    </div>
+  );
+}
+
+/** The short facts, as pairs of a word and a value. */
+function Facts(props: ICardProps): React.JSX.Element {
+  const { store, actions, trans, state, name } = props;
+  const { object } = state;
+  const entry = store.entry(name);
+  const uri = entry?.uri ?? object?.uri ?? '';
+  const tags = entry?.tags ?? object?.tags ?? [];
+  return (
+    <dl className="pyronb-Facts">
+      {uri && (
+        <Fact field="uri" word={trans.__('URI')}>
+          <code className="pyronb-Facts-uri" title={uri}>
+            {uri}
+          </code>
+          <button
+            type="button"
+            className="pyronb-IconButton"
+            aria-label={trans.__('Copy URI')}
+            title={trans.__('Copy URI')}
+            onClick={() => actions.copyUri(name)}
+          >
+            <copyIcon.react tag="span" aria-hidden="true" />
+          </button>
+        </Fact>
+      )}
+      {object?.class_name && (
+        <Fact field="class" word={trans.__('Class')}>
+          <code>{object.class_name}</code>
+        </Fact>
+      )}
+      {object?.server && (
+        <Fact field="server" word={trans.__('Server')}>
+          {object.server}
+        </Fact>
+      )}
+      {tags.length > 0 && (
+        <Fact field="tags" word={trans.__('Tags')}>
+          {tags.map((tag, place) => (
+            <span key={place} className="pyronb-Tag">
+              {tag}
+            </span>
+          ))}
+        </Fact>
+      )}
+    </dl>
+  );
+}
+
+function Fact(props: { field: string; word: string; children: React.ReactNode }): React.JSX.Element {
+  return (
+    <>
+      <dt>{props.word}</dt>
+      <dd data-pyronb-field={props.field}>{props.children}</dd>
+    </>
+  );
+}

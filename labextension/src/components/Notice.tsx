@@ -1,0 +1,38 @@
+import React from 'react';
+
+import type { Kind } from '../condition.js';
+import type { Tone, Wording } from '../wording.js';
+
+interface INoticeProps {
+  kind: Kind | 'version-mismatch' | 'no-match' | 'nothing-selected';
+  tone: Tone;
+  wording: Wording;
+  /** A last line in small print, such as when the next try is due. */
+  note?: string;
+  action?: { label: string; run: () => void };
+}
+
+/** A state in words: what is the matter, why, what helps, and one button. */
+export function Notice(props: INoticeProps): React.JSX.Element {
+  const { kind, tone, wording, note, action } = props;
+  return (
+    <div
+      className="pyronb-Notice"
+      data-pyronb-kind={kind}
+      data-pyronb-tone={tone}
+    >
+      <div role="status">
+        <div className="pyronb-Notice-title">{wording.title}</div>
+        {wording.reason && <p className="pyronb-Notice-reason">{wording.reason}</p>}
+        {wording.hint && <p className="pyronb-Notice-hint">{wording.hint}</p>}
+      </div>
+      {wording.code && <pre className="pyronb-Code">{wording.code}</pre>}
+      {action && (
+        <button type="button" className="pyronb-Button" onClick={action.run}>
+          {action.label}
+        </button>
+      )}
+      {note && <div className="pyronb-Notice-note">{note}</div>}
+    </div>
+  );
+}

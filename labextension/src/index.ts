@@ -1,0 +1,87 @@
+/** The plugin: makes the pieces and joins them. Everything but the application itself may be missing. */
+
+import { ILayoutRestorer } from '@jupyterlab/application';
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { Actions } from './actions.js';
+import { ServerApi } from './api.js';
+import { addCommands, CommandIDs } from './commands.js';
+import { NotebookWriter } from './notebook.js';
+import { PyroPanel } from './sidebar.js';
+import { Store } from './state.js';
+
+const PLUGIN_ID = 'pyronb-lab:plugin';
+
+// Below the file browser, the running kernels and the table of contents.
+const RANK = 650;
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: PLUGIN_ID,
+  description: 'A panel with the objects of a Pyro name server.',
+  autoStart: true,
+  optional: [
+    ILayoutRestorer,
+    ICommandPalette,
+    INotebookTracker,
+    ISettingRegistry,
+    ITranslator
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    tracker: INotebookTracker | null,
+    registry: ISettingRegistry | null,
+    givenTranslator: ITranslator | null
+  ) => {
+    const translator = givenTranslator ?? nullTranslator;
+    const trans = translator.load('pyronb');
+    const store = new Store(new ServerApi(app.serviceManager.serverSettings));
+    const writer = new NotebookWriter(app, tracker, trans);
+    const actions = new Actions(store, writer, trans);
+    const panel = new PyroPanel({ store, actions, trans }, translator);
+
+    app.shell.add(panel, 'left', { rank: RANK, type: 'Pyro Objects' });
+    restorer?.add(panel, panel.id);
+    const open = () => app.shell.activateById(panel.id);
+    addCommands(app.commands, store, actions, open, trans);
+
+    const category = trans.__('Pyro');
+    for (const command of Object.values(CommandIDs)) {
+      palette?.addItem({ command, category });
+    }
+    if (registry) {
+      followSettings(registry, store, actions);
+    }
+  }
+};
+
+/** Applies the settings now and whenever they change; without them the defaults stay in force. */
+function followSettings(
+  registry: ISettingRegistry,
+  store: Store,
+  actions: Actions
+): void {
+  const apply = (settings: ISettingRegistry.ISettings) => {
+    const { interval, treeSeparator, runAfterInsert } = settings.composite;
+    store.setInterval(interval as number);
+    store.setSeparator(treeSeparator as string);
+    actions.runAfterInsert = runAfterInsert as boolean;
+  };
+  registry.load(PLUGIN_ID).then(
+    settings => {
+      apply(settings);
+      settings.changed.connect(apply);
+    },
+    reason => console.error(`No settings for ${PLUGIN_ID}.`, reason)
+  );
+}
+
+export default plugin;

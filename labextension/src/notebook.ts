@@ -1,0 +1,134 @@
+/** Puts code into the current notebook. The only file that knows notebooks and kernels. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { NotebookActions } from '@jupyterlab/notebook';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+/** Makes the source of the new cell out of the sources of all code cells. */
+export type MakeCode = (sources: string[]) => string;
+
+export class NotebookWriter {
+  constructor(
+    private _app: JupyterFrontEnd,
+    private _tracker: INotebookTracker | null,
+    private _trans: TranslationBundle
+  ) {}
+
+  /** The sources of the code cells of the current notebook; none without a notebook. */
+  sources(): string[] {
+    const panel = this._tracker?.currentWidget;
+    return panel ? sourcesOf(panel) : [];
+  }
+
+  /** Inserts a cell into the current notebook and runs it if asked; offers a new notebook when there is none. */
+  async insert(makeCode: MakeCode, run: boolean): Promise<void> {
+    const panel = this._tracker?.currentWidget;
+    if (panel) {
+      await this._insertInto(panel, makeCode, run);
+      return;
+    }
+    Notification.warning(
+      this._trans.__('No notebook is open to insert the code into.'),
+      {
+        autoClose: 8000,
+        actions: [
+          {
+            label: this._trans.__('New notebook'),
+            displayType: 'accent',
+            callback: () => void this._insertIntoNew(makeCode, run)
+          }
+        ]
+      }
+    );
+  }
+
+  private async _insertIntoNew(
+    makeCode: MakeCode,
+    run: boolean
+  ): Promise<void> {
+    const { kernelspecs } = this._app.serviceManager;
+    await kernelspecs.ready;
+    const specs = Object.values(kernelspecs.specs?.kernelspecs ?? {});
+    const python = specs.filter(spec => isPython(spec?.language));
+    const preferred =
+      python.find(spec => spec?.name === kernelspecs.specs?.default) ??
+      python[0];
+    const panel: NotebookPanel | undefined = await this._app.commands.execute(
+      'notebook:create-new',
+      { kernelName: preferred?.name ?? '', activate: true }
+    );
+    // Notebook 7 opens a browser tab of its own, which this page cannot write into.
+    if (panel?.context) {
+      await this._insertInto(panel, makeCode, run);
+    }
+  }
+
+  private async _insertInto(
+    panel: NotebookPanel,
+    makeCode: MakeCode,
+    run: boolean
+  ): Promise<void> {
+    await panel.context.ready;
+    if (run) {
+      // A cell that is run while its kernel starts may silently not run.
+      await panel.sessionContext.ready;
+    }
+    const language = languageOf(panel);
+    if (language !== '' && !isPython(language)) {
+      Notification.warning(
+        this._trans.__(
+          'The kernel of %1 speaks %2; pyronb needs a Python kernel.',
+          panel.title.label,
+          language
+        ),
+        { autoClose: 8000 }
+      );
+      return;
+    }
+    writeCell(panel, makeCode(sourcesOf(panel)));
+    this._app.shell.activateById(panel.id);
+    if (run) {
+      await NotebookActions.run(panel.content, panel.sessionContext);
+    }
+  }
+}
+
+/** Writes into the active cell if it is empty, or into a new one below it, and brings it on view. */
+function writeCell(panel: NotebookPanel, code: string): void {
+  const notebook = panel.content;
+  const active = notebook.activeCell?.model;
+  const reuse =
+    active?.type === 'code' && active.sharedModel.getSource().trim() === '';
+  if (reuse) {
+    notebook.deselectAll();
+  } else {
+    NotebookActions.insertBelow(notebook);
+  }
+  const cell = notebook.activeCell!;
+  cell.model.sharedModel.setSource(code);
+  void notebook.scrollToCell(cell, 'smart');
+}
+
+function sourcesOf(panel: NotebookPanel): string[] {
+  const cells = [...(panel.model?.cells ?? [])];
+  return cells
+    .filter(cell => cell.type === 'code')
+    .map(cell => cell.sharedModel.getSource());
+}
+
+/** The language of the kernel, or of the one that is about to start; empty when nobody knows. */
+function languageOf(panel: NotebookPanel): string {
+  const { session, kernelPreference, specsManager } = panel.sessionContext;
+  const name = session?.kernel?.name ?? kernelPreference.name ?? '';
+  return (
+    specsManager.specs?.kernelspecs[name]?.language ??
+    panel.model?.defaultKernelLanguage ??
+    ''
+  );
+}
+
+function isPython(language: string | undefined): boolean {
+  return /python/i.test(language ?? '');
+}

@@ -1,0 +1,99 @@
+/** The panel: header, names and object, put together from React components. It decides when the store polls. */
+
+import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
+import type { ITranslator } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
+import type { AccordionPanel } from '@lumino/widgets';
+import React from 'react';
+
+import { Details } from './components/Details.js';
+import { Header } from './components/Header.js';
+import { Names } from './components/Names.js';
+import type { IPart } from './components/part.js';
+import { pyroIcon } from './icon.js';
+
+export class PyroPanel extends SidePanel {
+  constructor(
+    private _part: IPart,
+    translator: ITranslator
+  ) {
+    super({ translator });
+    const { trans } = _part;
+    this.id = 'pyronb-panel';
+    this.addClass('pyronb-Panel');
+    this.title.icon = pyroIcon;
+    this.title.caption = trans.__('Pyro objects');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', trans.__('Pyro objects'));
+
+    this.header.addWidget(widget(Header, _part));
+    const names = widget(Names, _part);
+    names.title.label = trans.__('Names');
+    names.addClass('pyronb-Names');
+    const details = widget(Details, _part);
+    details.title.label = trans.__('Object');
+    details.addClass('pyronb-Details');
+    this.addWidget(names);
+    this.addWidget(details);
+    (this.content as AccordionPanel).setRelativeSizes([1, 1]);
+  }
+
+  /** Puts the keyboard into the search box. */
+  focusSearch(): void {
+    this.node
+      .querySelector<HTMLInputElement>('.pyronb-Search-input')
+      ?.focus({ preventScroll: true });
+  }
+
+  override dispose(): void {
+    this._part.store.dispose();
+    super.dispose();
+  }
+
+  handleEvent(event: Event): void {
+    const { key, target } = event as KeyboardEvent;
+    const typing = target instanceof HTMLInputElement;
+    if (event.type === 'keydown' && key === '/' && !typing) {
+      event.preventDefault();
+      this.focusSearch();
+    }
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.focusSearch();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.node.addEventListener('keydown', this);
+    // A panel that is moved to the other side is attached without being shown anew.
+    if (this.isVisible) {
+      this._part.store.start();
+    }
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    this.node.removeEventListener('keydown', this);
+    this._part.store.stop();
+    super.onBeforeDetach(message);
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._part.store.start();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this._part.store.stop();
+  }
+}
+
+function widget(
+  Component: (props: IPart) => React.JSX.Element,
+  part: IPart
+): ReactWidget {
+  return ReactWidget.create(React.createElement(Component, part));
+}
+

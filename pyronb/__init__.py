@@ -1,0 +1,69 @@
+"""pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5.
+
+This is the list of public names; there is no logic here but the hooks through which IPython and Jupyter find their parts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from pyronb import errors
+from pyronb.config import config
+from pyronb.context import current_context
+from pyronb.futures import FutureResult
+from pyronb.nameserver.start import startNS, startNSloop
+from pyronb.rpc.blob import SerializedBlob
+from pyronb.serializers.base import SerializerBase
+from pyronb.server.daemon import Daemon
+from pyronb.server.exposure import behavior, callback, expose, oneway
+from pyronb.server.serve import serveSimple
+from pyronb.sync.lookup import locateNS, resolve
+from pyronb.sync.proxy import Proxy, batch
+from pyronb.tracebacks import getPyroTraceback
+from pyronb.uri import URI
+from pyronb.version import __version__
+
+__all__ = [
+    "URI",
+    "Daemon",
+    "FutureResult",
+    "Proxy",
+    "SerializedBlob",
+    "SerializerBase",
+    "__version__",
+    "batch",
+    "behavior",
+    "callback",
+    "config",
+    "current_context",
+    "errors",
+    "expose",
+    "getPyroTraceback",
+    "locateNS",
+    "oneway",
+    "resolve",
+    "serveSimple",
+    "startNS",
+    "startNSloop",
+]
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Do what ``%load_ext pyronb`` asks for."""
+    importlib.import_module("pyronb.jupyter.ipython.extension").load_ipython_extension(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Do what ``%unload_ext pyronb`` asks for."""
+    importlib.import_module("pyronb.jupyter.ipython.extension").unload_ipython_extension(ipython)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Tell JupyterLab where the built front end lies."""
+    return [{"src": "labextension", "dest": "pyronb-lab"}]
+
+
+def _jupyter_server_extension_points() -> Any:
+    """Tell the Jupyter server what its extension is."""
+    return importlib.import_module("pyronb.jupyter.server.extension")._jupyter_server_extension_points()

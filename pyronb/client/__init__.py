@@ -1,0 +1,1 @@
+"""What a client does, as generator procedures that ask for effects. Pure: drivers grant the effects elsewhere."""

@@ -1,0 +1,84 @@
+"""Effects: what a procedure asks its driver to do, in imperatives.
+
+A procedure is a generator. It yields an effect and is resumed with the answer, or with the exception that granting the
+effect raised. One procedure so serves blocking sockets and asyncio alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pyronb.client.link import Link
+from pyronb.uri import URI
+from pyronb.wire.message import Buffer
+
+__all__ = ["After", "Choose", "Dial", "Effect", "HangUp", "Pause", "Procedure", "Reply", "Send"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class After:
+    """Give the moment that lies so many seconds ahead, on the driver's clock; it serves as deadline."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Dial:
+    """Connect the link to the place that this URI names.
+
+    Raises (into the procedure):
+        ConnectionClosedError: nobody answers there.
+        TimeoutError: the deadline passed.
+    """
+
+    link: Link
+    place: URI
+    deadline: float | None
+
+
+@dataclass(slots=True)
+class Send:
+    """Send buffers over the link's connection."""
+
+    link: Link
+    buffers: Sequence[Buffer]
+    deadline: float | None
+
+
+@dataclass(slots=True)
+class Reply:
+    """Give the event that answers: the `Replied` with this number, or, for None, what the peer did next."""
+
+    link: Link
+    seq: int | None
+    deadline: float | None
+
+
+@dataclass(slots=True)
+class HangUp:
+    """Close the link's connection, if it has one."""
+
+    link: Link
+
+
+@dataclass(slots=True)
+class Pause:
+    """Wait for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Choose:
+    """Give a random number below this one."""
+
+    below: int
+
+
+Effect = After | Choose | Dial | Send | Reply | HangUp | Pause
+
+Procedure = Generator[Effect, Any, T]

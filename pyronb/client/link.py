@@ -1,0 +1,122 @@
+"""Link: what a proxy knows of its object, and of the way to it.
+
+A link is plain data. The procedures change it; the driver keeps the socket in it; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyronb.dialects import PYRO5, Dialect
+from pyronb.options import ClientOptions
+from pyronb.rpc.codec import Codec
+from pyronb.rpc.handshake import Peer
+from pyronb.rpc.metadata import Metadata
+from pyronb.serializers.base import Serializer
+from pyronb.uri import URI
+from pyronb.wire.connection import OPEN, ClientConnection
+
+__all__ = ["Link"]
+
+
+@dataclass(slots=True)
+class Link:
+    """What a proxy knows.
+
+    Attributes:
+        uri: the address that the proxy was made with, or bound to.
+        options: how to talk; the fields below that a user can change start from it.
+        timeout: seconds that a call may take; None waits for ever.
+        max_retries: how often a call is sent again after a lost connection or a timeout.
+        serializer_name: the serializer for requests.
+        handshake: what is said to the daemon when connecting.
+        dialect: the dialect to speak.
+        connection: the connection machine; None when not connected.
+        stream: the driver's socket; None when not connected.
+        codec: calls to messages and back, on the present connection.
+        serializer: the serializer for requests, on the present connection.
+        connected_uri: the direct address of the present or last connection; None before the first.
+        metadata: what the object exposes, as told by the last handshake; None before the first.
+        remote: who is at the other end, as told by the last handshake; None before the first.
+        handshake_answer: what the daemon answered to `handshake`.
+        latency: seconds that the last connecting took; None before the first.
+        sequence: number of the last request, kept over reconnects.
+        notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
+        given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
+        lock: held while somebody talks over this link; belongs to the room that drives it.
+        methods: remote methods by name, made once.
+    """
+
+    uri: URI
+    options: ClientOptions
+    timeout: float | None = None
+    max_retries: int = 0
+    serializer_name: str = "serpent"
+    handshake: Any = "hello"
+    dialect: Dialect = PYRO5
+    connection: ClientConnection | None = None
+    stream: Any = None
+    codec: Codec | None = None
+    serializer: Serializer | None = None
+    connected_uri: URI | None = None
+    metadata: Metadata | None = None
+    remote: Peer | None = None
+    handshake_answer: Any = None
+    latency: float | None = None
+    sequence: int = 0
+    notes: list[str] = field(default_factory=list)
+    given_socket: bool = False
+    lock: Any = None
+    methods: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def to(cls, uri: URI, options: ClientOptions) -> Link:
+        """Make a link that is not connected yet."""
+        return cls(
+            uri,
+            options,
+            timeout=options.timeout,
+            max_retries=options.max_retries,
+            serializer_name=options.serializer,
+        )
+
+    def twin(self) -> Link:
+        """Make a link with the same settings and the same knowledge, and no connection."""
+        return Link(
+            URI(self.uri),
+            self.options,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            serializer_name=self.serializer_name,
+            handshake=self.handshake,
+            dialect=self.dialect,
+            connected_uri=self.connected_uri,
+            metadata=self.metadata,
+            remote=self.remote,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be made at once."""
+        return self.connection is not None and self.connection.state is OPEN
+
+    @property
+    def object_id(self) -> str:
+        """Id of the object at its daemon; it is known once the link was connected."""
+        name = (self.connected_uri or self.uri).object
+        return name if isinstance(name, str) else ""
+
+    @property
+    def peer(self) -> str:
+        """Who serves the object, for people: ``pyronb 0.1.0`` or ``Pyro5``; empty before the first connection."""
+        if self.remote is None:
+            return ""
+        return f"pyronb {self.remote.version}" if self.remote.is_pyronb else self.dialect.family
+
+    @property
+    def place(self) -> str:
+        """The address, for messages: with the direct one where that was looked up."""
+        if self.connected_uri is None or self.connected_uri == self.uri:
+            return str(self.uri)
+        return f"{self.uri} ({self.connected_uri.location})"

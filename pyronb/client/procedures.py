@@ -1,0 +1,333 @@
+"""What a client does: connect, call, retry. Each is a generator procedure; none of them touches a socket or a clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.link import Link
+from pyronb.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    NamingError,
+    ProtocolError,
+    PyroError,
+    SerializeError,
+    TimeoutError,
+)
+from pyronb.options import ClientOptions
+from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned
+from pyronb.rpc.codec import Codec
+from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode_greeting
+from pyronb.rpc.metadata import Metadata
+from pyronb.serializers.catalog import Catalog
+from pyronb.uri import URI
+from pyronb.wire.connection import ClientConnection
+from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
+from pyronb.wire.message import PING, Message
+
+__all__ = ["call", "connect", "hang_up", "invoke", "locate", "lookup", "ping", "reconnect", "resolve"]
+
+_PAUSE = 2.0
+"""Seconds between two attempts to reconnect, and between two looks for a name."""
+
+
+# Connecting
+
+
+def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
+    """Connect and greet, unless the link is connected.
+
+    All of it together, looking names up too, may take as long as the link's `connect_timeout`, or until the deadline.
+
+    Raises:
+        NamingError: the name is not known, or no name server was found.
+        ConnectionClosedError: nobody answers there.
+        TimeoutError: no answer in time.
+        ProtocolError: what answers is no Pyro peer, or speaks another protocol.
+        CommunicationError: the daemon refused; the message holds its reason.
+    """
+    if link.connected:
+        return
+    yield HangUp(link)
+    limit = link.options.connect_timeout
+    if deadline is None and limit is not None:
+        deadline = yield After(limit + link.options.lookup.delay)
+    place = yield from resolve(link.uri, link.options, deadline)
+    link.connected_uri = place
+    yield Dial(link, place, deadline)
+    try:
+        yield from _greet(link, place, deadline)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield HangUp(link)
+        raise
+
+
+def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
+    wire = link.options.wire
+    catalog = Catalog(link.dialect, wire, foreign_exceptions=False)
+    serializer = catalog.by_name(link.serializer_name)
+    connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)
+    link.connection = connection
+    assert isinstance(place.object, str)
+    greeting = encode_greeting(serializer, place.object, link.handshake, link.sequence)
+    try:
+        yield Send(link, connection.greet(greeting), deadline)
+        event = yield Reply(link, None, deadline)
+    except CommunicationError as error:
+        raise _explained(error, f"while connecting to {link.place}") from error
+    codec = Codec(link.dialect, catalog, wire)
+    if isinstance(event, Refused):
+        text = decode_refusal(_refusal_payload(codec, event.message))
+        raise CommunicationError(f"connection to {link.place} rejected: {text}")
+    if not isinstance(event, Accepted):
+        raise ProtocolError(f"{link.place} did not answer the greeting")
+    answer = decode_acceptance(codec.decode_payload(event.message))
+    link.codec = codec if not answer.peer.is_pyronb else Codec(
+        link.dialect, Catalog(link.dialect, wire, foreign_exceptions=True), wire
+    )
+    link.serializer = link.codec.catalog.by_name(link.serializer_name)
+    link.handshake_answer = answer.handshake
+    link.remote = answer.peer
+    if answer.metadata is None:
+        link.metadata = yield from _ask_metadata(link, place.object, deadline)
+    else:
+        link.metadata = answer.metadata
+    if not link.metadata.methods and not link.metadata.attributes:
+        raise PyroError(f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose")
+
+
+def _refusal_payload(codec: Codec, message: Message) -> object:
+    try:
+        return codec.decode_payload(message)
+    except SerializeError:
+        # The reason matters more than its encoding.
+        return message.payload
+
+
+def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedure[Metadata]:
+    asked = yield from call(link, Call(DAEMON_ID, "get_metadata", (object_id,), {}), deadline)
+    if isinstance(asked, Raised):
+        raise asked.error
+    return Metadata.from_wire(asked.value if isinstance(asked, Returned) else None)
+
+
+def adopt(link: Link, deadline: float | None) -> Procedure[None]:
+    """Take up a socket that is connected already: there is no handshake, and metadata is asked for. (Section 28.)"""
+    wire = link.options.wire
+    catalog = Catalog(link.dialect, wire, foreign_exceptions=False)
+    link.codec = Codec(link.dialect, catalog, wire)
+    link.serializer = catalog.by_name(link.serializer_name)
+    link.connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)
+    link.connection.open()
+    link.remote = Peer()
+    assert isinstance(link.uri.object, str)
+    link.metadata = yield from _ask_metadata(link, link.uri.object, deadline)
+
+
+def hang_up(link: Link) -> Procedure[None]:
+    """Close the connection, if there is one; the link can connect again."""
+    yield HangUp(link)
+
+
+def reconnect(link: Link, tries: int) -> Procedure[None]:
+    """Close the connection and connect again, trying so often with pauses in between.
+
+    Raises:
+        ConnectionClosedError: no attempt succeeded; the last one's error is its cause.
+    """
+    yield HangUp(link)
+    failed: Exception | None = None
+    for attempt in range(tries):
+        if attempt:
+            yield Pause(_PAUSE)
+        try:
+            yield from connect(link)
+        except (CommunicationError, NamingError) as error:
+            failed = error
+        else:
+            return
+    raise ConnectionClosedError(f"failed to reconnect to {link.place}: {failed}") from failed
+
+
+# Calling
+
+
+def invoke(link: Link, what: Call) -> Procedure[Outcome]:
+    """Connect if need be, say one call, and say it again as often as the link allows after a lost connection.
+
+    A call without an object id goes to the link's own object, whose id and oneway methods may only be known once the
+    link is connected.
+
+    Raises:
+        CommunicationError: the call did not come through.
+        SerializeError: an argument cannot be written, or the result cannot be read.
+    """
+    tries = link.max_retries
+    own = not what.object_id
+    while True:
+        try:
+            if not link.connected:
+                yield from connect(link)
+            if own:
+                what.object_id = link.object_id
+                if link.metadata is not None and what.method in link.metadata.oneway:
+                    what.oneway = True
+            if link.notes:
+                yield from _deliver_notes(link)
+            deadline = None if link.timeout is None else (yield After(link.timeout))
+            return (yield from call(link, what, deadline))
+        except (ConnectionClosedError, TimeoutError):
+            if tries <= 0:
+                raise
+            tries -= 1
+
+
+def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
+    """Say one call over a connected link, and wait for what became of it.
+
+    An interrupted call closes the connection, because its reply is still owed and must not be taken for another's.
+    """
+    connection, codec, serializer = link.connection, link.codec, link.serializer
+    assert connection is not None
+    assert codec is not None
+    assert serializer is not None
+    seq = link.sequence = connection.next_sequence()
+    buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
+    try:
+        yield Send(link, buffers, deadline)
+        if what.oneway:
+            return NOTHING
+        event = yield Reply(link, seq, deadline)
+    except GeneratorExit:
+        raise
+    except CommunicationError as error:
+        yield HangUp(link)
+        raise _explained(error, f"while calling {what.method!r} of {what.object_id!r} at {link.place}") from error
+    except BaseException:
+        yield HangUp(link)
+        raise
+    return codec.decode_reply(event.message)
+
+
+def _deliver_notes(link: Link) -> Procedure[None]:
+    """Tell the daemon which far streams nobody iterates any more."""
+    while link.notes:
+        closed = Call(DAEMON_ID, "close_stream", (link.notes.pop(),), {}, oneway=True)
+        yield from call(link, closed, None)
+
+
+def ping(link: Link, deadline: float | None) -> Procedure[None]:
+    """Ask the daemon for a sign of life, below the level of calls. (Section 15.)"""
+    assert link.connection is not None
+    buffers = link.connection.ping(Message(PING, 42, 0, 0, b"ping"))
+    try:
+        yield Send(link, buffers, deadline)
+        event = yield Reply(link, None, deadline)
+    except CommunicationError as error:
+        yield HangUp(link)
+        raise _explained(error, f"while pinging {link.place}") from error
+    if not isinstance(event, Pinged):
+        yield HangUp(link)
+        raise ProtocolError(f"{link.place} did not answer a ping")
+
+
+def check(event: Any, seq: int | None) -> bool:
+    """Tell whether this event is the one that a `Reply` effect waits for; drivers ask it.
+
+    Raises:
+        ProtocolError: the peer broke the protocol.
+    """
+    if isinstance(event, Broken):
+        raise event.error
+    return seq is None or (isinstance(event, Replied) and event.message.seq == seq)
+
+
+def _explained(error: CommunicationError, circumstances: str) -> CommunicationError:
+    """Give the same kind of error with the circumstances in its text."""
+    return type(error)(f"{error} ({circumstances})")
+
+
+# Finding by name
+
+
+def locate(options: ClientOptions, host: str, port: int, deadline: float | None) -> Procedure[Link]:
+    """Connect to the name server at this place.
+
+    Raises:
+        NamingError: there is none; the cause says why.
+    """
+    where = f"[{host}]" if ":" in host and not host.startswith("./u:") else host
+    place = where if where.startswith("./u:") else f"{where}:{port}"
+    link = Link.to(URI(f"PYRO:{NAMESERVER_ID}@{place}"), options)
+    link.serializer_name = "serpent"  # every name server takes it
+    try:
+        yield from connect(link, deadline)
+    except PyroError as error:
+        raise NamingError(
+            f"no name server found at {place}: {error}. Start one with 'pyronb ns', or set NS_HOST and NS_PORT"
+        ) from error
+    return link
+
+
+def lookup(server: Link, name: str, delay: float, deadline: float | None) -> Procedure[URI]:
+    """Ask a connected name server for the address of a name.
+
+    Args:
+        server: link to the name server.
+        name: the name.
+        delay: seconds to wait for the name to appear.
+        deadline: moment at which each answer must be there.
+
+    Raises:
+        NamingError: the name is not known there.
+    """
+    waited = 0.0
+    while True:
+        asked = yield from call(server, Call(NAMESERVER_ID, "lookup", (name,), {}), deadline)
+        if isinstance(asked, Returned):
+            if not isinstance(asked.value, URI):
+                raise ProtocolError(f"the name server at {server.place} answered a lookup with {type(asked.value).__name__}")
+            return asked.value
+        error = asked.error if isinstance(asked, Raised) else None
+        if not isinstance(error, NamingError) or waited >= delay:
+            raise error or ProtocolError(f"the name server at {server.place} answered a lookup with a stream")
+        step = min(0.2, delay - waited)
+        yield Pause(step)
+        waited += step
+
+
+def lookup_by_tags(server: Link, tags: list[str], deadline: float | None) -> Procedure[list[URI]]:
+    """Ask a connected name server for the addresses of all objects that have all these tags."""
+    asked = yield from call(server, Call(NAMESERVER_ID, "yplookup", (tags, None, False), {}), deadline)
+    if isinstance(asked, Raised):
+        raise asked.error
+    found = asked.value if isinstance(asked, Returned) else None
+    if not isinstance(found, dict):
+        raise ProtocolError(f"the name server at {server.place} answered a lookup by tags with {type(found).__name__}")
+    return [URI(uri) for _, uri in sorted(found.items())]
+
+
+def resolve(uri: URI, options: ClientOptions, deadline: float | None) -> Procedure[URI]:
+    """Find the direct address that a PYRONAME or PYROMETA address stands for.
+
+    Raises:
+        NamingError: no name server was found, or it does not know the name or tags.
+    """
+    if uri.protocol == "PYRO":
+        return uri
+    wanted = options.lookup
+    host = f"./u:{uri.sockname}" if uri.sockname else (uri.host or wanted.host)
+    server = yield from locate(options, host, uri.port or wanted.port, deadline)
+    try:
+        if isinstance(uri.object, str):
+            return (yield from lookup(server, uri.object, wanted.delay, deadline))
+        found = yield from lookup_by_tags(server, sorted(uri.object), deadline)
+    finally:
+        yield HangUp(server)
+    if not found:
+        raise NamingError(f"no object with the tags {', '.join(sorted(uri.object))} is registered at {server.place}")
+    choice = yield Choose(len(found))
+    return found[choice]

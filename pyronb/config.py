@@ -1,0 +1,232 @@
+"""Configuration: Pyro's upper-case items, each declared once, and the records that are made from them.
+
+Each item can be set in code (``pyronb.config.COMMTIMEOUT = 2``) or in the environment. ``PYRO_<ITEM>`` names an item
+that Pyro4 has too; ``PYRONB_<ITEM>`` names any item and wins. (A real Pyro5 in the same environment refuses to start
+on ``PYRO_`` names that it does not know, so pyronb's own items only ever have the longer prefix.)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, WireOptions
+
+__all__ = ["Configuration", "config"]
+
+_TRUE = {"1", "on", "yes", "true"}
+_FALSE = {"0", "off", "no", "false"}
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError("use 1, on, yes, true or 0, off, no, false")
+
+
+def _names(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    default: Any
+    types: tuple[type, ...]
+    parse: Callable[[str], Any]
+    own: bool
+    """True for an item that Pyro does not have."""
+    meaning: str
+    check: Callable[[Any], bool]
+
+    def copy_of_default(self) -> Any:
+        return set(self.default) if isinstance(self.default, set) else self.default
+
+
+def _item(
+    default: Any,
+    meaning: str,
+    *,
+    own: bool = False,
+    check: Callable[[Any], bool] = lambda _: True,
+) -> _Item:
+    kind = type(default)
+    types: dict[type, tuple[type, ...]] = {float: (float, int), set: (set, frozenset, list, tuple)}
+    parsers: dict[type, Callable[[str], Any]] = {bool: _boolean, set: _names}
+    return _Item(default, types.get(kind, (kind,)), parsers.get(kind, kind), own, meaning, check)
+
+
+def _not_negative(value: float) -> bool:
+    return value >= 0
+
+
+def _port(value: int) -> bool:
+    return 0 <= value <= 65535  # noqa: PLR2004 - the range of a port
+
+
+ITEMS: dict[str, _Item] = {
+    "HOST": _item("localhost", "address that daemons bind to"),
+    "NS_HOST": _item("localhost", "host of the name server"),
+    "NS_PORT": _item(9090, "port of the name server", check=_port),
+    "NS_LOOKUP_DELAY": _item(0.0, "seconds to wait for a name that is not registered yet", check=_not_negative),
+    "SERIALIZER": _item("serpent", "serializer of outgoing calls: serpent, json, marshal, msgpack"),
+    "SERIALIZERS_ACCEPTED": _item({"serpent", "json", "marshal", "msgpack"}, "serializers that a daemon accepts"),
+    "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
+    "JSON_MODULE": _item("json", "module that does the json serializer's work"),
+    "COMMTIMEOUT": _item(0.0, "seconds that a call may take; 0 waits for ever", check=_not_negative),
+    "CONNECT_TIMEOUT": _item(
+        10.0, "seconds that connecting and greeting may take; 0 waits for ever", own=True, check=_not_negative
+    ),
+    "MAX_RETRIES": _item(0, "how often a call is sent again after a timeout or lost connection", check=_not_negative),
+    "MAX_MESSAGE_SIZE": _item(1 << 30, "most bytes of one message; 0 means no limit", check=_not_negative),
+    "COMPRESSION": _item(False, "compress larger payloads"),
+    "ONEWAY_THREADED": _item(True, "run each oneway call in a thread of its own"),
+    "DETAILED_TRACEBACK": _item(False, "remote tracebacks show the variables of every frame"),
+    "POLLTIMEOUT": _item(2.0, "seconds between two looks at a daemon's loop condition", check=lambda v: v > 0),
+    "THREADPOOL_SIZE": _item(80, "most calls that a daemon runs at the same time", check=lambda v: v > 0),
+    "SERVERTYPE": _item("thread", "engine of a daemon: thread", check=lambda v: v in ("thread",)),
+    "SOCK_NODELAY": _item(True, "small messages leave at once (TCP_NODELAY)"),
+    "SOCK_REUSE": _item(True, "a port can be taken again at once after a restart (SO_REUSEADDR)"),
+    "ITER_STREAMING": _item(True, "iterators are streamed to the caller"),
+    "ITER_STREAM_LIFETIME": _item(0.0, "seconds that a far stream lives; 0 means no limit", check=_not_negative),
+    "ITER_STREAM_LINGER": _item(30.0, "seconds that a far stream outlives its connection", check=_not_negative),
+}
+
+
+class Configuration:
+    """The settings of pyronb, one attribute for each item.
+
+    Assigning a value of another type, or one out of range, raises at once and leaves the old value. `as_dict` lists
+    all items, `dump` describes them, `reset` goes back to defaults and environment.
+
+    Raises:
+        AttributeError: there is no such item.
+        TypeError: the value is of another type.
+        ValueError: the value is out of range; also when an environment variable cannot be understood.
+    """
+
+    __slots__ = ("_values",)
+
+    _values: dict[str, Any]
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start from the defaults and this environment; without one, from the process's own."""
+        object.__setattr__(self, "_values", {})
+        self.reset(environment=environment)
+
+    def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
+        """Go back to the defaults, and to the environment unless told otherwise."""
+        values = {name: item.copy_of_default() for name, item in ITEMS.items()}
+        self._values.clear()
+        self._values.update(values)
+        if use_environment:
+            for name, variable, text in _from_environment(os.environ if environment is None else environment):
+                try:
+                    setattr(self, name, ITEMS[name].parse(text))
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"environment variable {variable}={text!r}: {error}") from error
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(f"there is no configuration item {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        item = ITEMS.get(name)
+        if item is None:
+            raise AttributeError(f"there is no configuration item {name!r}")
+        # bool is an int, but a number is not meant where a switch is given, nor the reverse.
+        if not isinstance(value, item.types) or (isinstance(value, bool) and bool not in item.types):
+            wanted = " or ".join(kind.__name__ for kind in item.types)
+            raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
+        if not item.check(value):
+            raise ValueError(f"{name}={value!r} is out of range ({item.meaning})")
+        if isinstance(item.default, set):
+            value = set(value)
+        elif isinstance(item.default, float):
+            value = float(value)
+        self._values[name] = value
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *ITEMS]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ITEMS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all items with their present values."""
+        return dict(self._values)
+
+    def dump(self) -> str:
+        """Describe all items: value and meaning, one a line."""
+        width = max(map(len, ITEMS))
+        rows = (f"{name:<{width}} = {self._values[name]!r:<12}  # {item.meaning}" for name, item in ITEMS.items())
+        return "\n".join(rows)
+
+    # Records for the floors below. Pyro writes "no timeout" as 0; inside it is None.
+
+    def wire_options(self) -> WireOptions:
+        """Make the record of how messages are made and read."""
+        return WireOptions(
+            max_message_size=self.MAX_MESSAGE_SIZE,
+            compression=self.COMPRESSION,
+            bytes_repr=self.SERPENT_BYTES_REPR,
+            serializers={"json": {"module": self.JSON_MODULE}},
+        )
+
+    def lookup_options(self) -> LookupOptions:
+        """Make the record of where name servers are looked for."""
+        return LookupOptions(
+            host=self.NS_HOST,
+            port=self.NS_PORT,
+            timeout=self.COMMTIMEOUT or self.CONNECT_TIMEOUT or 10.0,
+            delay=self.NS_LOOKUP_DELAY,
+        )
+
+    def client_options(self) -> ClientOptions:
+        """Make the record of how a client talks."""
+        return ClientOptions(
+            serializer=self.SERIALIZER,
+            timeout=self.COMMTIMEOUT or None,
+            connect_timeout=self.CONNECT_TIMEOUT or None,
+            max_retries=self.MAX_RETRIES,
+            nodelay=self.SOCK_NODELAY,
+            wire=self.wire_options(),
+            lookup=self.lookup_options(),
+        )
+
+    def daemon_options(self) -> DaemonOptions:
+        """Make the record of how a daemon serves."""
+        return DaemonOptions(
+            workers=self.THREADPOOL_SIZE,
+            oneway_threaded=self.ONEWAY_THREADED,
+            timeout=self.COMMTIMEOUT or None,
+            handshake_timeout=self.CONNECT_TIMEOUT or 10.0,
+            poll_timeout=self.POLLTIMEOUT,
+            stream_lifetime=self.ITER_STREAM_LIFETIME,
+            stream_linger=self.ITER_STREAM_LINGER,
+            streaming=self.ITER_STREAMING,
+            detailed_traceback=self.DETAILED_TRACEBACK,
+            nodelay=self.SOCK_NODELAY,
+            reuse_address=self.SOCK_REUSE,
+            serializers=frozenset(self.SERIALIZERS_ACCEPTED),
+            wire=self.wire_options(),
+        )
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """List (item, variable, text), the stronger prefix last; names that are no items are left alone."""
+    for prefix in ("PYRO_", "PYRONB_"):
+        for name, item in ITEMS.items():
+            text = environment.get(prefix + name)
+            if text is not None and not (item.own and prefix == "PYRO_"):
+                yield name, prefix + name, text
+
+
+config = Configuration()
+"""The settings of this process."""

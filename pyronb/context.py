@@ -1,0 +1,112 @@
+"""CallContext: what is known about the call that is being served, and what goes out with a call.
+
+The ambient context is a record of the thread. While a daemon serves a call, a context variable lies over it, so that
+asyncio tasks of that call see it too. The thread's record is the fall-back because a context variable that a notebook
+cell sets is gone in the next cell when the cell awaits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+from weakref import WeakSet
+
+__all__ = ["CallContext", "current_context", "serving"]
+
+Annotations = dict[str, bytes | memoryview]
+
+
+@dataclass(slots=True)
+class CallContext:
+    """The circumstances of one call.
+
+    Attributes:
+        client: the daemon's view of the client's connection, while a call is served.
+        client_sock_addr: the client's socket address, while a call is served.
+        seq: sequence number of the request.
+        msg_flags: flag bits of the request, in its own dialect.
+        serializer_id: number of the request's serializer, in its own dialect.
+        annotations: annotations that came with the request; on a client, those that go out with each call.
+        response_annotations: annotations for the reply; on a client, those of the last reply.
+        correlation_id: id that ties together all calls made on behalf of one another.
+        resources: things to close when the client's connection ends; see `track_resource`.
+    """
+
+    client: Any = None
+    client_sock_addr: Any = None
+    seq: int = 0
+    msg_flags: int = 0
+    serializer_id: int = 0
+    annotations: Annotations = field(default_factory=dict)
+    response_annotations: Annotations = field(default_factory=dict)
+    correlation_id: UUID | None = None
+    resources: WeakSet[Any] | None = None
+
+    def track_resource(self, resource: Any) -> None:
+        """Have `resource.close()` called when the client's connection ends.
+
+        Raises:
+            RuntimeError: no call is being served in this context.
+        """
+        self._resources().add(resource)
+
+    def untrack_resource(self, resource: Any) -> None:
+        """Take back `track_resource`."""
+        self._resources().discard(resource)
+
+    def _resources(self) -> WeakSet[Any]:
+        if self.resources is None:
+            raise RuntimeError("resources can only be tracked while a remote call is being served")
+        return self.resources
+
+
+_served: ContextVar[CallContext] = ContextVar("pyronb.served")
+_thread = threading.local()
+
+
+def _current() -> CallContext:
+    served = _served.get(None)
+    if served is not None:
+        return served
+    try:
+        own: CallContext = _thread.context
+    except AttributeError:
+        own = _thread.context = CallContext()
+    return own
+
+
+@contextmanager
+def serving(context: CallContext) -> Iterator[CallContext]:
+    """Make this the current context while a call is served."""
+    token = _served.set(context)
+    try:
+        yield context
+    finally:
+        _served.reset(token)
+
+
+class _Current:
+    """Stands for the context of the moment: attributes are read from and written to it."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_current(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_current(), name, value)
+
+    def __dir__(self) -> list[str]:
+        return dir(CallContext)
+
+    def __repr__(self) -> str:
+        return f"<current_context {_current()!r}>"
+
+
+current_context: Any = _Current()
+"""The context of the call that is being served, else of this thread."""

@@ -1,0 +1,111 @@
+"""What differs between the protocols of Pyro5 (502) and Pyro4 (48) above the header.
+
+A dialect is a value that is handed around with a connection: flag bits, serializer numbers and class tags mean
+different things in the two protocols, so none of them is ever process-wide. `dialect_for` is the only place of the
+project that looks at a protocol number. (Wire specification, sections 4, 14, 16 and 17.)
+
+Protocol 48 has its place here and is not spoken yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pyronb.errors import ProtocolError
+
+__all__ = ["DIALECTS", "PYRO5", "Dialect", "dialect_for"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Dialect:
+    """One protocol above its header; compared by identity.
+
+    Attributes:
+        version: the protocol number in every header.
+        family: the name of the product that this protocol belongs to.
+        exception: flag of a RESULT whose payload is an exception.
+        compressed: flag of a payload that is one zlib stream.
+        oneway: flag of a request that gets no reply.
+        batch: flag of a request that holds many calls, and of the reply with their results.
+        item_stream: flag of a RESULT that announces a far stream.
+        keep_serialized: flag of a request whose argument stays serialized.
+        correlation: flag that the header's correlation id counts; 0 where the header has none.
+        serializers: serializer numbers by name.
+        tags: full class names on the wire, for each of the library's own classes.
+        errors: name of the module before the name of each of the library's exceptions on the wire.
+        compress_above: payloads of more bytes than this are compressed, when compression is on.
+        compress_level: zlib level; -1 is zlib's default.
+        metadata_as_lists: member names travel as lists rather than sets.
+    """
+
+    version: int
+    family: str
+    exception: int
+    compressed: int
+    oneway: int
+    batch: int
+    item_stream: int
+    keep_serialized: int
+    correlation: int
+    serializers: Mapping[str, int]
+    tags: Mapping[str, str]
+    errors: str
+    compress_above: int
+    compress_level: int
+    metadata_as_lists: bool
+
+    def serializer_name(self, number: int) -> str | None:
+        """Tell the name of the serializer with this number; None when the dialect has no such number."""
+        for name, known in self.serializers.items():
+            if known == number:
+                return name
+        return None
+
+    def __repr__(self) -> str:
+        """Show the family and the protocol number."""
+        return f"<Dialect {self.family} {self.version}>"
+
+
+PYRO5 = Dialect(
+    version=502,
+    family="Pyro5",
+    exception=0x01,
+    compressed=0x02,
+    oneway=0x04,
+    batch=0x08,
+    item_stream=0x10,
+    keep_serialized=0x20,
+    correlation=0x40,
+    serializers=MappingProxyType({"serpent": 1, "marshal": 2, "json": 3, "msgpack": 4}),
+    tags=MappingProxyType(
+        {
+            "uri": "Pyro5.core.URI",
+            "proxy": "Pyro5.client.Proxy",
+            "daemon": "Pyro5.server.Daemon",
+            "batch-error": "Pyro5.core._ExceptionWrapper",
+        }
+    ),
+    errors="Pyro5.errors",
+    compress_above=100,
+    compress_level=4,
+    metadata_as_lists=False,
+)
+
+DIALECTS: Mapping[int, Dialect] = MappingProxyType({PYRO5.version: PYRO5})
+"""The dialects that are spoken, by protocol number."""
+
+
+def dialect_for(version: int) -> Dialect:
+    """Give the dialect with this protocol number.
+
+    Raises:
+        ProtocolError: no such protocol is spoken here.
+    """
+    try:
+        return DIALECTS[version]
+    except KeyError:
+        spoken = ", ".join(f"{d.version} ({d.family})" for d in DIALECTS.values())
+        family = "; that is Pyro4" if version == 48 else ""  # noqa: PLR2004 - the one place that knows numbers
+        raise ProtocolError(f"invalid protocol version: {version}{family}; spoken here: {spoken}") from None

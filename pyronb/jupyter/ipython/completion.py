@@ -1,0 +1,317 @@
+"""Completion for proxies and for the magics, from what is known already: pressing Tab never asks anybody.
+
+Left to itself IPython reads every attribute of an object to find its type; for a proxy each would be a remote call.
+So this matcher answers wherever an expression leads to a proxy, and says that nobody else shall. IPython only listens
+to that when there is at least one completion; where there is none, the text itself is offered: it changes nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.interactiveshell import InteractiveShell
+
+from pyronb.client.face import signature_of
+from pyronb.dialects import DIALECTS
+from pyronb.jupyter.models import NamesModel
+from pyronb.sync.proxy import Proxy
+
+__all__ = ["KnownNames", "Spot", "known_names", "make_matcher", "spot_of"]
+
+IDENTIFIER = "pyronb.proxy"
+PRIORITY = 2000
+
+MAX_TEXT = 20_000
+"""Most characters before the cursor that are looked at."""
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+|\\\n|\#[^\n]*)"
+    r"|(?P<string>(?P<prefix>[rRbBuUfFtT]{0,2})(?P<quote>'''|\"\"\"|'|\"))"
+    r"|(?P<number>\d[\w.]*)|(?P<name>[^\W\d]\w*)|(?P<op>.)"
+)
+_END = {
+    "'''": re.compile(r"(?:[^\\]|\\.)*?'''", re.DOTALL),
+    '"""': re.compile(r'(?:[^\\]|\\.)*?"""', re.DOTALL),
+    "'": re.compile(r"(?:[^\\'\n]|\\.)*(?:'|\n)", re.DOTALL),
+    '"': re.compile(r'(?:[^\\"\n]|\\.)*(?:"|\n)', re.DOTALL),
+}
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_MAGIC = re.compile(r"\s*%{1,2}(pyro_connect|pyro_batch)\s+(.*)$")
+_OPTIONS = {
+    "pyro_connect": ("--ns", "--serializer", "--timeout"),
+    "pyro_batch": ("--async", "--oneway", "--out"),
+}
+
+
+class KnownNames:
+    """The names that name servers gave when they were last asked; filled by whoever asks."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._names: dict[str, tuple[str, ...]] = {}
+
+    def remember(self, model: NamesModel) -> None:
+        """Keep the names of an answer, instead of those that this name server gave before."""
+        if model["state"] == "ok":
+            self._names[model["nameserver"]["address"]] = tuple(entry["name"] for entry in model["names"])
+
+    def __iter__(self) -> Any:
+        return iter(sorted({name for names in list(self._names.values()) for name in names}))
+
+
+known_names = KnownNames()
+"""The names that this process has seen."""
+
+
+# What is before the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where the cursor is, as far as it concerns proxies.
+
+    Attributes:
+        kind: ``member`` behind a dot, ``argument`` in the brackets of a call or ``item`` in those of a subscript.
+        path: the expression before the dot or the bracket: names as text, constant subscripts as a tuple of one; None
+            stands for a call, or a subscript that is computed.
+        fragment: the part of a name that was typed already.
+        starts: whether an argument could begin here.
+        given: named arguments that are there already.
+    """
+
+    kind: str
+    path: tuple[str | tuple[Any] | None, ...]
+    fragment: str
+    starts: bool = False
+    given: frozenset[str] = frozenset()
+
+
+def _tokens(text: str) -> tuple[list[str], str | None]:
+    """Split program text; also give the start of a string that has not ended (prefix, quote and text)."""
+    tokens: list[str] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            break
+        at = match.end()
+        if match["string"]:
+            end = _END[match["quote"]].match(text, at)
+            if end is None:
+                return tokens, text[match.start() :]
+            at = end.end()
+            tokens.append(text[match.start() : at])
+        elif not match["space"]:
+            tokens.append(match.group())
+    return tokens, None
+
+
+def _open_bracket(tokens: Sequence[str], end: int) -> int | None:
+    """Find the bracket in which the tokens before `end` are."""
+    depth = 0
+    for i in range(end - 1, -1, -1):
+        if tokens[i] in _CLOSES:
+            depth += 1
+        elif tokens[i] in "([{" and len(tokens[i]) == 1:
+            if depth == 0:
+                return i
+            depth -= 1
+    return None
+
+
+def _expression(tokens: Sequence[str], end: int) -> tuple[str | tuple[Any] | None, ...] | None:
+    """Read the expression that ends before `end` backwards: ``a.b["k"].c``; None when it has no name at its root."""
+    path: list[str | tuple[Any] | None] = []
+    i = end - 1
+    while i >= 0:
+        token = tokens[i]
+        if token in (")", "]"):
+            start = _open_bracket(tokens, i)
+            if start is None:
+                return None
+            path.insert(0, _subscript(tokens[start : i + 1]))
+            i = start - 1
+        elif token.isidentifier():
+            path.insert(0, token)
+            if i == 0 or tokens[i - 1] != ".":
+                return None if keyword.iskeyword(token) else tuple(path)
+            i -= 2
+        else:
+            return None
+    return None
+
+
+def _subscript(tokens: Sequence[str]) -> tuple[Any] | None:
+    if tokens[0] != "[" or len(tokens) != 3:
+        return None
+    try:
+        return (ast.literal_eval(tokens[1]),)
+    except (ValueError, SyntaxError):
+        return None
+
+
+def spot_of(text: str) -> Spot | None:
+    """Tell where the end of this text is; None when it is behind no dot and in no bracket of an expression."""
+    tokens, unfinished = _tokens(text)
+    if unfinished is not None:
+        prefix, _, inside = unfinished.partition(unfinished.lstrip("rRbBuUfFtT")[0])
+        if "f" in prefix.lower() and "{" in inside:
+            return spot_of(inside.rpartition("{")[2])
+    fragment = ""
+    if tokens and unfinished is None and text.endswith(tokens[-1]) and tokens[-1].isidentifier():
+        fragment = tokens.pop()
+    if tokens and tokens[-1] == "." and unfinished is None:
+        path = _expression(tokens, len(tokens) - 1)
+        return Spot("member", path, fragment) if path else None
+    at = _open_bracket(tokens, len(tokens))
+    path = _expression(tokens, at) if at else None
+    if at is None or path is None or tokens[at] == "{":
+        return None
+    if tokens[at] == "[":
+        return Spot("item", path, fragment)
+    if unfinished is not None:
+        return None
+    given = frozenset(
+        name
+        for name, sign in zip(tokens[at + 1 :], tokens[at + 2 :], strict=False)
+        if sign == "=" and name.isidentifier()
+    )
+    return Spot("argument", path, fragment, starts=tokens[-1] in ("(", ","), given=given)
+
+
+# What is there
+
+
+def locate(path: Sequence[str | tuple[Any] | None], namespace: Mapping[str, Any]) -> tuple[Proxy, int] | None:
+    """Follow an expression to the first proxy in it, running nobody's code on the way.
+
+    Returns:
+        The proxy, and how many steps of the path lead to it; None when it leads to none.
+    """
+    value: Any = namespace
+    for i, step in enumerate(path):
+        try:
+            if isinstance(step, tuple):
+                value = value[step[0]] if type(value) in (dict, list, tuple) else None
+            elif step is None:
+                return None
+            elif i == 0:
+                value = namespace[step]
+            else:
+                value = object.__getattribute__(value, "__dict__").get(step)
+        except (LookupError, AttributeError, TypeError):
+            return None
+        if issubclass(type(value), Proxy):
+            return value, i + 1
+    return None
+
+
+Candidates = Iterable[tuple[str, str]]
+"""Names with their types, as IPython's icons know them."""
+
+
+def _members(proxy: Proxy, fragment: str) -> Candidates:
+    if fragment.startswith("_"):
+        return [(name, "instance") for name in object.__dir__(proxy) if name.startswith(fragment)]
+    known = proxy._pyro.metadata
+    if known is None:
+        return []
+    both = [(name, "function") for name in known.methods] + [(name, "property") for name in known.attributes]
+    return sorted((name, kind) for name, kind in both if name.startswith(fragment) and name.isidentifier())
+
+
+def _parameters(proxy: Proxy, method: str, spot: Spot) -> Candidates:
+    signature = signature_of(proxy._pyro, method)
+    if signature is None or not spot.starts:
+        return []
+    usable = (p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    return [(f"{p.name}=", "param") for p in usable if p.name.startswith(spot.fragment) and p.name not in spot.given]
+
+
+def _plain_names(namespace: Mapping[str, Any], fragment: str) -> Candidates:
+    if not fragment:
+        return []
+    names = {*namespace, *dir(builtins), *keyword.kwlist}
+    return [(name, "instance") for name in sorted(names) if name.startswith(fragment)]
+
+
+def _candidates(spot: Spot, namespace: Mapping[str, Any]) -> Candidates | None:
+    """List what can stand here; None when this is about no proxy."""
+    found = locate(spot.path, namespace)
+    if found is None:
+        return None
+    proxy, steps = found
+    beyond = spot.path[steps:]
+    if spot.kind == "member":
+        return _members(proxy, spot.fragment) if not beyond else []
+    names = [*_plain_names(namespace, spot.fragment)]
+    if spot.kind == "argument" and len(beyond) == 1 and isinstance(beyond[0], str):
+        names = [*_parameters(proxy, beyond[0], spot), *names]
+    return names
+
+
+def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candidates:
+    """List what can stand as the next word of a magic."""
+    before, _, word = rest.rpartition(" ")
+    words = before.split()
+    last = words[-1] if words else ""
+    positional = [word for ahead, word in zip(["", *words], words, strict=False) if not {ahead[:1], word[:1]} & {"-"}]
+    found: Iterable[tuple[str, str]]
+    if word.startswith("-"):
+        found = [(option, "magic") for option in _OPTIONS[magic] if option not in words]
+    elif last == "--serializer":
+        found = [(name, "magic") for name in sorted({n for d in DIALECTS.values() for n in d.serializers})]
+    elif last in ("--ns", "--timeout", "-t", "--out", "-o", "as"):
+        found = []
+    elif magic == "pyro_batch":
+        proxies = [(name, "instance") for name in sorted(namespace) if issubclass(type(namespace[name]), Proxy)]
+        found = [] if positional else [entry for entry in proxies if not entry[0].startswith("_")]
+    elif not positional:
+        found = [(name, "path") for name in known_names]
+    else:
+        found = [("as", "keyword")] if len(positional) == 1 else []
+    return [(name, kind) for name, kind in found if name.startswith(word)]
+
+
+def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], SimpleMatcherResult]:
+    """Make the matcher for a shell's completer."""
+
+    @context_matcher(identifier=IDENTIFIER, priority=PRIORITY)
+    def pyronb_matcher(context: CompletionContext) -> SimpleMatcherResult:
+        namespace: Mapping[str, Any] = shell.user_ns
+        magic = _MAGIC.match(context.text_until_cursor)
+        if magic is not None:
+            word = magic[2].rpartition(" ")[2]
+            return _answer(context.token, word, _magic_words(magic[1], magic[2], namespace))
+        lines = context.full_text.split("\n")[: context.cursor_line]
+        text = "\n".join([*lines, context.text_until_cursor])
+        if len(text) > MAX_TEXT:
+            text = text[-MAX_TEXT:].partition("\n")[2]
+        spot = spot_of(text)
+        candidates = None if spot is None else _candidates(spot, namespace)
+        if spot is None or candidates is None:
+            return SimpleMatcherResult(completions=[])  # type: ignore[typeddict-item]  # the others are optional
+        return _answer(context.token, spot.fragment, candidates)
+
+    return pyronb_matcher  # type: ignore[no-any-return]
+
+
+def _answer(token: str, typed: str, candidates: Candidates) -> SimpleMatcherResult:
+    """Say what completes the token, of which `typed` is the end (or the reverse, where a delimiter is in a name)."""
+    if typed.endswith(token):
+        ahead, skipped = "", len(typed) - len(token)
+    else:
+        ahead, skipped = token[: len(token) - len(typed)], 0
+    completions = [SimpleCompletion(ahead + name[skipped:], type=kind) for name, kind in candidates]
+    return SimpleMatcherResult(  # type: ignore[typeddict-item]  # the other keys are optional
+        completions=completions or [SimpleCompletion(token, type="")],
+        matched_fragment=token,
+        suppress=True,
+    )

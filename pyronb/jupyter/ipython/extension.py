@@ -1,0 +1,115 @@
+"""`%load_ext pyronb`: what is put into a shell, and how it is taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from pyronb.futures import FutureResult
+from pyronb.jupyter.ipython.batch import brief
+from pyronb.jupyter.ipython.completion import make_matcher
+from pyronb.jupyter.ipython.magics import BODY, PyroMagics
+from pyronb.jupyter.ipython.reprs import future_html, object_html, uri_html
+from pyronb.jupyter.ipython.tracebacks import RemoteTracebacks
+from pyronb.jupyter.runtime import object_model
+from pyronb.sync.proxy import Proxy
+from pyronb.uri import URI
+
+__all__ = ["load_ipython_extension", "unload_ipython_extension"]
+
+
+def proxy_html(proxy: Proxy) -> str | None:
+    """Show a proxy as a card, from what it knows already."""
+    uri = proxy._pyro.uri
+    name = str(uri.object) if uri.protocol == "PYRONAME" else ""
+    return object_html(object_model(proxy, name))
+
+
+def result_html(future: FutureResult) -> str | None:
+    """Show a future in its present state, without waiting."""
+    if not future.done():
+        return future_html("running" if future.running() else "pending", "")
+    if future.cancelled():
+        return future_html("cancelled", "")
+    error = future.exception()
+    if error is not None:
+        return future_html("failed", f"{type(error).__name__}: {error}")
+    return future_html("done", brief(future.result()))
+
+
+def _safe(show: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    """Looking never fails: without HTML the plain text is shown."""
+
+    def shown(value: Any) -> str | None:
+        try:
+            return show(value)
+        except Exception:
+            return None
+
+    return shown
+
+
+class _Loaded:
+    """What was put into one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._magics = PyroMagics(shell)
+        self._matcher = make_matcher(shell)
+        self._tracebacks = RemoteTracebacks(shell, BODY)
+        self._formats: dict[type, Callable[[Any], str | None]] = {
+            Proxy: _safe(proxy_html),
+            URI: _safe(lambda uri: uri_html(str(uri))),
+            FutureResult: _safe(result_html),
+        }
+        self._before: dict[type, Any] = {}
+
+    def install(self, shell: InteractiveShell) -> None:
+        shell.register_magics(self._magics)
+        shell.Completer.custom_matchers.append(self._matcher)
+        self._tracebacks.install()
+        formatter = _html(shell)
+        for kind, show in self._formats.items():
+            self._before[kind] = formatter.for_type(kind, show)
+
+    def remove(self, shell: InteractiveShell) -> None:
+        manager = shell.magics_manager
+        for known in manager.magics.values():
+            ours = [name for name, magic in known.items() if getattr(magic, "__self__", None) is self._magics]
+            for name in ours:
+                del known[name]
+        manager.registry.pop(type(self._magics).__name__, None)
+        if self._matcher in shell.Completer.custom_matchers:
+            shell.Completer.custom_matchers.remove(self._matcher)
+        self._tracebacks.remove()
+        formatter = _html(shell)
+        for kind, show in self._formats.items():
+            if formatter.type_printers.get(kind) is show:
+                formatter.pop(kind)
+                if self._before[kind] is not None:
+                    formatter.for_type(kind, self._before[kind])
+
+
+def _html(shell: InteractiveShell) -> Any:
+    formatter: Any = shell.display_formatter
+    return formatter.formatters["text/html"]
+
+
+_loaded: WeakKeyDictionary[InteractiveShell, _Loaded] = WeakKeyDictionary()
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add the magics, completion, cards and remote tracebacks to a shell; a second time changes nothing."""
+    if shell not in _loaded:
+        loaded = _Loaded(shell)
+        loaded.install(shell)
+        _loaded[shell] = loaded
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take all of it out again; without having been loaded this does nothing."""
+    loaded = _loaded.pop(shell, None)
+    if loaded is not None:
+        loaded.remove(shell)

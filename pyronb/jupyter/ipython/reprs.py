@@ -1,0 +1,300 @@
+"""How things are shown in a cell: pure functions, model in, escaped HTML or plain text out.
+
+Nothing here does I/O, and every text that came from another machine is escaped. `style.py` holds the look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal, TypeVar
+
+from pyronb.jupyter.ipython.style import block, chip, clean, code, muted, shorten, table, text_table
+from pyronb.jupyter.models import AttributeModel, MethodModel, NamesModel, ObjectModel
+
+__all__ = [
+    "BatchRow",
+    "batch_html",
+    "batch_text",
+    "future_html",
+    "names_html",
+    "names_text",
+    "note_html",
+    "object_html",
+    "object_text",
+    "status_html",
+    "uri_html",
+]
+
+MAX_METHODS = 10
+MAX_ATTRIBUTES = 10
+MAX_NAMES = 50
+MAX_ROWS = 20
+"""Longer batches show this many rows, half of them from either end."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One call of a batch as it is shown."""
+
+    call: str
+    state: Literal["ok", "error", "not run"]
+    outcome: str
+    """The result, or the error, as text; empty when the call was not run."""
+
+
+# A remote object
+
+
+def _latency(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _signature(method: MethodModel) -> str:
+    return method["name"] + (method["signature"] or "(...)")
+
+
+def _attribute(attribute: AttributeModel) -> str:
+    return attribute["name"] + (f": {attribute['type']}" if attribute["type"] else "")
+
+
+def _notes(method: MethodModel) -> list[str]:
+    return ["oneway"] if method["oneway"] else []
+
+
+def _access(attribute: AttributeModel) -> list[str]:
+    return ["read-only"] if attribute["writable"] is False else []
+
+
+def _first_line(doc: str) -> str:
+    return shorten(doc.strip().partition("\n")[0])
+
+
+def _facts(model: ObjectModel) -> list[str]:
+    """What is known of the connection, for a line of its own."""
+    latency = _latency(model["latency"])
+    return [fact for fact in (model["server"], f"connected in {latency}" if latency else "") if fact]
+
+
+def _trouble(model: ObjectModel | NamesModel) -> str:
+    return " ".join(part for part in (model["reason"], model["hint"]) if part)
+
+
+def object_text(model: ObjectModel, *, variable: str = "", limit: int | None = MAX_METHODS) -> str:
+    """Show a remote object as plain text; `limit` is how many methods and attributes are listed, None for all."""
+    title = model["name"] or model["uri"]
+    lines = [clean(f"{variable} = {title}" if variable else title)]
+    lines += [f"  {shorten(fact)}" for fact in [model["uri"] if model["name"] else "", *_facts(model)] if fact]
+    if model["class_name"] or model["doc"]:
+        lines.append("  " + " - ".join(filter(None, (clean(model["class_name"]), _first_line(model["doc"])))))
+    if model["state"] != "ok":
+        return "\n".join([*lines, f"  {model['state']}: {clean(_trouble(model))}"])
+    methods, attributes = model["methods"], model["attributes"]
+    if methods:
+        rows = [[shorten(_signature(m)), _explained(_notes(m), m["doc"])] for m in methods[:limit]]
+        lines += ["methods:", *text_table(rows), *_more(len(methods), limit)]
+    if attributes:
+        rows = [[shorten(_attribute(a)), _explained(_access(a), a["doc"])] for a in attributes[:limit]]
+        lines += ["attributes:", *text_table(rows), *_more(len(attributes), limit)]
+    if not methods and not attributes:
+        lines.append("  its members are not known yet")
+    return "\n".join(lines)
+
+
+def _explained(notes: list[str], doc: str) -> str:
+    return " ".join([*(f"[{note}]" for note in notes), *filter(None, [_first_line(doc)])])
+
+
+def _more(total: int, limit: int | None) -> list[str]:
+    return [f"  … {total - limit} more"] if limit is not None and total > limit else []
+
+
+def object_html(model: ObjectModel, *, variable: str = "", limit: int | None = MAX_METHODS) -> str:
+    """Show a remote object as a card; `limit` as in `object_text`."""
+    title = escape(clean(model["name"] or model["uri"]))
+    parts = [
+        '<div class="pyronb-head">',
+        f"{code(variable)}{muted('=')}" if variable else "",
+        f'<span class="pyronb-title">{title}</span>',
+        muted(" · ".join(_facts(model))) if _facts(model) else "",
+        "</div>",
+        f"<div>{muted(model['uri'])}</div>" if model["name"] and model["uri"] else "",
+        f"<div>{''.join(map(chip, model['tags']))}</div>" if model["tags"] else "",
+    ]
+    if model["state"] != "ok":
+        return block("card", *parts, _trouble_html(model))
+    if model["class_name"] or model["doc"]:
+        doc = model["doc"] if limit is None else _first_line(model["doc"])
+        name = code(model["class_name"]) if model["class_name"] else ""
+        parts.append(f'<div class="pyronb-doc">{name} {escape(clean(doc))}</div>')
+    methods, attributes = model["methods"], model["attributes"]
+    if methods:
+        rows = [[code(_signature(m)), _explained_html(_notes(m), m["doc"], limit)] for m in methods[:limit]]
+        parts += [_members_html("Method", rows), _more_html(len(methods), limit)]
+    if attributes:
+        rows = [[code(_attribute(a)), _explained_html(_access(a), a["doc"], limit)] for a in attributes[:limit]]
+        parts += [_members_html("Attribute", rows), _more_html(len(attributes), limit)]
+    if not methods and not attributes:
+        parts.append(f"<div>{muted('Its members are not known yet.')}</div>")
+    return block("card", *parts)
+
+
+def _members_html(head: str, rows: list[list[str]]) -> str:
+    """Leave out the column of explanations when there are none, as with Pyro's own servers."""
+    if any(row[1] for row in rows):
+        return table([head, "About"], rows)
+    return table([head], [row[:1] for row in rows])
+
+
+def _explained_html(notes: list[str], doc: str, limit: int | None) -> str:
+    text = doc.strip() if limit is None else _first_line(doc)
+    shown = f'<span style="white-space:pre-wrap">{escape(clean(text))}</span>' if text else ""
+    return "".join(map(chip, notes)) + shown
+
+
+def _more_html(total: int, limit: int | None) -> str:
+    return "".join(f"<div>{muted(line.strip())}</div>" for line in _more(total, limit))
+
+
+def _trouble_html(model: ObjectModel | NamesModel) -> str:
+    hint = f"<div>{escape(clean(model['hint']))}</div>" if model["hint"] else ""
+    state = escape(model["state"])
+    return f'<div><span class="pyronb-bad">● {state}</span> {escape(clean(model["reason"]))}</div>{hint}'
+
+
+# The names of a name server
+
+
+def names_text(model: NamesModel) -> str:
+    """Show what a name server knows as plain text."""
+    head = f"name server {clean(model['nameserver']['address'])}"
+    if model["state"] != "ok":
+        return f"{head}: {model['state']}: {clean(_trouble(model))}"
+    rows = [
+        [shorten(entry["name"]), shorten(entry["uri"]), shorten(", ".join(entry["tags"]))]
+        for entry in model["names"][:MAX_NAMES]
+    ]
+    return "\n".join([f"{head}: {_count(model['total'])}", *text_table(rows), *_more(model["total"], MAX_NAMES)])
+
+
+def names_html(model: NamesModel) -> str:
+    """Show what a name server knows as a table."""
+    head = (
+        f'<div class="pyronb-head"><span class="pyronb-title">Name server</span>'
+        f"{muted(model['nameserver']['address'])}"
+    )
+    if model["state"] != "ok":
+        return block("names", head, "</div>", _trouble_html(model))
+    rows = [
+        [f"<strong>{escape(clean(entry['name']))}</strong>", code(entry["uri"]), "".join(map(chip, entry["tags"]))]
+        for entry in model["names"][:MAX_NAMES]
+    ]
+    shown = table(["Name", "URI", "Tags"], rows) if rows else ""
+    return block("names", head, muted(_count(model["total"])), "</div>", shown, _more_html(model["total"], MAX_NAMES))
+
+
+def _count(total: int) -> str:
+    return "1 name" if total == 1 else f"{total or 'no'} names"
+
+
+def status_html(model: NamesModel, retry: float | None) -> str:
+    """Show in one line how the last look at a name server went; `retry` is the seconds until the next one."""
+    server = model["nameserver"]
+    if model["state"] == "ok":
+        facts = " · ".join(filter(None, [server["address"], server["server"], _count(model["total"])]))
+        return block("status", f'<div role="status"><span class="pyronb-good">● ok</span> {muted(facts)}</div>')
+    again = "" if retry is None else muted(f"Trying again in {retry:.0f} s." if retry >= 1 else "Trying again.")
+    return block("status", '<div role="status">', _trouble_html(model), again, "</div>")
+
+
+def note_html(text: str) -> str:
+    """Show a sentence where something else would be."""
+    return block("note", muted(text))
+
+
+# A batch
+
+
+def _summary(rows: Sequence[BatchRow]) -> str:
+    done = sum(row.state == "ok" for row in rows)
+    if done == len(rows):
+        return f"{done} call{'s' if done != 1 else ''}"
+    return f"{done} of {len(rows)} calls done, then an error"
+
+
+def _ends(rows: Sequence[T], gap: Callable[[int], list[T]]) -> list[T]:
+    """Give all rows, or both ends of a long list with the gap's rows between them."""
+    if len(rows) <= MAX_ROWS:
+        return list(rows)
+    half = MAX_ROWS // 2
+    return [*rows[:half], *gap(len(rows) - 2 * half), *rows[-half:]]
+
+
+def _around_error(rows: Sequence[BatchRow]) -> list[tuple[str, BatchRow | None]]:
+    """Number the rows and choose those that are shown; an error is never among those that are left out."""
+    numbered: list[tuple[str, BatchRow | None]] = [(str(i), row) for i, row in enumerate(rows)]
+    shown = _ends(numbered, lambda left_out: [(f"… {left_out} more", None)])
+    failed = next((pair for pair in numbered if pair[1] is not None and pair[1].state == "error"), None)
+    if failed is None or failed in shown:
+        return shown
+    at, half = numbered.index(failed), MAX_ROWS // 2
+    before, after = at - half, len(rows) - half - at - 1
+    middle: list[tuple[str, BatchRow | None]] = [(f"… {before} more", None)] if before else []
+    middle.append(failed)
+    middle += [(f"… {after} more", None)] if after else []
+    return [*numbered[:half], *middle, *numbered[-half:]]
+
+
+def batch_text(rows: Sequence[BatchRow]) -> str:
+    """Show the calls of a batch with their results as plain text."""
+    if not rows:
+        return "batch: no calls"
+    lines = [
+        [number, shorten(row.call), "not run" if row.state == "not run" else shorten(row.outcome)] if row else [number]
+        for number, row in _around_error(rows)
+    ]
+    full = [line for line in lines if len(line) > 1]
+    aligned = iter(text_table(full))
+    return "\n".join(
+        [f"batch: {_summary(rows)}", *(next(aligned) if len(line) > 1 else f"  {line[0]}" for line in lines)]
+    )
+
+
+def batch_html(rows: Sequence[BatchRow]) -> str:
+    """Show the calls of a batch with their results as a table."""
+    head = f'<div class="pyronb-head"><span class="pyronb-title">Batch</span>{muted(_summary(rows))}</div>'
+    if not rows:
+        return block("batch", '<div class="pyronb-head"><span class="pyronb-title">Batch</span>no calls</div>')
+    cells = [
+        [number, code(shorten(row.call)), _outcome_html(row)] if row else ["", muted(number), ""]
+        for number, row in _around_error(rows)
+    ]
+    return block("batch", head, table(["", "Call", "Result"], cells, numbered=True))
+
+
+def _outcome_html(row: BatchRow) -> str:
+    if row.state == "not run":
+        return muted("not run")
+    if row.state == "error":
+        return f'<span class="pyronb-bad">{escape(shorten(row.outcome))}</span>'
+    return code(shorten(row.outcome))
+
+
+# Small things
+
+
+def uri_html(uri: str) -> str:
+    """Show an address."""
+    return block("uri", code(uri))
+
+
+def future_html(state: str, outcome: str) -> str:
+    """Show a result that arrives later; `state` is pending, running, done, failed or cancelled."""
+    kind = {"done": "pyronb-good", "failed": "pyronb-bad"}.get(state, "pyronb-muted")
+    shown = f" {code(shorten(outcome))}" if outcome else ""
+    return block("future", f'<span class="{kind}">● {escape(state)}</span>{shown}')

@@ -1,0 +1,132 @@
+"""Remote tracebacks in cells: below the local traceback, and without pyronb's own frames.
+
+IPython lets one see an exception before it is shown in several ways, most of which go by class; but a remote error can
+be of any class, also a ValueError. All of IPython's ways of showing an exception end in `structured_traceback` of one of
+two objects, so that is where this is put in. The exception itself and its traceback stay as they are (`%debug`, `%tb`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from pyronb.jupyter.ipython.style import clean
+from pyronb.tracebacks import remote_traceback
+
+__all__ = ["RemoteTracebacks", "remote_lines", "trimmed"]
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
+_MAX_LINE = 2000
+_MAX_CHAIN = 20
+_SCENES = "pyronb.demo"
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Go from an exception to those that led to it, as a traceback shows them."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and len(seen) < _MAX_CHAIN:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def remote_lines(error: BaseException) -> list[str]:
+    """Give the remote traceback of one exception as clean lines, with a heading; none when there is none."""
+    lines = [_ANSI.sub("", line[:_MAX_LINE]).rstrip("\n") for line in remote_traceback(error)]
+    if not lines:
+        return []
+    head = f"The {type(error).__name__} was raised over there; the remote traceback:"
+    return ["", head, "", *("    " + clean(part) for line in lines for part in line.split("\n"))]
+
+
+def trimmed(tb: TracebackType, runner: CodeType, *, remote: bool) -> TracebackType:
+    """Leave out the frames that say nothing to the user.
+
+    Args:
+        tb: the traceback; its first frame is IPython's, which IPython leaves out by itself.
+        runner: code that ran the body of a cell magic; all frames up to it are left out.
+        remote: whether the error came from a remote object; then pyronb's own frames are left out.
+
+    Returns:
+        A new traceback, or the same when nothing would be left.
+    """
+    frames = list(_frames(tb))
+    kept = frames[1:]
+    at = next((i for i, entry in enumerate(kept) if entry.tb_frame.f_code is runner), None)
+    if at is not None:
+        kept = kept[at + 1 :]
+    if remote or at is not None:
+        kept = [entry for entry in kept if not _is_plumbing(entry.tb_frame)]
+    if not kept or len(kept) == len(frames) - 1:
+        return tb
+    new: TracebackType | None = None
+    for entry in reversed([frames[0], *kept]):
+        new = TracebackType(new, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return new or tb
+
+
+def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def _is_plumbing(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__")
+    return isinstance(module, str) and module.startswith("pyronb.") and not module.startswith(_SCENES)
+
+
+class RemoteTracebacks:
+    """Shows remote tracebacks in one shell, from `install` to `remove`."""
+
+    def __init__(self, shell: InteractiveShell, runner: CodeType) -> None:
+        """Prepare for this shell; `runner` as in `trimmed`."""
+        self._runner = runner
+        self._handlers: list[Any] = [shell.InteractiveTB, shell.SyntaxTB]
+        self._installed: list[tuple[Any, Callable[..., list[str]]]] = []
+        self._active = False
+        self._within = False
+
+    def install(self) -> None:
+        """Begin to show remote tracebacks."""
+        self._active = True
+        for handler in self._handlers:
+            extended = self._extend(handler, handler.structured_traceback)
+            handler.structured_traceback = extended
+            self._installed.append((handler, extended))
+
+    def remove(self) -> None:
+        """Stop; where somebody else has wrapped what was installed, it stays but does nothing any more."""
+        self._active = False
+        for handler, extended in self._installed:
+            if vars(handler).get("structured_traceback") is extended:
+                del handler.structured_traceback
+        self._installed.clear()
+
+    def _extend(self, handler: Any, original: Callable[..., list[str]]) -> Callable[..., list[str]]:
+        def structured_traceback(
+            etype: Any = None, evalue: Any = None, etb: Any = None, *args: Any, **kwargs: Any
+        ) -> list[str]:
+            # IPython comes back here for the exceptions of a chain, and the chain is done already.
+            if not self._active or self._within or not isinstance(evalue, BaseException):
+                return original(etype, evalue, etb, *args, **kwargs)
+            self._within = True
+            try:
+                remote = [line for error in chain_of(evalue) for line in remote_lines(error)]
+                shown = etb
+                if isinstance(etb, TracebackType):
+                    shown = trimmed(etb, self._runner, remote=bool(remote_traceback(evalue)))
+                lines = original(etype, evalue, shown, *args, **kwargs)
+            finally:
+                self._within = False
+                if hasattr(handler, "tb"):
+                    handler.tb = etb
+            if getattr(handler, "mode", "") == "Minimal":
+                return lines
+            return [*lines, *remote]
+
+        return structured_traceback

@@ -1,0 +1,99 @@
+"""The JSON that the Jupyter server extension, the widgets and the lab extension exchange.
+
+This module is the wire between Python and the browser: nothing here computes. `labextension/src/models.ts`
+holds the same shapes; `tests/contract/models.json` is one fixture that both sides are tested against.
+
+All strings come from other machines and are untrusted: whoever shows them escapes them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+State = Literal["ok", "unconfigured", "unreachable", "refused", "wrong-version", "unknown", "error"]
+"""What became of asking a name server or an object.
+
+`ok` it answered; `unconfigured` no name server is named in the configuration; `unreachable` nothing listens there or
+no answer came in time; `refused` it answered and said no; `wrong-version` it is a peer of a protocol that cannot be
+spoken, or no Pyro peer at all; `unknown` no such name is registered; `error` anything else.
+"""
+
+
+class NameModel(TypedDict):
+    """One registration of a name server."""
+
+    name: str
+    uri: str
+    tags: list[str]
+
+
+class NameServerModel(TypedDict):
+    """The name server that was asked, as seen from the process that asked it."""
+
+    address: str
+    """`host:port`, or `./u:path`."""
+    default: bool
+    """True when `locateNS()` without arguments finds this one, so that inserted code need not name it."""
+    server: str
+    """Who answered, for example `pyronb 0.1.0` or `Pyro 502`; empty when unknown."""
+
+
+class NamesModel(TypedDict):
+    """What a name server knows: the answer of `GET pyronb/api/names`."""
+
+    version: str
+    """Version of the pyronb package that answers."""
+    viewpoint: str
+    """From where the name server was asked, for example `Jupyter server on lab-pc`."""
+    nameserver: NameServerModel
+    state: State
+    reason: str
+    """One sentence that says what is wrong; empty when the state is `ok`."""
+    hint: str
+    """One sentence that says what to do about it; empty when the state is `ok`."""
+    names: list[NameModel]
+    """Sorted by name; at most `limit` of them."""
+    total: int
+    """How many there are, which may be more than were sent."""
+    age: float
+    """Seconds since the name server was really asked (answers are kept for a short while)."""
+
+
+class MethodModel(TypedDict):
+    """One exposed method."""
+
+    name: str
+    signature: str
+    """Such as `(x: int, y: int = 2) -> int`; `(...)` when the peer does not tell."""
+    doc: str
+    oneway: bool
+
+
+class AttributeModel(TypedDict):
+    """One exposed attribute (property)."""
+
+    name: str
+    type: str
+    """Its annotation as text; empty when unknown."""
+    doc: str
+    writable: bool | None
+    """None when the peer does not tell."""
+
+
+class ObjectModel(TypedDict):
+    """One remote object: the answer of `GET pyronb/api/object?name=...`."""
+
+    name: str
+    uri: str
+    tags: list[str]
+    state: State
+    reason: str
+    hint: str
+    latency: float | None
+    """Seconds that connecting to the object took; None when it was not reached."""
+    server: str
+    """Who serves it, for example `pyronb 0.1.0` or `Pyro 502`; empty when unknown."""
+    class_name: str
+    doc: str
+    methods: list[MethodModel]
+    attributes: list[AttributeModel]

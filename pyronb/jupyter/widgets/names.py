@@ -1,0 +1,259 @@
+"""NameServerBrowser: what a name server knows, as a live view in a cell.
+
+The network is asked on the thread of a `Watch`. That thread and the kernel's main thread both change the view, under one
+lock, and a change reaches the browser as one message for each part of the view.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import threading
+import weakref
+from contextlib import ExitStack
+from typing import Any
+
+import ipywidgets
+from IPython.core.getipython import get_ipython
+
+from pyronb.jupyter.ipython.reprs import (
+    names_html,
+    names_text,
+    note_html,
+    object_html,
+    status_html,
+)
+from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel
+from pyronb.jupyter.runtime import default_address, parse_address
+from pyronb.jupyter.widgets.watch import Watch
+
+__all__ = ["NameServerBrowser", "matches"]
+
+PATIENCE = 0.7
+"""Seconds that displaying waits for the first answer, so that a saved notebook shows names."""
+
+_NOTHING = "Select a name to see what its object offers."
+
+
+def matches(entry: NameModel, query: str) -> bool:
+    """Tell whether a registration fits: part of its name or of a tag was typed, or a pattern with ``*`` and ``?``."""
+    wanted = query.strip().casefold()
+    texts = [text.casefold() for text in (entry["name"], *entry["tags"])]
+    if any(sign in wanted for sign in "*?["):
+        return any(fnmatch.fnmatchcase(text, wanted) for text in texts)
+    return any(wanted in text for text in texts)
+
+
+class NameServerBrowser(ipywidgets.VBox):
+    """Shows the names of a name server, live, with what the selected object offers.
+
+    It never blocks the notebook, and it shows a name server that is down as such until it is there again. Running its
+    cell again closes the view that the cell made before; `close` ends it as well.
+
+    Args:
+        ns: ``host:port`` of the name server; the configured one by default.
+        interval: seconds between two looks; longer, up to a minute, while the name server does not answer.
+
+    Raises:
+        ValueError: `ns` is no address, or `interval` no time.
+    """
+
+    def __init__(self, ns: str | None = None, *, interval: float = 2.0) -> None:
+        if not (math.isfinite(interval) and interval > 0):
+            raise ValueError(f"interval should be a number of seconds above 0, not {interval!r}")
+        address = str(default_address() if ns is None else parse_address(ns))
+        self._guard = threading.RLock()
+        self._drawing = False
+        self._model: NamesModel = _not_asked(address)
+        self._retry: float | None = None
+        self._wanted = ""
+        self._make_parts()
+        super().__init__(
+            [
+                ipywidgets.HBox([self._search, self._count, self._again], layout=_row()),
+                ipywidgets.HBox([self._list, self._details], layout=_row("stretch")),
+                self._status,
+            ]
+        )
+        self.add_class("pyronb-browser")
+        self._watch = Watch(None if ns is None else address, interval, self._take_names, self._take_object)
+        # Whoever forgets the view forgets the thread.
+        weakref.finalize(self, self._watch.stop)
+        self._draw()
+        _replace_in_cell(self)
+        self._watch.start()
+
+    def _make_parts(self) -> None:
+        self._search = ipywidgets.Text(
+            placeholder="Search name or tag (* and ? work)",
+            continuous_update=True,
+            layout=ipywidgets.Layout(width="18rem"),
+        )
+        self._count = ipywidgets.Label()
+        self._again = ipywidgets.Button(
+            description="Refresh",
+            icon="refresh",
+            tooltip="Ask the name server now",
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        self._list = ipywidgets.Select(
+            rows=10,
+            tooltip="Registered names",
+            layout=ipywidgets.Layout(width="18rem", flex="0 0 auto", height="14rem"),
+        )
+        self._details = ipywidgets.HTML(
+            note_html(_NOTHING),
+            layout=ipywidgets.Layout(flex="1 1 auto", overflow="auto", max_height="14rem", margin="0 0 0 12px"),
+        )
+        self._status = ipywidgets.HTML()
+        for part, name in (
+            (self._search, "search"),
+            (self._count, "count"),
+            (self._again, "refresh"),
+            (self._list, "list"),
+            (self._details, "details"),
+            (self._status, "status"),
+        ):
+            part.add_class(f"pyronb-browser-{name}")
+        self._search.observe(self._searched, "value")
+        self._list.observe(self._selected, "value")
+        self._again.on_click(lambda _: self.refresh())
+
+    # For programs
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that are listed now: those that fit the search."""
+        return tuple(self._list.options)
+
+    @property
+    def selected(self) -> str | None:
+        """The selected name; None when there is none."""
+        return self._wanted or None
+
+    @property
+    def state(self) -> str:
+        """What became of the last look at the name server; see `pyronb.jupyter.models.State`."""
+        return self._model["state"]
+
+    def refresh(self) -> None:
+        """Ask the name server now; does not wait for the answer."""
+        self._watch.refresh()
+
+    def close(self) -> None:
+        """End the view, its thread and its connections."""
+        self._watch.stop()
+        for part in (self._search, self._count, self._again, self._list, self._details, self._status, *self.children):
+            part.close()
+        super().close()
+
+    # What the user does; on the kernel's main thread
+
+    def _searched(self, _: Any) -> None:
+        self._draw()
+
+    def _selected(self, change: Any) -> None:
+        with self._guard:
+            if not self._drawing:
+                self._wanted = change["new"] or ""
+                self._details.value = note_html(f"Asking {self._wanted} …" if self._wanted else _NOTHING)
+                self._watch.want(self._wanted)
+
+    # What the watch sees; on its thread
+
+    def _take_names(self, model: NamesModel, retry: float | None) -> None:
+        with self._guard:
+            if model["state"] != "ok" and model["nameserver"]["address"] == self._model["nameserver"]["address"]:
+                # The names that were there stay in sight; the status says that they are old.
+                model = {**model, "names": self._model["names"], "total": self._model["total"]}
+            self._model, self._retry = model, retry
+            self._draw()
+
+    def _take_object(self, model: ObjectModel) -> None:
+        with self._guard:
+            if model["name"] == self._wanted:
+                self._details.value = object_html(model, limit=None)
+
+    def _draw(self) -> None:
+        """Bring the view up to date; an unchanged part causes no message."""
+        with self._guard:
+            entries = self._model["names"]
+            shown = [entry["name"] for entry in entries if matches(entry, self._search.value)]
+            gone = self._wanted and self._model["state"] == "ok" and all(e["name"] != self._wanted for e in entries)
+            self._drawing = True
+            try:
+                with ExitStack() as stack:
+                    for part in (self._list, self._count, self._status, self._details):
+                        stack.enter_context(part.hold_sync())
+                    if tuple(shown) != tuple(self._list.options):
+                        self._list.options = shown
+                    self._list.value = self._wanted if self._wanted in shown else None
+                    self._count.value = f"{len(shown)} of {self._model['total']}"
+                    self._status.value = status_html(self._model, self._retry)
+                    if gone:
+                        self._details.value = note_html(f"{self._wanted} is no longer registered.")
+                        self._wanted = ""
+                        self._watch.want("")
+            finally:
+                self._drawing = False
+
+    # Without a live kernel
+
+    def __repr__(self) -> str:
+        return names_text(self._model)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Give the live view, and for a saved notebook the names as they are now."""
+        self._watch.looked.wait(PATIENCE)
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        with self._guard:
+            return {**bundle, "text/plain": names_text(self._model), "text/html": names_html(self._model)}
+
+
+def _row(align: str = "center") -> Any:
+    return ipywidgets.Layout(align_items=align, width="100%")
+
+
+def _not_asked(address: str) -> NamesModel:
+    return {
+        "version": "",
+        "viewpoint": "",
+        "nameserver": {"address": address, "default": False, "server": ""},
+        "state": "unknown",
+        "reason": "It has not answered yet.",
+        "hint": "",
+        "names": [],
+        "total": 0,
+        "age": 0.0,
+    }
+
+
+_in_cells: dict[str, tuple[str, list[weakref.ref[NameServerBrowser]]]] = {}
+"""The views that each cell made, and in which run of the cell."""
+
+
+def _replace_in_cell(browser: NameServerBrowser) -> None:
+    """Close the views that an earlier run of this cell made; outside of cells do nothing."""
+    cell, run = _where()
+    if not cell:
+        return
+    before, views = _in_cells.get(cell, ("", []))
+    if before != run:
+        for view in views:
+            old = view()
+            if old is not None:
+                old.close()
+        views = []
+    _in_cells[cell] = (run, [*views, weakref.ref(browser)])
+
+
+def _where() -> tuple[str, str]:
+    """Tell which cell runs, and in which run of it; a cell without an id is known by its text."""
+    shell = get_ipython()
+    if shell is None:
+        return "", ""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    run = str(parent.get("header", {}).get("msg_id") or shell.execution_count)
+    cell = parent.get("metadata", {}).get("cellId")
+    texts = shell.user_ns.get("In") or [""]
+    return str(cell or f"text {texts[-1]}"), run

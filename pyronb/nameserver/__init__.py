@@ -1,0 +1,1 @@
+"""The name server: a phone book for remote objects."""

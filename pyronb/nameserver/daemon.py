@@ -1,0 +1,68 @@
+"""NameServerDaemon: a daemon with a name server in it, which is also registered in itself."""
+
+from __future__ import annotations
+
+from pyronb.errors import NamingError
+from pyronb.nameserver.names import NameServer
+from pyronb.nameserver.storage import Storage
+from pyronb.nameserver.storage.memory import MemoryStorage
+from pyronb.nameserver.storage.sqlite import SqliteStorage
+from pyronb.options import DaemonOptions
+from pyronb.rpc.call import NAMESERVER_ID
+from pyronb.server.daemon import Daemon
+from pyronb.uri import URI
+
+__all__ = ["NameServerDaemon", "open_storage"]
+
+_TAG = "class:Pyro5.nameserver.NameServer"
+"""The tag under which real peers know a name server."""
+
+
+def open_storage(storage: str | None) -> Storage:
+    """Make the storage that a text names: ``memory``, or ``sql:`` and the path of a file.
+
+    Raises:
+        NamingError: there is no such kind of storage, or the file cannot be used.
+    """
+    kind, _, path = (storage or "memory").partition(":")
+    if kind == "memory" and not path:
+        return MemoryStorage()
+    if kind in ("sql", "sqlite") and path:
+        return SqliteStorage(path)
+    raise NamingError(f"unknown storage {storage!r}; use memory, or sql:FILENAME")
+
+
+class NameServerDaemon(Daemon):
+    """A daemon that serves a name server.
+
+    Args:
+        host: address to bind to.
+        port: 0 takes a free one.
+        unixsocket: path of a Unix domain socket to listen on instead.
+        storage: see `open_storage`.
+        options: how to serve, instead of what the configuration says.
+    """
+
+    def __init__(  # noqa: D107
+        self,
+        host: str | None = None,
+        port: int = 0,
+        unixsocket: str | None = None,
+        storage: str | None = None,
+        *,
+        options: DaemonOptions | None = None,
+    ) -> None:
+        self._storage = open_storage(storage)
+        try:
+            super().__init__(host, port, unixsocket, options=options)
+        except BaseException:
+            self._storage.close()
+            raise
+        self.nameserver = NameServer(self._storage)
+        self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
+        self.nameserver.register(NAMESERVER_ID, self.uri, metadata={_TAG})
+
+    def close(self) -> None:
+        """End it all, the storage too."""
+        super().close()
+        self._storage.close()

@@ -1,0 +1,1 @@
+"""What the network is: addresses, sockets, streams of bytes, deadlines."""

@@ -1,0 +1,87 @@
+"""Listening sockets, and what address to tell others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+
+__all__ = ["listen", "location_of"]
+
+_BACKLOG = 1024
+_UNIX = "./u:"
+
+
+def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address: bool = True) -> socket.socket:
+    """Make a listening socket, which does not block.
+
+    Args:
+        host: address to bind to; ``""`` or ``0.0.0.0`` is every IPv4 address of this machine.
+        port: 0 takes a free one.
+        unixsocket: path of a Unix domain socket to listen on instead.
+        reuse_address: whether the port can be taken again at once after a restart.
+
+    Raises:
+        OSError: the address cannot be had; the text names it.
+    """
+    if unixsocket is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        address: str | tuple[str, int] = unixsocket
+        _remove_stale(unixsocket)
+    else:
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        if host in ("", "0.0.0.0"):  # noqa: S104 - the user asked for it
+            family = socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        address = (host, port)
+        if reuse_address:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        where = unixsocket or f"{host}:{port}"
+        raise type(error)(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+    sock.setblocking(False)
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the file of a Unix socket on which nobody listens any more."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                probe.settimeout(1)
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+            finally:
+                probe.close()
+
+
+def location_of(sock: socket.socket, host: str) -> str:
+    """Give the location of a listening socket as it is written in a URI.
+
+    The host is told as it was asked for, because a name may be good where the number behind it is not; for "every
+    address" it is the address of this machine by which others would reach it.
+    """
+    if sock.family == socket.AF_UNIX:
+        return _UNIX + str(sock.getsockname())
+    port = sock.getsockname()[1]
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = _outward_address(sock.family)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _outward_address(family: socket.AddressFamily) -> str:
+    """Give the address from which this machine would reach others; no packet is sent to find it."""
+    target = ("2001:db8::1", 9) if family == socket.AF_INET6 else ("192.0.2.1", 9)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(target)
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"

@@ -1,0 +1,105 @@
+"""Frozen records of settings, which the public classes fill from the configuration and hand inward.
+
+Nothing below the public classes ever reads the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["ClientOptions", "DaemonOptions", "LookupOptions", "WireOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """How messages are made and read.
+
+    Attributes:
+        max_message_size: most bytes of one message, also after inflating; 0 means no limit but the format's own.
+        compression: whether larger payloads are compressed.
+        bytes_repr: whether serpent writes bytes as a literal rather than as a base64 record.
+        serializers: settings of single serializers, by serializer name.
+    """
+
+    max_message_size: int = 1 << 30
+    compression: bool = False
+    bytes_repr: bool = False
+    serializers: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class LookupOptions:
+    """Where name servers are looked for.
+
+    Attributes:
+        host: host of the name server.
+        port: its port.
+        timeout: seconds that finding it and one answer of it may take.
+        delay: seconds to wait for a name that is not registered yet.
+    """
+
+    host: str = "localhost"
+    port: int = 9090
+    timeout: float = 5.0
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How a client talks.
+
+    Attributes:
+        serializer: name of the serializer for requests.
+        timeout: seconds that a call may take; None waits for ever.
+        connect_timeout: seconds that connecting and greeting may take; None waits for ever.
+        max_retries: how often a call is sent again after a lost connection or a timeout.
+        nodelay: whether small messages leave at once (TCP_NODELAY).
+        wire: how messages are made and read.
+        lookup: where name servers are looked for.
+    """
+
+    serializer: str = "serpent"
+    timeout: float | None = None
+    connect_timeout: float | None = 10.0
+    max_retries: int = 0
+    nodelay: bool = True
+    wire: WireOptions = field(default_factory=WireOptions)
+    lookup: LookupOptions = field(default_factory=LookupOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonOptions:
+    """How a daemon serves.
+
+    Attributes:
+        workers: most threads that run calls at the same time.
+        oneway_threaded: whether a oneway call gets a thread of its own.
+        timeout: seconds after which a silent client in mid-message is given up; None waits for ever.
+        handshake_timeout: seconds that a new client has for its greeting.
+        poll_timeout: seconds between two looks at the loop condition.
+        stream_lifetime: seconds that a far stream lives; 0 means no limit.
+        stream_linger: seconds that a far stream outlives its connection.
+        streaming: whether iterators are streamed at all.
+        detailed_traceback: whether remote tracebacks show the variables of every frame.
+        nodelay: whether small messages leave at once (TCP_NODELAY).
+        reuse_address: whether the port can be taken again at once after a restart (SO_REUSEADDR).
+        serializers: names of the serializers that requests may use.
+        wire: how messages are made and read.
+    """
+
+    workers: int = 80
+    oneway_threaded: bool = True
+    timeout: float | None = None
+    handshake_timeout: float = 10.0
+    poll_timeout: float = 2.0
+    stream_lifetime: float = 0.0
+    stream_linger: float = 30.0
+    streaming: bool = True
+    detailed_traceback: bool = False
+    nodelay: bool = True
+    reuse_address: bool = True
+    serializers: frozenset[str] = frozenset({"serpent", "json", "marshal", "msgpack"})
+    wire: WireOptions = field(default_factory=WireOptions)

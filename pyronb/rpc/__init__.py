@@ -1,0 +1,1 @@
+"""Messages to calls and back. Pure: no sockets, threads, clocks or configuration here."""

@@ -1,0 +1,81 @@
+"""Call, and what can become of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
+
+__all__ = [
+    "BATCH_METHOD",
+    "DAEMON_ID",
+    "NAMESERVER_ID",
+    "NOTHING",
+    "Call",
+    "Outcome",
+    "Raised",
+    "Returned",
+    "StreamOpened",
+]
+
+DAEMON_ID = "Pyro.Daemon"
+NAMESERVER_ID = "Pyro.NameServer"
+BATCH_METHOD = "<batch>"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call: who is asked to do what with what.
+
+    Attributes:
+        object_id: id of the object; any object of the same daemon can be called over one connection; empty
+            for the object that a link is for.
+        method: name of the method.
+        args: positional arguments; for a batch, the list of its calls as (method, args, kwargs).
+        kwargs: named arguments; None in the pseudo-calls for batches and attributes, as real peers send it.
+        oneway: no reply is wanted.
+        batch: the arguments are many calls.
+        annotations: chunks of bytes that go beside the payload.
+        correlation_id: 16 bytes that tie together calls made on behalf of one another, or None.
+    """
+
+    object_id: str
+    method: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] | None = None
+    oneway: bool = False
+    batch: bool = False
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+    correlation_id: bytes | None = None
+
+
+@dataclass(slots=True)
+class Returned:
+    """The call gave a value; for a batch, the list of its results, a `BatchError` last if one failed."""
+
+    value: Any
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+
+
+@dataclass(slots=True)
+class Raised:
+    """The call raised; the exception has its remote traceback on it."""
+
+    error: BaseException
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+
+
+@dataclass(slots=True)
+class StreamOpened:
+    """The call gave an iterator, which stays over there; None as id means that the daemon does not stream."""
+
+    stream_id: str | None
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+
+
+Outcome = Returned | Raised | StreamOpened
+
+NOTHING = Returned(None)
+"""What becomes of a oneway call, as far as the caller learns."""

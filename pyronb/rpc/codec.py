@@ -1,0 +1,204 @@
+"""Codec: calls to messages and back, for one conversation. (Wire specification, sections 9 to 14 and 18.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyronb.dialects import Dialect
+from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.options import WireOptions
+from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
+from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.serializers.base import CallParts, Serializer
+from pyronb.serializers.catalog import Catalog
+from pyronb.wire.compression import deflate, inflate
+from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
+
+__all__ = ["Codec"]
+
+STREAM = "STRM"
+BLOB = "BLBI"
+
+_NOT_STREAMED = "result of call is an iterator"
+
+
+class Codec:
+    """Turns calls into messages and back, in one dialect.
+
+    Args:
+        dialect: the dialect of the conversation.
+        catalog: the serializers of that dialect.
+        options: limits and compression.
+    """
+
+    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions) -> None:  # noqa: D107
+        self.dialect = dialect
+        self.catalog = catalog
+        self._options = options
+
+    # The asking side
+
+    def encode_call(self, call: Call, serializer: Serializer, seq: int) -> Message:
+        """Make the request for a call.
+
+        Raises:
+            SerializeError: an argument cannot be written; nothing was sent.
+        """
+        dialect = self.dialect
+        flags = (dialect.oneway if call.oneway else 0) | (dialect.batch if call.batch else 0)
+        blob = call.args[0] if len(call.args) == 1 and not call.kwargs else None
+        if isinstance(blob, SerializedBlob):
+            return self._encode_blob(call, blob, serializer, flags, seq)
+        payload = serializer.dumps_call(CallParts(call.object_id, call.method, call.args, call.kwargs))
+        return self._message(INVOKE, serializer.number, flags, seq, payload, call.annotations, call.correlation_id)
+
+    def decode_reply(self, reply: Message) -> Outcome:
+        """Read what became of a call.
+
+        Raises:
+            SerializeError: the result cannot be read; the conversation can go on.
+        """
+        flags, dialect = reply.flags, self.dialect
+        if flags & dialect.item_stream:
+            return StreamOpened(self._stream_id(reply), reply.annotations)
+        value = self.decode_payload(reply)
+        if flags & dialect.exception:
+            if not isinstance(value, BaseException):
+                raise ProtocolError(f"the peer reported an exception and sent a {type(value).__name__}")
+            return Raised(value, reply.annotations)
+        return Returned(value, reply.annotations)
+
+    # The asked side
+
+    def decode_call(self, request: Message) -> Call:
+        """Read a request.
+
+        Raises:
+            SerializeError: it cannot be read, or its serializer is not there.
+            ProtocolError: it is not shaped as a call.
+        """
+        flags, dialect = request.flags, self.dialect
+        if flags & dialect.keep_serialized:
+            return self._decode_blob(request)
+        parts = self.catalog.by_number(request.serializer_id).loads_call(self._payload(request))
+        return Call(
+            parts.object_id,
+            parts.method,
+            parts.args,
+            parts.kwargs,
+            oneway=bool(flags & dialect.oneway),
+            batch=bool(flags & dialect.batch),
+            annotations=request.annotations,
+            correlation_id=request.correlation_id,
+        )
+
+    def encode_outcome(self, outcome: Outcome, request: Message) -> Message:
+        """Make the reply to a request, in the request's own serializer.
+
+        What cannot be written is replaced by an error that says so, so a reply always comes out.
+        """
+        dialect = self.dialect
+        serializer = self.catalog.by_number(request.serializer_id)
+        annotations: Mapping[str, Buffer] = outcome.annotations
+        if isinstance(outcome, Returned):
+            try:
+                payload = serializer.dumps(outcome.value)
+            except (SerializeError, SecurityError) as error:
+                return self.encode_outcome(Raised(error, annotations), request)
+            flags = request.flags & dialect.batch
+        elif isinstance(outcome, StreamOpened):
+            # The payload is an error for peers that do not know of streams.
+            payload = serializer.dumps(ProtocolError(_NOT_STREAMED))
+            flags = dialect.exception | dialect.item_stream
+            if outcome.stream_id is not None:
+                annotations = {**annotations, STREAM: outcome.stream_id.encode("ascii")}
+        else:
+            payload = _dumps_error(serializer, outcome.error)
+            flags = dialect.exception
+        return self._message(
+            RESULT, serializer.number, flags, request.seq, payload, annotations, request.correlation_id
+        )
+
+    # Both
+
+    def _message(
+        self,
+        kind: int,
+        serializer_id: int,
+        flags: int,
+        seq: int,
+        payload: Buffer,
+        annotations: Mapping[str, Buffer],
+        correlation_id: bytes | None,
+    ) -> Message:
+        if self._options.compression and len(payload) > self.dialect.compress_above:
+            payload = deflate(payload, self.dialect.compress_level)
+            flags |= self.dialect.compressed
+        return Message(kind, serializer_id, flags, seq, payload, annotations, correlation_id)
+
+    def _payload(self, message: Message) -> Buffer:
+        if message.flags & self.dialect.compressed:
+            return inflate(message.payload, self._options.max_message_size)
+        return message.payload
+
+    def decode_payload(self, message: Message) -> Any:
+        """Read the value in a message, whatever kind of message it is.
+
+        Raises:
+            SerializeError: it cannot be read.
+        """
+        return self.catalog.by_number(message.serializer_id).loads(self._payload(message))
+
+    def _stream_id(self, reply: Message) -> str | None:
+        chunk = reply.annotations.get(STREAM)
+        if chunk is None:
+            return None
+        try:
+            return bytes(chunk).decode("ascii")
+        except UnicodeDecodeError as error:
+            raise ProtocolError("the id of a stream should be ASCII") from error
+
+    def _encode_blob(self, call: Call, blob: SerializedBlob, serializer: Serializer, flags: int, seq: int) -> Message:
+        flags |= self.dialect.keep_serialized
+        marshal = self.catalog.by_name("marshal")
+        annotations = {**call.annotations, BLOB: pack_info(marshal, blob.info, call.object_id, call.method)}
+        if blob.message is not None:
+            # Passed on as it came: its bytes are not touched.
+            flags |= blob.message.flags & self.dialect.compressed
+            number, payload = blob.message.serializer_id, blob.message.payload
+            return Message(INVOKE, number, flags, seq, payload, annotations, call.correlation_id)
+        payload = serializer.dumps_call(CallParts(call.object_id, call.method, blob.data, {}))
+        return self._message(INVOKE, serializer.number, flags, seq, payload, annotations, call.correlation_id)
+
+    def _decode_blob(self, request: Message) -> Call:
+        chunk = request.annotations.get(BLOB)
+        if chunk is None:
+            raise ProtocolError("a serialized blob came without its annotation")
+        info, object_id, method = unpack_info(self.catalog.by_name("marshal"), chunk)
+
+        def read() -> Any:
+            return self.catalog.by_number(request.serializer_id).loads_call(self._payload(request)).args
+
+        return Call(
+            object_id,
+            method,
+            (SerializedBlob(info, message=request, read=read),),
+            {},
+            oneway=bool(request.flags & self.dialect.oneway),
+            annotations=request.annotations,
+            correlation_id=request.correlation_id,
+        )
+
+
+def _dumps_error(serializer: Serializer, error: BaseException) -> bytes:
+    """Write an exception; if it cannot be written, one that tells all that can be told of it."""
+    try:
+        return serializer.dumps(error)
+    except (SerializeError, SecurityError) as failed:
+        kind = type(error)
+        plain = PyroError(
+            f"Error serializing exception: {failed}. Original exception: {kind.__module__}.{kind.__qualname__}: {error}"
+        )
+        plain._pyroTraceback = getattr(error, "_pyroTraceback", None)  # type: ignore[attr-defined]
+        return serializer.dumps(plain)

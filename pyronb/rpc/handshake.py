@@ -1,0 +1,153 @@
+"""The handshake: greeting, acceptance and refusal. (Wire specification, sections 8 and 32.)
+
+Both maps carry one extra key, ``pyronb``, in which a pyronb peer says its version and what it can do. Real peers do not
+look at it. Whatever goes beyond the plain protocol is used only when both ends listed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyronb.dialects import Dialect
+from pyronb.errors import ProtocolError
+from pyronb.rpc.metadata import Metadata
+from pyronb.serializers.base import Serializer
+from pyronb.version import __version__
+from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, Message
+
+__all__ = [
+    "DETAILS",
+    "Acceptance",
+    "Greeting",
+    "Peer",
+    "decode_acceptance",
+    "decode_greeting",
+    "decode_refusal",
+    "encode_acceptance",
+    "encode_greeting",
+    "encode_refusal",
+]
+
+KEY = "pyronb"
+DETAILS = "details"
+"""The peer wants, or gives, documentation in its metadata."""
+
+ABILITIES = (DETAILS,)
+"""What this version can do."""
+
+_MAX_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end.
+
+    Attributes:
+        version: version of pyronb over there; empty for a real Pyro peer.
+        abilities: what it says it can do.
+    """
+
+    version: str = ""
+    abilities: frozenset[str] = frozenset()
+
+    @property
+    def is_pyronb(self) -> bool:
+        """Whether the peer runs pyronb."""
+        return bool(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a client says first."""
+
+    object_id: str
+    handshake: Any
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a daemon answers when it takes a client in."""
+
+    handshake: Any
+    metadata: Metadata | None
+    peer: Peer
+
+
+def _introduction() -> dict[str, Any]:
+    return {"version": __version__, "can": list(ABILITIES)}
+
+
+def _peer(wire: object) -> Peer:
+    if not isinstance(wire, Mapping):
+        return Peer()
+    version, can = wire.get("version"), wire.get("can", ())
+    if not isinstance(version, str):
+        return Peer()
+    abilities = can if isinstance(can, list | tuple | set | frozenset) else ()
+    return Peer(version[:50], frozenset(word for word in abilities if isinstance(word, str)))
+
+
+def encode_greeting(serializer: Serializer, object_id: str, handshake: Any, seq: int) -> Message:
+    """Make the CONNECT message."""
+    payload = serializer.dumps({"handshake": handshake, "object": object_id, KEY: _introduction()})
+    return Message(CONNECT, serializer.number, 0, seq, payload)
+
+
+def decode_greeting(value: object) -> Greeting:
+    """Read the payload of a CONNECT message.
+
+    Raises:
+        ProtocolError: it is not shaped as a greeting.
+    """
+    if not isinstance(value, Mapping):
+        raise ProtocolError(f"the greeting should be a map, not {type(value).__name__}")
+    for key in ("handshake", "object"):
+        if key not in value:
+            raise ProtocolError(repr(key))  # the very text that real daemons give
+    if not isinstance(value["object"], str):
+        raise ProtocolError("the object id in the greeting should be a text")
+    return Greeting(value["object"], value["handshake"], _peer(value.get(KEY)))
+
+
+def encode_acceptance(
+    serializer: Serializer, dialect: Dialect, metadata: Metadata, handshake: Any, peer: Peer, greeting: Message
+) -> Message:
+    """Make the CONNECTOK message; towards a real peer it holds nothing but what that expects."""
+    answer: dict[str, Any] = {
+        "handshake": handshake,
+        "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
+    }
+    if peer.is_pyronb:
+        answer[KEY] = _introduction()
+    payload = serializer.dumps(answer)
+    return Message(
+        CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id
+    )
+
+
+def decode_acceptance(value: object) -> Acceptance:
+    """Read the payload of a CONNECTOK message.
+
+    Raises:
+        ProtocolError: it is not shaped as an answer to a greeting.
+    """
+    if not isinstance(value, Mapping):
+        raise ProtocolError(f"the answer to the greeting should be a map, not {type(value).__name__}")
+    meta = value.get("meta")
+    metadata = Metadata.from_wire(meta) if meta else None
+    return Acceptance(value.get("handshake"), metadata, _peer(value.get(KEY)))
+
+
+def encode_refusal(serializer: Serializer, text: str, seq: int = 0) -> Message:
+    """Make the CONNECTFAIL message."""
+    return Message(CONNECTFAIL, serializer.number, 0, seq, serializer.dumps(text))
+
+
+def decode_refusal(value: object) -> str:
+    """Read the payload of a CONNECTFAIL message; whatever it is, it becomes a text."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        value = bytes(value).decode("utf-8", "replace")
+    return str(value)[:_MAX_TEXT]

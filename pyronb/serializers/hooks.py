@@ -1,0 +1,279 @@
+"""Hooks: how instances of classes become dicts, and dicts with a ``__class__`` become instances.
+
+There is one registry in the process, `HOOKS`. Programs reach it through `SerializerBase`; higher floors put the
+library's own classes (proxy, daemon) into it, so that this floor needs to know none of them. (Wire specification,
+section 17.)
+
+What an object is written as is decided in this order: the hook that a program registered for its class, a substitute,
+the library's own classes, exceptions, and last the dict of its attributes. Where several registrations fit, the most
+specific class wins, whatever the order in which they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pyronb.dialects import Dialect
+from pyronb.errors import SecurityError, SerializeError
+from pyronb.serializers.exceptions import exception_from_dict, exception_to_dict, is_library_error, unwrapped
+from pyronb.uri import URI
+
+__all__ = ["HOOKS", "BatchError", "Hooks", "attributes_as_dict", "class_name", "register_uri"]
+
+ToDict = Callable[[Any], Mapping[str, Any]]
+FromDict = Callable[[str, dict[str, Any]], Any]
+ToState = Callable[[Any, Dialect], tuple[Any, ...]]
+FromState = Callable[["tuple[Any, ...] | list[Any]", Dialect], Any]
+Substitute = Callable[[Any], "Any | None"]
+
+_WRITTEN_NATIVELY = (dict, list, tuple, str, int, float, bytes, bytearray)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchError:
+    """Stands in the results of a batch for the call that failed (wire specification, section 11)."""
+
+    exception: BaseException
+
+
+class _LibraryClass(NamedTuple):
+    tag_key: str
+    to_state: ToState
+    from_state: FromState
+
+
+class Hooks:
+    """A registry of how classes are written and read."""
+
+    def __init__(self) -> None:
+        """Make a registry without any registration."""
+        self._to_dict: dict[type, ToDict] = {}
+        self._from_dict: dict[str, FromDict] = {}
+        self._library: dict[type, _LibraryClass] = {}
+        self._substitutes: dict[type, Substitute] = {}
+        self.touches_builtins = False
+        """Some registered class inherits from a type that serializers write by themselves, without asking."""
+
+    def register_class_to_dict(self, cls: type, converter: ToDict) -> None:
+        """Have instances of this class and its subclasses written as what the converter makes of them."""
+        _check_class(cls)
+        self._to_dict[cls] = converter
+        self._note_builtins()
+
+    def unregister_class_to_dict(self, cls: type) -> None:
+        """Take back `register_class_to_dict`; nothing happens when there was none."""
+        self._to_dict.pop(cls, None)
+        self._note_builtins()
+
+    def register_dict_to_class(self, name: str, converter: FromDict) -> None:
+        """Have dicts whose ``__class__`` is exactly this name read by the converter."""
+        self._from_dict[name] = converter
+
+    def unregister_dict_to_class(self, name: str) -> None:
+        """Take back `register_dict_to_class`; nothing happens when there was none."""
+        self._from_dict.pop(name, None)
+
+    def register_library_class(self, cls: type, tag_key: str, to_state: ToState, from_state: FromState) -> None:
+        """Have instances of a class of the library travel as ``{"__class__": tag, "state": ...}``.
+
+        Args:
+            cls: the class; its subclasses travel as it.
+            tag_key: key of `Dialect.tags`, which has the name on the wire.
+            to_state: gives the state of an instance in a dialect.
+            from_state: makes an instance of a state in a dialect. The state comes from the peer; whatever this
+                raises becomes a SerializeError.
+        """
+        _check_class(cls)
+        self._library[cls] = _LibraryClass(tag_key, to_state, from_state)
+        self._note_builtins()
+
+    def register_substitute(self, cls: type, substitute: Substitute) -> None:
+        """Have another object written in the place of instances of this class and its subclasses.
+
+        The substitute function gives that object, or None when the instance is to be written as it is.
+        """
+        _check_class(cls)
+        self._substitutes[cls] = substitute
+        self._note_builtins()
+
+    def unregister_substitute(self, cls: type) -> None:
+        """Take back `register_substitute`; nothing happens when there was none."""
+        self._substitutes.pop(cls, None)
+        self._note_builtins()
+
+    def replacement(self, obj: Any, dialect: Dialect, *, foreign_exceptions: bool) -> Any:
+        """Give what is written in the place of an object; the object itself when there is nothing to replace.
+
+        Raises:
+            SerializeError: a hook gave the very object back, or the dialect has no form for it.
+        """
+        mro = type(obj).__mro__
+        converter = _most_specific(self._to_dict, mro)
+        if converter is not None:
+            made = converter(obj)
+            if made is obj:
+                raise SerializeError(f"the hook that writes {class_name(obj)} gave the same object back, not a dict")
+            return dict(made) if isinstance(made, Mapping) else made
+        substitute = _most_specific(self._substitutes, mro)
+        if substitute is not None:
+            other = substitute(obj)
+            if other is not None and other is not obj:
+                return other
+        library = _most_specific(self._library, mro)
+        if library is not None:
+            return {"__class__": _tag(dialect, library.tag_key), "state": library.to_state(obj, dialect)}
+        if isinstance(obj, BaseException):
+            return exception_to_dict(obj, dialect, foreign_exceptions=foreign_exceptions, shared=self._from_dict)
+        if isinstance(obj, BatchError):
+            inner = self.replacement(obj.exception, dialect, foreign_exceptions=foreign_exceptions)
+            return {"__class__": _tag(dialect, "batch-error"), "exception": inner}
+        return obj
+
+    def from_dict(self, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
+        """Make the object that a dict with a ``__class__`` describes.
+
+        Args:
+            data: the dict, from the peer.
+            dialect: which names the library's own classes have.
+            inner: makes objects of what is inside an exception; must not raise.
+
+        Raises:
+            SerializeError: the class is not known, or its converter failed.
+            SecurityError: its name is refused.
+        """
+        name = _name_in(data)
+        if data.get("__exception__"):
+            name, plain = unwrapped(name, data)
+            data = dict(plain)
+        try:
+            converter = self._from_dict.get(name)
+            if converter is not None:
+                return converter(name, data)
+            if data.get("__exception__") or is_library_error(name) or name == "struct.error":
+                return exception_from_dict(name, data, inner)
+            if "__" in name:
+                raise SecurityError(f"refused to read a class with double underscores in its name: {name}")
+            return self._from_library(name, data, dialect, inner)
+        except (SerializeError, SecurityError):
+            raise
+        except Exception as cause:
+            raise SerializeError(f"cannot make a {name} of what was received: {cause}") from cause
+
+    def _from_library(self, name: str, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
+        if name == dialect.tags.get("batch-error"):
+            error = data.get("exception")
+            if isinstance(error, dict) and "__class__" in error:
+                error = self.from_dict(error, dialect, inner)
+            if not isinstance(error, BaseException):
+                raise SerializeError(f"the failed call of a batch holds no exception but a {type(error).__name__}")
+            return BatchError(error)
+        for library in self._library.values():
+            if dialect.tags.get(library.tag_key) == name:
+                state = data.get("state")
+                if not isinstance(state, list | tuple):
+                    raise SerializeError(f"{name} lacks its state")
+                return library.from_state(state, dialect)
+        raise SerializeError(
+            f"unsupported serialized class: {name} (register a converter with SerializerBase.register_dict_to_class)"
+        )
+
+    def _note_builtins(self) -> None:
+        classes = [*self._to_dict, *self._substitutes, *self._library]
+        self.touches_builtins = any(issubclass(cls, _WRITTEN_NATIVELY) for cls in classes)
+
+
+def attributes_as_dict(obj: Any) -> dict[str, Any]:
+    """Give the attributes of an object with the name of its class: the last resort of every serializer.
+
+    An own ``__getstate__`` that gives a dict comes before the attributes. The object is not changed.
+
+    Raises:
+        TypeError: the object has no attributes that could be written.
+    """
+    kind = type(obj)
+    if kind.__module__ == "builtins" or isinstance(obj, type):
+        # Functions, modules, generators and their like have attributes, but are not made of them.
+        raise TypeError(f"{class_name(obj)} has no form that can be written")
+    # From Python 3.11 on every object inherits a __getstate__, which gives None for one without attributes.
+    own = getattr(kind, "__getstate__", None)
+    if own is not None and own is not getattr(object, "__getstate__", None):
+        state = obj.__getstate__()
+        if isinstance(state, dict):
+            return {"__class__": class_name(obj), **state}
+    values: dict[str, Any] = {}
+    has_slots = False
+    for base in reversed(kind.__mro__):
+        slots = base.__dict__.get("__slots__")
+        if slots is None:
+            continue
+        has_slots = True
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            # Python itself mangles slots with two leading underscores, so they are reached under the long name.
+            name = f"_{base.__name__.lstrip('_')}{slot}" if slot.startswith("__") and not slot.endswith("__") else slot
+            if slot not in ("__dict__", "__weakref__") and hasattr(obj, name):
+                values[slot] = getattr(obj, name)
+    if hasattr(obj, "__dict__"):
+        values.update(vars(obj))
+    elif not has_slots:
+        raise TypeError(f"{class_name(obj)} has neither attributes nor an own __getstate__ that gives a dict")
+    values["__class__"] = class_name(obj)
+    return values
+
+
+def class_name(obj: Any) -> str:
+    """Give the name of an object's class as it stands on the wire: ``module.Name``."""
+    kind = type(obj)
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def register_uri(hooks: Hooks) -> None:
+    """Have URIs travel; they are the one class of the library that lives below this floor."""
+    hooks.register_library_class(URI, "uri", lambda uri, _dialect: uri.__getstate__(), _uri_from_state)
+
+
+def _uri_from_state(state: tuple[Any, ...] | list[Any], _dialect: Dialect) -> URI:
+    protocol, name, sockname, host, port = state
+    names = [name] if isinstance(name, str) else list(name)
+    texts = [protocol, *names, *(text for text in (sockname, host) if text is not None)]
+    if not all(isinstance(text, str) for text in texts) or not (port is None or type(port) is int):
+        raise SerializeError("the state of a URI has parts of the wrong type")
+    uri = URI.__new__(URI)
+    uri.__setstate__((protocol, name, sockname, host, port))
+    return uri
+
+
+def _most_specific(registry: Mapping[type, Any], mro: tuple[type, ...]) -> Any:
+    if registry:
+        for cls in mro:
+            if cls in registry:
+                return registry[cls]
+    return None
+
+
+def _name_in(data: Mapping[str, Any]) -> str:
+    name = data.get("__class__")
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "replace")
+    if not isinstance(name, str):
+        raise SerializeError(f"the name of a serialized class is not text but a {type(name).__name__}")
+    return name
+
+
+def _tag(dialect: Dialect, key: str) -> str:
+    try:
+        return dialect.tags[key]
+    except KeyError:
+        raise SerializeError(f"{dialect.family} has no form for a {key}") from None
+
+
+def _check_class(cls: Any) -> None:
+    if not isinstance(cls, type) or cls is type:
+        raise TypeError(f"hooks are registered for classes, not for {cls!r}")
+
+
+HOOKS = Hooks()
+"""The registry of this process."""
+
+register_uri(HOOKS)

@@ -1,0 +1,108 @@
+"""The json serializer: text that every language reads, with the fewest types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from pyronb.dialects import Dialect
+from pyronb.errors import SerializeError
+from pyronb.options import WireOptions
+from pyronb.serializers.base import Buffer, CallParts
+from pyronb.serializers.hooks import HOOKS
+from pyronb.serializers.plain import Plainer
+from pyronb.serializers.recreate import MARK, recreate
+from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
+
+__all__ = ["JsonSerializer"]
+
+_CALL_KEYS = ("object", "method", "params", "kwargs")
+
+
+class JsonSerializer:
+    """Writes and reads json for one dialect."""
+
+    name = "json"
+
+    def __init__(
+        self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool, module: ModuleType = json
+    ) -> None:
+        """Make one for a dialect; see `Catalog` for the arguments.
+
+        Args:
+            dialect: the protocol above the header.
+            options: not used here; the catalog has read from it which module does the work.
+            foreign_exceptions: the peer takes exceptions of any class.
+            module: has the functions `dumps` and `loads` of the standard library's json.
+        """
+        del options
+        self.number = dialect.serializers[self.name]
+        self._dialect = dialect
+        self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
+        self._encode = _encoder(module, self._plainer)
+        self._decode: Callable[[str], Any] = json.JSONDecoder().decode if module is json else module.loads
+
+    def dumps(self, value: Any) -> bytes:
+        """Write a value."""
+        try:
+            if HOOKS.touches_builtins:
+                value = self._plainer.without_hooked(value)
+            return self._encode(value)
+        except OWN:
+            raise
+        except Exception as cause:
+            raise write_error(self.name, value, cause) from cause
+
+    def loads(self, data: Buffer) -> Any:
+        """Read a value."""
+        try:
+            text = str(data, "utf-8")
+            value = self._decode(text)
+            return recreate(value, self._dialect) if MARK in text else value
+        except OWN:
+            raise
+        except Exception as cause:
+            raise read_error(self.name, cause) from cause
+
+    def dumps_call(self, parts: CallParts) -> bytes:
+        """Write a call, which is a map in json."""
+        return self.dumps(dict(zip(_CALL_KEYS, parts, strict=True)))
+
+    def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
+        """Read a call."""
+        call = self.loads(data)
+        if not isinstance(call, dict) or not all(key in call for key in _CALL_KEYS):
+            raise SerializeError(f"received data is not a call (json): it is no map with {', '.join(_CALL_KEYS)}")
+        return call_parts(self.name, [call[key] for key in _CALL_KEYS], blob=blob)
+
+
+def _encoder(module: ModuleType, default: Callable[[Any], Any]) -> Callable[[Any], bytes]:
+    """Give the function that writes a value with this module, as fast as the module can."""
+    if module is json:
+        return _kept_encoder(default)
+    try:
+        module.dumps("", ensure_ascii=False, default=default)
+        settings: dict[str, Any] = {"ensure_ascii": False, "default": default}
+    except TypeError:
+        # orjson writes UTF-8 always, and knows no such argument.
+        settings = {"default": default}
+
+    def encode(value: Any) -> bytes:
+        written = module.dumps(value, **settings)
+        return written if isinstance(written, bytes) else written.encode("utf-8")
+
+    return encode
+
+
+def _kept_encoder(default: Callable[[Any], Any]) -> Callable[[Any], bytes]:
+    """Give a function that keeps the encoder of the standard library, which makes a new one for every value."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        slow = json.JSONEncoder(ensure_ascii=False, default=default).encode
+        return lambda value: slow(value).encode("utf-8")
+    # No table of markers for values that contain themselves: it would be shared between threads, and keep its entries
+    # after an error. The recursion limit catches such values.
+    write = make(None, default, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)  # noqa: FBT003
+    return lambda value: "".join(write(value, 0)).encode("utf-8")

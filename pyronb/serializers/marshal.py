@@ -1,0 +1,136 @@
+"""The marshal serializer: the format of Python's own compiled files, restricted to values.
+
+It is written by the standard library and read by our own reader. Marshal itself knows the exact builtin types only;
+what it refuses is converted in a copy and written again, at any depth, where Pyro converts the outermost value only.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from typing import Any
+
+from pyronb.dialects import Dialect
+from pyronb.options import WireOptions
+from pyronb.serializers.base import Buffer, CallParts
+from pyronb.serializers.plain import Plainer
+from pyronb.serializers.recreate import MARK, recreate
+from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
+from pyronb.serializers.unmarshal import unmarshal
+
+__all__ = ["MarshalSerializer", "marshal_text"]
+
+# The newest version that every Python reads which can run a peer. Python 3.14 writes a later one by default.
+_VERSION = 4
+_MARK = MARK.encode()
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+# Marshal writes whatever shows its memory as bytes, without asking. These modules have such types.
+_WITH_BUFFERS = ("numpy", "array")
+
+
+class MarshalSerializer:
+    """Writes and reads marshal data for one dialect."""
+
+    name = "marshal"
+
+    def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
+        """Make one for a dialect; see `Catalog` for the arguments."""
+        del options
+        self.number = dialect.serializers[self.name]
+        self._dialect = dialect
+        self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
+
+    def dumps(self, value: Any) -> bytes:
+        """Write a value."""
+        try:
+            try:
+                data = marshal.dumps(value, _VERSION)
+            except ValueError:
+                return marshal.dumps(self._simplified(value), _VERSION)
+            # Type byte of bytes: a number of numpy would go as its raw memory.
+            if (b"s" in data or b"\xf3" in data) and any(module in sys.modules for module in _WITH_BUFFERS):
+                return marshal.dumps(self._simplified(value), _VERSION)
+        except OWN:
+            raise
+        except Exception as cause:
+            raise write_error(self.name, value, cause) from cause
+        return data
+
+    def loads(self, data: Buffer) -> Any:
+        """Read a value."""
+        try:
+            raw = data if isinstance(data, bytes) else bytes(data)
+            value = unmarshal(raw)
+            return recreate(value, self._dialect, shared=True) if _MARK in raw else value
+        except OWN:
+            raise
+        except Exception as cause:
+            raise read_error(self.name, cause) from cause
+
+    def dumps_call(self, parts: CallParts) -> bytes:
+        """Write a call."""
+        return self.dumps(tuple(parts))
+
+    def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
+        """Read a call."""
+        return call_parts(self.name, self.loads(data), blob=blob)
+
+    def _simplified(self, value: Any) -> Any:
+        """Give a copy of a value that has exact builtin types only."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        container = _CONTAINERS.get(kind)
+        if container is dict:
+            return {self._simplified(key): self._simplified(item) for key, item in value.items()}
+        if container is not None:
+            return container([self._simplified(item) for item in value])
+        other = self._plainer.hooked(value)
+        if other is value:
+            other = self._plainer.plain(value)
+        if other is value:
+            other = _exact(value)
+        return self._simplified(self._plainer(value) if other is value else other)
+
+
+def marshal_text(data: Buffer) -> str:
+    """Read the text with which a daemon refuses a connection (wire specification, section 8.3).
+
+    A daemon that gives up early writes it with marshal, whichever serializer the client speaks; so clients that never
+    use marshal need this. What is not text is shown as text, for a real daemon may send any value.
+
+    Raises:
+        SerializeError: the bytes are no marshal data.
+    """
+    try:
+        return str(unmarshal(bytes(data)))
+    except OWN:
+        raise
+    except Exception as cause:
+        raise read_error(MarshalSerializer.name, cause) from cause
+
+
+def _exact(value: Any) -> Any:
+    """Give an instance of a subclass of a builtin type as one of that type; anything else as it is."""
+    for kind, convert in _BASES:
+        if isinstance(value, kind):
+            return convert(value)
+    return value
+
+
+_CONTAINERS: dict[type, Any] = {list: list, tuple: tuple, set: set, frozenset: frozenset, dict: dict}
+# The methods of the builtin types, because those of the subclass may do anything.
+_BASES: tuple[tuple[type, Any], ...] = (
+    (int, int.__int__),
+    (float, float.__float__),
+    (complex, lambda value: complex(value.real, value.imag)),
+    (str, lambda value: str.__getitem__(value, slice(None))),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+    (bytearray, bytes),
+    (memoryview, lambda value: value.tobytes()),
+    (tuple, lambda value: tuple(tuple.__iter__(value))),
+    (list, lambda value: list(list.__iter__(value))),
+    (dict, dict),
+    (set, lambda value: set(set.__iter__(value))),
+    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
+)

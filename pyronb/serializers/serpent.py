@@ -1,0 +1,129 @@
+"""The serpent serializer: a Python literal as text, and the default of Pyro.
+
+Writing is done by the serpent package, through a subclass with a dispatch table of its own, so that neither we nor Pyro
+in the same process change what the other writes. Some things are written otherwise than real Pyro does, so that a peer
+can read them: bytes as literals where the peer would otherwise get them as a dict in an exception, numpy's numbers as
+numbers, an OrderedDict as a dict. Reading needs no package at all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import serpent
+
+from pyronb.dialects import Dialect
+from pyronb.options import WireOptions
+from pyronb.serializers.base import Buffer, CallParts
+from pyronb.serializers.hooks import attributes_as_dict, class_name
+from pyronb.serializers.literals import parse
+from pyronb.serializers.plain import Plainer
+from pyronb.serializers.recreate import MARK, recreate
+from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
+
+__all__ = ["SerpentSerializer"]
+
+_HEADER = "# serpent utf-8 python3.2\n"
+
+
+class SerpentSerializer:
+    """Writes and reads serpent's text for one dialect."""
+
+    name = "serpent"
+
+    def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
+        """Make one for a dialect; see `Catalog` for the arguments."""
+        self.number = dialect.serializers[self.name]
+        self._dialect = dialect
+        self._bytes_repr = options.bytes_repr
+        self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
+
+    def dumps(self, value: Any) -> bytes:
+        """Write a value."""
+        try:
+            return _Writer(self._plainer, bytes_repr=self._bytes_repr).serialize(value)
+        except OWN:
+            raise
+        except Exception as cause:
+            raise write_error(self.name, value, cause) from cause
+
+    def loads(self, data: Buffer) -> Any:
+        """Read a value."""
+        try:
+            text = str(data, "utf-8")
+            # A faster way for texts that are nearly json belongs here, with `parse` for all others.
+            value = parse(text)
+            return recreate(value, self._dialect) if MARK in text else value
+        except OWN:
+            raise
+        except Exception as cause:
+            raise read_error(self.name, cause) from cause
+
+    def dumps_call(self, parts: CallParts) -> bytes:
+        """Write a call."""
+        return self.dumps(tuple(parts))
+
+    def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
+        """Read a call."""
+        return call_parts(self.name, self.loads(data), blob=blob)
+
+
+class _Writer(serpent.Serializer):  # type: ignore[misc]  # the package has no types
+    """Writes one value; made anew for each, because it keeps notes about the value while it writes."""
+
+    dispatch = dict(serpent.Serializer.dispatch)
+
+    def __init__(self, plainer: Plainer, *, bytes_repr: bool) -> None:
+        super().__init__(module_in_classname=True, bytes_repr=bytes_repr)
+        self.plainer = plainer
+        self.serialized_obj_ids: set[int] = set()
+        # The package asks this table about everything but exact builtin types.
+        self.special_classes_registry_copy = {object: _write_other}
+
+    def serialize(self, obj: Any) -> bytes:
+        """Write a value, without the package's global table and without stopping the garbage collector."""
+        out = [_HEADER]
+        self._serialize(obj, out, 0)
+        return "".join(out).encode("utf-8")
+
+    def _check_hashable_type(self, t: type) -> None:
+        if issubclass(t, bytes) and not self.bytes_repr:
+            raise TypeError("bytes as keys or in sets arrive as dicts, which cannot be keys; set SERPENT_BYTES_REPR")
+        if not issubclass(t, str | tuple):
+            super()._check_hashable_type(t)
+
+
+def _write_other(obj: Any, writer: _Writer, out: list[str], level: int) -> None:
+    """Write an object that is not of an exact builtin type."""
+    other = writer.plainer.hooked(obj)
+    if other is obj:
+        exact = next((convert for kind, convert in _EXACT if isinstance(obj, kind)), None)
+        other = exact(obj) if exact is not None else writer.plainer.plain(obj)
+    if other is obj:
+        write = next((writer.dispatch[kind] for kind in type(obj).__mro__ if kind in writer.dispatch), None)
+        if write is not None:
+            write(writer, obj, out, level)
+            return
+        other = attributes_as_dict(obj)
+    if id(obj) in writer.serialized_obj_ids:
+        raise ValueError(f"{class_name(obj)} contains itself")
+    bytes_repr = writer.bytes_repr
+    # The constructors of exceptions insist on bytes where they take them (UnicodeDecodeError).
+    writer.bytes_repr = bytes_repr or isinstance(obj, BaseException)
+    writer.serialized_obj_ids.add(id(obj))
+    writer._serialize(other, out, level)  # noqa: SLF001 - the package's own way for special classes
+    writer.serialized_obj_ids.discard(id(obj))
+    writer.bytes_repr = bytes_repr
+
+
+# Before the package's own table, which loses the value of a text and takes a number of numpy by its repr.
+_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (enum.Enum, lambda value: value.value),
+    (str, lambda value: str.__getitem__(value, slice(None))),
+    (int, int.__int__),
+    (float, float.__float__),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+    (bytearray, bytes),
+)

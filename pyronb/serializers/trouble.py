@@ -1,0 +1,55 @@
+"""Errors of the libraries below become ours here, once for all serializers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyronb.errors import SecurityError, SerializeError
+from pyronb.serializers.base import CallParts
+from pyronb.serializers.hooks import class_name
+
+__all__ = ["OWN", "call_parts", "read_error", "write_error"]
+
+_ADVICE = {
+    "json": "json writes text, numbers, lists and dicts with text keys; serpent and msgpack write more",
+    "marshal": "serpent writes more types",
+    "msgpack": "serpent writes more types",
+    "serpent": "keys and set items must be text, numbers or tuples of them",
+}
+_CALL_LENGTH = 4
+
+OWN = (SerializeError, SecurityError)
+"""What passes through the serializers as it is."""
+
+
+def write_error(serializer: str, value: Any, cause: Exception) -> SerializeError:
+    """Give the error that says why a value could not be written, and what can be done."""
+    reason = "it is nested too deeply, or contains itself" if isinstance(cause, RecursionError) else str(cause)
+    return SerializeError(
+        f"{serializer} cannot write this {class_name(value)}: {reason.rstrip('.') or type(cause).__name__} "
+        f"({_ADVICE[serializer]}; or register a hook with SerializerBase.register_class_to_dict)"
+    )
+
+
+def read_error(serializer: str, cause: Exception) -> SerializeError:
+    """Give the error that says why bytes could not be read."""
+    reason = "nested too deeply" if isinstance(cause, RecursionError) else str(cause)
+    return SerializeError(f"received data is not valid {serializer}: {reason or type(cause).__name__}")
+
+
+def call_parts(serializer: str, parts: Any, *, blob: bool) -> CallParts:
+    """Check that decoded data has the shape of a call.
+
+    Raises:
+        SerializeError: it has not.
+    """
+    if not isinstance(parts, list | tuple) or len(parts) != _CALL_LENGTH:
+        raise SerializeError(f"received data is not a call ({serializer}): it has not the four parts of one")
+    object_id, method, args, kwargs = parts
+    if not isinstance(object_id, str) or not isinstance(method, str):
+        raise SerializeError(f"received data is not a call ({serializer}): object and method are not text")
+    if not blob and not isinstance(args, list | tuple):
+        raise SerializeError(f"received data is not a call ({serializer}): the arguments are not a sequence")
+    if kwargs is not None and not (isinstance(kwargs, dict) and all(isinstance(key, str) for key in kwargs)):
+        raise SerializeError(f"received data is not a call ({serializer}): the keyword arguments have no text keys")
+    return CallParts(object_id, method, args, kwargs)

@@ -1,0 +1,1 @@
+"""What a daemon does: which objects it has, what may be reached on them, and how calls are run."""

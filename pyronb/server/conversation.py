@@ -1,0 +1,222 @@
+"""Conversation: what a daemon knows of one client. It eats bytes and yields work, whoever moves the bytes.
+
+An engine feeds it what arrived and runs the `Task`s that come out, each of which gives the buffers to send back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pyronb.context import CallContext
+from pyronb.dialects import PYRO5, Dialect
+from pyronb.errors import MessageTooLargeError, ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.options import WireOptions
+from pyronb.rpc.call import Call, Raised
+from pyronb.rpc.codec import Codec
+from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
+from pyronb.rpc.metadata import Metadata
+from pyronb.serializers.catalog import Catalog
+from pyronb.server.dispatch import Caller, Dispatcher
+from pyronb.wire.connection import CLOSED, ServerConnection
+from pyronb.wire.events import Broken, Called, Greeted, Pinged
+from pyronb.wire.message import PING, Buffer, Message
+
+__all__ = ["Conversation", "Host", "Task"]
+
+log = logging.getLogger("pyronb.server")
+
+Buffers = list[Buffer]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What all conversations of a daemon share.
+
+    Attributes:
+        dispatcher: runs calls.
+        wire: limits and compression.
+        serializers: names of the serializers that requests may use.
+        greet: checks a greeting and gives the answer to it and the metadata of the object; raises to refuse.
+        annotations: gives the annotations that the daemon adds to each reply.
+        oneway_threaded: whether a oneway call gets a thread of its own.
+    """
+
+    dispatcher: Dispatcher
+    wire: WireOptions
+    serializers: frozenset[str]
+    greet: Callable[[Caller, Greeting], tuple[Any, Metadata]]
+    annotations: Callable[[], Mapping[str, Buffer]]
+    oneway_threaded: bool = True
+
+
+@dataclass(slots=True)
+class Task:
+    """Something to do for a client.
+
+    Attributes:
+        run: does it and gives the buffers to send back; None for nothing.
+        detached: may, and should, run in a thread of its own.
+    """
+
+    run: Callable[[], Buffers | None]
+    detached: bool = False
+
+
+class Conversation:
+    """One client's conversation with a daemon."""
+
+    def __init__(self, host: Host, address: Any) -> None:
+        """Start the conversation with a client at this address."""
+        self.caller = Caller(address)
+        self._host = host
+        self._connection = ServerConnection(max_message_size=host.wire.max_message_size)
+        self._codec: Codec | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over, and the socket should be closed once everything was sent."""
+        return self._connection.state is CLOSED
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the client has been taken in."""
+        return self._codec is not None
+
+    @property
+    def midway(self) -> bool:
+        """Whether a message has begun to arrive and is not complete."""
+        return self._connection.midway
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are known to be missing from the message that is arriving."""
+        return self._connection.missing
+
+    def close(self) -> None:
+        """End it."""
+        self._connection.close()
+
+    def receive(self, data: bytes) -> Iterator[Task]:
+        """Take bytes in and give what is to be done; each task is to be run before the next one is taken."""
+        connection = self._connection
+        connection.receive(data)
+        while True:
+            event = connection.next_event()
+            if event is None:
+                return
+            yield _TASKS[type(event)](self, event)
+
+    # What each event leads to
+
+    def _greeted(self, event: Greeted) -> Task:
+        return Task(lambda: self._answer_greeting(event.message))
+
+    def _called(self, event: Called) -> Task:
+        message = event.message
+        codec = self._codec
+        assert codec is not None
+        oneway = bool(message.flags & codec.dialect.oneway)
+        detached = oneway and self._host.oneway_threaded and not message.flags & codec.dialect.batch
+        return Task(lambda: self._answer_call(message, codec, oneway=oneway), detached)
+
+    def _pinged(self, event: Pinged) -> Task:
+        asked = event.message
+        answer = Message(PING, asked.serializer_id, 0, asked.seq, b"pong", self._host.annotations(), asked.correlation_id)
+        return Task(lambda: self._connection.reply(answer))
+
+    def _broken(self, event: Broken) -> Task:
+        log.warning("client %s broke the protocol: %s", self.caller.address, event.error)
+        if not event.answerable:
+            return Task(lambda: None)
+        return Task(lambda: self._refuse(str(event.error)))
+
+    def _answer_greeting(self, message: Message) -> Buffers:
+        dialect = self._connection.dialect
+        assert dialect is not None
+        try:
+            codec = self._codec_for(dialect, message, foreign_exceptions=False)
+            greeting = decode_greeting(codec.decode_payload(message))
+        except (ProtocolError, SecurityError) as error:
+            return self._refuse(str(error))
+        serializer = codec.catalog.by_number(message.serializer_id)
+        try:
+            answer, metadata = self._host.greet(self.caller, greeting)
+            if greeting.peer.is_pyronb:
+                codec = self._codec_for(dialect, message, foreign_exceptions=True)
+            buffers = self._connection.accept(
+                encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message)
+            )
+        except Exception as error:  # noqa: BLE001 - user code decides, and whatever it raises is its reason to refuse
+            log.info("client %s was refused: %s", self.caller.address, error)
+            return self._refuse(str(error) or type(error).__name__, message)
+        self._codec = codec
+        return buffers
+
+    def _codec_for(self, dialect: Dialect, message: Message, *, foreign_exceptions: bool) -> Codec:
+        catalog = Catalog(dialect, self._host.wire, foreign_exceptions=foreign_exceptions)
+        self._check_serializer(dialect, message.serializer_id)
+        return Codec(dialect, catalog, self._host.wire)
+
+    def _check_serializer(self, dialect: Dialect, number: int) -> None:
+        name = dialect.serializer_name(number)
+        if name not in self._host.serializers:
+            accepted = ", ".join(sorted(self._host.serializers))
+            raise ProtocolError(f"message used serializer that is not accepted: {name or number} (accepted: {accepted})")
+
+    def _refuse(self, text: str, message: Message | None = None) -> Buffers:
+        # Before anything of the client could be read, marshal is what every peer understands.
+        dialect = self._connection.dialect or PYRO5
+        catalog = Catalog(dialect, self._host.wire, foreign_exceptions=False)
+        serializer = catalog.by_name("marshal") if message is None else catalog.by_number(message.serializer_id)
+        return self._connection.refuse(encode_refusal(serializer, text, message.seq if message else 0))
+
+    def _answer_call(self, message: Message, codec: Codec, *, oneway: bool) -> Buffers | None:
+        try:
+            self._check_serializer(codec.dialect, message.serializer_id)
+        except ProtocolError as error:
+            # There is no serializer in which this could be told.
+            log.warning("client %s: %s", self.caller.address, error)
+            self._connection.close()
+            return None
+        context = CallContext(
+            client=self.caller,
+            client_sock_addr=self.caller.address,
+            seq=message.seq,
+            msg_flags=message.flags,
+            serializer_id=message.serializer_id,
+            annotations=dict(message.annotations),
+            correlation_id=UUID(bytes=message.correlation_id) if message.correlation_id else None,
+            resources=self.caller.resources,
+        )
+        call: Call | None = None
+        try:
+            call = codec.decode_call(message)
+            outcome = self._host.dispatcher.run(call, self.caller, context)
+        except (PyroError, ValueError) as error:
+            outcome = Raised(error)
+        if oneway:
+            if isinstance(outcome, Raised):
+                log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
+            return None
+        own = self._host.annotations()
+        if own:
+            outcome.annotations = {**outcome.annotations, **own}
+        return self._pack_outcome(codec, outcome, message)
+
+    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
+        try:
+            return self._connection.reply(codec.encode_outcome(outcome, message))
+        except (MessageTooLargeError, SerializeError, ProtocolError) as error:
+            return self._connection.reply(codec.encode_outcome(Raised(error), message))
+
+
+_TASKS: Mapping[type, Callable[[Conversation, Any], Task]] = {
+    Greeted: Conversation._greeted,
+    Called: Conversation._called,
+    Pinged: Conversation._pinged,
+    Broken: Conversation._broken,
+}

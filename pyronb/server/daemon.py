@@ -1,0 +1,296 @@
+"""Daemon: makes objects reachable from outside. (Client chapter, S1-S4; feature inventory B2.)"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyronb.config import config
+from pyronb.errors import DaemonError, PyroError
+from pyronb.net.sockets import listen, location_of
+from pyronb.options import DaemonOptions
+from pyronb.rpc.call import DAEMON_ID, Call
+from pyronb.rpc.handshake import Greeting
+from pyronb.rpc.metadata import Metadata
+from pyronb.serializers.hooks import HOOKS
+from pyronb.server.conversation import Conversation, Host
+from pyronb.server.daemonobject import DaemonObject
+from pyronb.server.dispatch import Caller, Dispatcher
+from pyronb.server.engines.threads import ThreadEngine
+from pyronb.server.instances import Instances
+from pyronb.server.registry import Registry
+from pyronb.server.streams import Streams
+from pyronb.sync.proxy import Proxy
+from pyronb.uri import URI
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
+
+__all__ = ["Daemon"]
+
+log = logging.getLogger("pyronb.server")
+
+
+class Daemon:
+    """Makes objects reachable from outside, over one listening socket.
+
+    Register objects, then run `requestLoop` in a thread of your choice. `shutdown` ends the loop, `close` gives
+    everything back; as a context manager a daemon closes itself.
+
+    Args:
+        host: address to bind to; HOST of the configuration by default.
+        port: 0 takes a free one.
+        unixsocket: path of a Unix domain socket to listen on instead.
+        options: how to serve, instead of what the configuration says.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    def __init__(  # noqa: D107
+        self,
+        host: str | None = None,
+        port: int = 0,
+        unixsocket: str | None = None,
+        *,
+        options: DaemonOptions | None = None,
+    ) -> None:
+        self._options = options or config.daemon_options()
+        host = config.HOST if host is None else host
+        listener = listen(host, port, unixsocket=unixsocket, reuse_address=self._options.reuse_address)
+        self._unixsocket = unixsocket
+        self.locationStr: str = location_of(listener, host)
+        self._registry = Registry()
+        self._instances = Instances()
+        self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
+        self._closed = threading.Event()
+        dispatcher = Dispatcher(
+            self._registry,
+            self._instances,
+            self._streams,
+            streaming=self._options.streaming,
+            detailed=self._options.detailed_traceback,
+            on_error=self._on_error,
+        )
+        self._host = Host(
+            dispatcher,
+            self._options.wire,
+            self._options.serializers,
+            self._greet,
+            self._reply_annotations,
+            self._options.oneway_threaded,
+        )
+        self._engine = ThreadEngine(listener, self._converse, self._gone, self._chores, self._options)
+        self._registry.register(DaemonObject(self._registry, self._streams, self._info), DAEMON_ID)
+
+    # Objects
+
+    def register(self, obj_or_class: Any, objectId: str | None = None, force: bool = False) -> URI:
+        """Make an object, or a class whose instances are made as needed, reachable.
+
+        Args:
+            obj_or_class: what is called; only members marked with `expose` can be reached.
+            objectId: its id, without white space; a random one by default.
+            force: take the place of what had this id before.
+
+        Returns:
+            The address of the object.
+
+        Raises:
+            DaemonError: the id is taken, or the object is registered already.
+            TypeError: the id is no text.
+        """
+        if objectId == DAEMON_ID:
+            raise DaemonError(f"the id {DAEMON_ID!r} belongs to the daemon itself")
+        object_id = self._registry.register(obj_or_class, objectId, force=force)
+        # Programs written for Pyro look at these; objects that take no further attributes do without.
+        try:
+            obj_or_class._pyroId = object_id
+            obj_or_class._pyroDaemon = self
+        except (AttributeError, TypeError):
+            log.debug("object %r takes no attributes of ours", object_id)
+        if not inspect.isclass(obj_or_class):
+            HOOKS.register_substitute(type(obj_or_class), _proxy_instead)
+        return self.uriFor(object_id)
+
+    def unregister(self, objectOrId: Any) -> None:
+        """Take an object, given by itself or by its id, out of reach.
+
+        Raises:
+            DaemonError: it is not registered here, or it is the daemon itself.
+        """
+        if objectOrId == DAEMON_ID:
+            raise DaemonError("the daemon's own object cannot be unregistered")
+        _, obj = self._registry.unregister(objectOrId)
+        self._let_go(obj)
+
+    def _let_go(self, obj: Any) -> None:
+        if inspect.isclass(obj):
+            self._instances.forget(obj)
+        for name in ("_pyroId", "_pyroDaemon"):
+            try:
+                delattr(obj, name)
+            except (AttributeError, TypeError):
+                log.debug("object %r had no attribute of ours", obj)
+
+    def uriFor(self, objectOrId: Any, nat: bool = True) -> URI:
+        """Give the address of an object, or the address that an id has or would have.
+
+        Raises:
+            DaemonError: the object is not registered here.
+        """
+        del nat
+        object_id = objectOrId if isinstance(objectOrId, str) else self._registry.id_of(objectOrId)
+        if object_id is None:
+            raise DaemonError(f"object is not registered here: {objectOrId!r}")
+        return URI(f"PYRO:{object_id}@{self.locationStr}")
+
+    def proxyFor(self, objectOrId: Any, nat: bool = True) -> Proxy:
+        """Give a proxy for an object of this daemon; it knows what the object exposes without connecting.
+
+        Raises:
+            DaemonError: the object is not registered here.
+        """
+        uri = self.uriFor(objectOrId, nat)
+        proxy = Proxy(uri)
+        assert isinstance(uri.object, str)
+        proxy._pyro.metadata = self._registry.metadata(uri.object)
+        return proxy
+
+    def resetMetadataCache(self, objectOrId: Any) -> None:
+        """Work out anew what an object exposes, after its class was changed."""
+        object_id = objectOrId if isinstance(objectOrId, str) else self._registry.id_of(objectOrId)
+        if object_id is not None:
+            self._registry.reset_metadata(object_id)
+
+    @property
+    def objectsById(self) -> dict[str, Any]:
+        """The registered objects by id; a copy."""
+        return {object_id: self._registry.find(object_id) for object_id in self._registry.ids()}
+
+    # Serving
+
+    def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
+        """Serve until `shutdown`, or until the condition, looked at every POLLTIMEOUT seconds, is no longer true."""
+        if self._closed.is_set():
+            raise PyroError(f"the daemon at {self.locationStr} was closed; make a new one")
+        log.info("daemon %s enters its loop", self.locationStr)
+        self._engine.loop(loopCondition)
+        log.info("daemon %s has left its loop", self.locationStr)
+
+    def shutdown(self) -> None:
+        """Have the loop end soon; may be called from any thread, from a served call and from a signal handler."""
+        self._engine.shutdown()
+
+    def close(self) -> None:
+        """End the loop and all connections, and let go of all objects; closing again does nothing."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._engine.close()
+        self._streams.clear()
+        for obj in self._registry.clear():
+            self._let_go(obj)
+        if self._unixsocket is not None and os.path.exists(self._unixsocket):
+            os.unlink(self._unixsocket)
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else f"{len(self._registry.ids())} objects"
+        return f"<pyronb.Daemon at {self.locationStr}; {state}>"
+
+    # What subclasses may override
+
+    def validateHandshake(self, conn: Any, data: Any) -> Any:
+        """Check what a new client says; what this gives is the answer, what it raises refuses the client.
+
+        Args:
+            conn: the client, with its `address`.
+            data: the client's `_pyroHandshake`.
+        """
+        del conn, data
+        return "hello"
+
+    def clientDisconnect(self, conn: Any) -> None:
+        """Take note that a client is gone."""
+
+    def housekeeping(self) -> None:
+        """Do what has to be done every few seconds."""
+
+    def annotations(self) -> Mapping[str, Buffer]:
+        """Give annotations that are added to every reply."""
+        return NO_ANNOTATIONS
+
+    def methodcall_error_handler(
+        self, client_sock_addr: Any, method: str, vargs: Any, kwargs: Any, exception: BaseException
+    ) -> None:
+        """Take note of an error that a served method raised, after which it goes to the caller."""
+        del vargs, kwargs
+        log.info("method %r raised for client %s: %r", method, client_sock_addr, exception)
+
+    # What the engine and the conversations ask
+
+    def _converse(self, address: Any) -> Conversation:
+        return Conversation(self._host, address)
+
+    def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata]:
+        answer = self.validateHandshake(caller, greeting.handshake)
+        try:
+            metadata = self._registry.metadata(greeting.object_id)
+        except DaemonError as error:
+            raise DaemonError(f"unknown object {greeting.object_id!r}; this daemon has no such object") from error
+        caller.handshake = greeting.handshake
+        return answer, metadata
+
+    def _reply_annotations(self) -> Mapping[str, Buffer]:
+        return self.annotations()
+
+    def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
+        try:
+            self.methodcall_error_handler(caller.address, call.method, call.args, call.kwargs, error)
+        except Exception:
+            log.exception("the error handler of the daemon failed")
+
+    def _gone(self, conversation: Conversation) -> None:
+        caller = conversation.caller
+        self._streams.disconnected(caller)
+        for resource in list(caller.resources):
+            try:
+                resource.close()
+            except Exception:
+                log.exception("closing a resource of a client failed")
+        if conversation.greeted:
+            try:
+                self.clientDisconnect(caller)
+            except Exception:
+                log.exception("clientDisconnect failed")
+        caller.session.clear()
+
+    def _chores(self) -> None:
+        self._streams.expire()
+        self.housekeeping()
+
+    def _info(self) -> str:
+        return (
+            f"{DAEMON_ID} bound on {self.locationStr}, NAT None, {len(self._registry.ids())} objects registered. "
+            f"Servertype: <thread; {self._engine.workers} workers, {self._engine.clients} clients>"
+        )
+
+
+def _proxy_instead(obj: Any) -> Proxy | None:
+    """Give the proxy that travels in the place of a registered object; None for other objects of its class."""
+    try:
+        own = vars(obj)
+    except TypeError:
+        return None
+    daemon, object_id = own.get("_pyroDaemon"), own.get("_pyroId")
+    return daemon.proxyFor(object_id) if isinstance(daemon, Daemon) else None
+

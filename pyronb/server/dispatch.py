@@ -1,0 +1,204 @@
+"""Dispatch: runs a call on the object that it is for. (Wire specification, sections 9.3, 11, 12 and 14.)"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
+
+from pyronb.context import CallContext, serving
+from pyronb.errors import PyroError
+from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.serializers.hooks import BatchError
+from pyronb.server.exposure import is_exposed, is_private
+from pyronb.server.instances import Instances
+from pyronb.server.registry import Registry
+from pyronb.server.streams import Streams
+from pyronb.tracebacks import format_traceback
+
+__all__ = ["Caller", "Dispatcher"]
+
+log = logging.getLogger("pyronb.server")
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One connected client, as far as running its calls goes.
+
+    Attributes:
+        address: its socket address.
+        session: the instances that were made for it.
+        resources: what is closed when it goes.
+        handshake: what it said when it connected.
+    """
+
+    address: Any
+    session: dict[type, Any] = field(default_factory=dict)
+    resources: WeakSet[Any] = field(default_factory=WeakSet)
+    handshake: Any = None
+
+
+class Dispatcher:
+    """Finds the method and runs it.
+
+    Args:
+        registry: the objects.
+        instances: the instances of registered classes.
+        streams: the open streams.
+        streaming: whether iterators are streamed at all.
+        detailed: whether tracebacks show the variables of every frame.
+        on_error: is told of each error of a method: caller, call, exception.
+    """
+
+    def __init__(  # noqa: D107
+        self,
+        registry: Registry,
+        instances: Instances,
+        streams: Streams,
+        *,
+        streaming: bool,
+        detailed: bool,
+        on_error: Callable[[Caller, Call, BaseException], None],
+    ) -> None:
+        self._registry = registry
+        self._instances = instances
+        self._streams = streams
+        self._streaming = streaming
+        self._detailed = detailed
+        self._on_error = on_error
+
+    def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome:
+        """Run a call and tell what became of it; never raises."""
+        with serving(context):
+            try:
+                target = self._target(call.object_id, caller)
+                if call.batch:
+                    value: Any = self._run_batch(target, call, caller)
+                else:
+                    value = self._run_one(target, call, caller)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
+                return Raised(self._for_caller(error), context.response_annotations)
+        if isinstance(value, Iterator) and not call.oneway:
+            stream_id = self._streams.open(value, caller) if self._streaming else None
+            return StreamOpened(stream_id, context.response_annotations)
+        return Returned(value, context.response_annotations)
+
+    def _target(self, object_id: str, caller: Caller) -> Any:
+        target = self._registry.find(object_id)
+        return self._instances.get(target, caller.session) if inspect.isclass(target) else target
+
+    def _run_one(self, target: Any, call: Call, caller: Caller) -> Any:
+        if call.method == "__getattr__":
+            return self._get_attribute(target, call)
+        if call.method == "__setattr__":
+            return self._set_attribute(target, call)
+        method = find_method(target, call.method, call.object_id)
+        return self._call_user(method, call.method, call.args, call.kwargs or {}, call, caller)
+
+    def _call_user(self, method: Any, name: str, args: Any, kwargs: Any, call: Call, caller: Caller) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except BaseException as error:
+            if getattr(method, "_pyroCallback", False):
+                log.exception("error in callback method %r of object %r", name, call.object_id)
+            self._on_error(caller, call, error)
+            raise
+
+    def _run_batch(self, target: Any, call: Call, caller: Caller) -> list[Any]:
+        if call.method != BATCH_METHOD:
+            raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
+        results: list[Any] = []
+        for entry in call.args:
+            name, args, kwargs = _batch_entry(entry)
+            method = find_method(target, name, call.object_id)
+            try:
+                result = self._call_user(method, name, args, kwargs or {}, call, caller)
+            except BaseException as error:  # noqa: BLE001 - it is the result of this call, and the last one
+                results.append(BatchError(self._for_caller(error)))
+                break
+            if isinstance(result, Iterator):
+                raise PyroError(f"method {name!r} gives an iterator, which cannot be the result of a call in a batch")
+            results.append(result)
+        return results
+
+    def _get_attribute(self, target: Any, call: Call) -> Any:
+        name = _attribute_name(call, 1)
+        member = _find_property(target, name, call.object_id)
+        if member.fget is None or not is_exposed(member.fget):
+            raise AttributeError(f"attempt to access unexposed or unknown remote attribute {name!r} of {call.object_id!r}")
+        return member.__get__(target, type(target))
+
+    def _set_attribute(self, target: Any, call: Call) -> None:
+        name = _attribute_name(call, 2)
+        member = _find_property(target, name, call.object_id)
+        if member.fset is None or not (is_exposed(member.fset) or is_exposed(member.fget)):
+            raise AttributeError(f"remote attribute {name!r} of {call.object_id!r} cannot be set")
+        member.__set__(target, call.args[1])
+
+    def _for_caller(self, error: BaseException) -> BaseException:
+        """Give the exception that goes to the caller, with its traceback as text on it."""
+        lines = format_traceback(_without_plumbing(error), detailed=self._detailed)
+        # What ends a program here must not end the caller's.
+        if not isinstance(error, Exception):
+            error = PyroError(f"remote method ended with {type(error).__name__}: {error}")
+        try:
+            error._pyroTraceback = lines  # type: ignore[attr-defined]
+        except AttributeError:
+            kind = type(error)
+            error = PyroError(f"{kind.__module__}.{kind.__qualname__}: {error}")
+            error._pyroTraceback = lines  # type: ignore[attr-defined]
+        return error
+
+
+def _without_plumbing(error: BaseException) -> BaseException:
+    """Cut the frames of this module off the top of the traceback: they tell a caller nothing."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return error if frames is None else error.with_traceback(frames)
+
+
+def find_method(target: Any, name: str, object_id: str) -> Any:
+    """Find an exposed method of an object.
+
+    Raises:
+        AttributeError: there is none of this name that may be called.
+    """
+    if is_private(name):
+        raise AttributeError(f"attempt to access private attribute {name!r} of {object_id!r}")
+    # Not by getattr at first, which would run the code of a property.
+    member = inspect.getattr_static(type(target), name, None)
+    if member is None:
+        member = inspect.getattr_static(target, name, None)
+    if member is None:
+        raise AttributeError(f"remote object {object_id!r} has no attribute {name!r}")
+    if isinstance(member, property):
+        raise AttributeError(f"attempt to call {name!r} of {object_id!r}, which is an attribute and no method")
+    if not is_exposed(member):
+        raise AttributeError(f"attempt to access unexposed attribute {name!r} of {object_id!r}")
+    return getattr(target, name)
+
+
+def _find_property(target: Any, name: str, object_id: str) -> property:
+    if is_private(name):
+        raise AttributeError(f"attempt to access private attribute {name!r} of {object_id!r}")
+    member = inspect.getattr_static(type(target), name, None)
+    if not isinstance(member, property):
+        raise AttributeError(f"attempt to access unexposed or unknown remote attribute {name!r} of {object_id!r}")
+    return member
+
+
+def _attribute_name(call: Call, count: int) -> str:
+    if len(call.args) != count or not isinstance(call.args[0], str):
+        raise TypeError(f"{call.method} takes {count} arguments, the first one a name")
+    return call.args[0]
+
+
+def _batch_entry(entry: Any) -> tuple[str, Any, Any]:
+    match entry:
+        case (str(name), (list() | tuple()) as args, (dict() | None) as kwargs):
+            return name, args, kwargs
+    raise TypeError("each call of a batch should be (method, args, kwargs)")

@@ -1,0 +1,1 @@
+"""Engines move bytes between sockets and conversations. The ``thread`` engine is the one there is."""

@@ -1,0 +1,1 @@
+"""The room for blocking sockets: `Proxy` and its kin for ordinary code."""

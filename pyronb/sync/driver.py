@@ -1,0 +1,96 @@
+"""The driver of this room: it runs procedures and grants their effects with blocking sockets.
+
+One call is in flight on a link at a time, under the link's lock, without any further thread. A wait can be interrupted
+by a signal, which then goes through the procedure like any other exception.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.procedures import check
+from pyronb.errors import ConnectionClosedError
+from pyronb.net.deadline import after
+from pyronb.net.stream import dial
+
+__all__ = ["run"]
+
+T = TypeVar("T")
+
+
+def run(procedure: Procedure[T]) -> T:
+    """Run a procedure to its end and give its result, or raise what it raises."""
+    try:
+        effect = next(procedure)
+        while True:
+            try:
+                answer = _GRANTS[type(effect)](effect)
+            except BaseException as error:  # noqa: BLE001 - the procedure decides, also about an interrupt
+                effect = procedure.throw(error)
+            else:
+                effect = procedure.send(answer)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def _dial(effect: Dial) -> None:
+    link = effect.link
+    link.stream = dial(effect.place, effect.deadline, nodelay=link.options.nodelay)
+
+
+def _send(effect: Send) -> None:
+    stream = effect.link.stream
+    if stream is None:
+        raise ConnectionClosedError("sending: the connection was released")
+    stream.send(effect.buffers, effect.deadline)
+
+
+def _reply(effect: Reply) -> Any:
+    link, seq, deadline = effect.link, effect.seq, effect.deadline
+    while True:
+        connection, stream = link.connection, link.stream
+        if connection is None or stream is None:
+            raise ConnectionClosedError("receiving: the connection was released")
+        event = connection.next_event()
+        if event is None:
+            connection.receive(stream.receive(deadline, missing=connection.missing))
+        elif check(event, seq):
+            return event
+
+
+def _hang_up(effect: HangUp) -> None:
+    link = effect.link
+    stream, connection = link.stream, link.connection
+    link.stream = link.connection = None
+    if connection is not None:
+        connection.close()
+    if stream is not None and not link.given_socket:
+        stream.close()
+
+
+def _pause(effect: Pause) -> None:
+    time.sleep(effect.seconds)
+
+
+def _after(effect: After) -> float:
+    return after(effect.seconds)
+
+
+def _choose(effect: Choose) -> int:
+    return random.randrange(effect.below)  # noqa: S311 - any of them will do
+
+
+_GRANTS: Mapping[type, Callable[[Any], Any]] = {
+    After: _after,
+    Choose: _choose,
+    Dial: _dial,
+    HangUp: _hang_up,
+    Pause: _pause,
+    Reply: _reply,
+    Send: _send,
+}

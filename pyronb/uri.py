@@ -1,0 +1,137 @@
+"""URI: where a remote object is, or under which name to look it up. (Wire specification, section 19.)"""
+
+from __future__ import annotations
+
+import re
+
+from pyronb.errors import PyroError
+
+__all__ = ["URI"]
+
+_GRAMMAR = re.compile(r"(?P<protocol>[Pp][Yy][Rr][Oo][a-zA-Z]*):(?P<object>\S+?)(@(?P<location>.+))?$")
+_IPV6 = re.compile(r"\[(?P<host>[0-9a-fA-F:%]+)\](:(?P<port>.*))?$")
+_UNIX = "./u:"
+_MAX_PORT = 65535
+
+State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
+
+
+class URI:
+    """The address of a remote object; a value that is compared by its parts.
+
+    ==================================  ================================================
+    ``PYRO:object@host:port``           direct; an IPv6 host is written in brackets
+    ``PYRO:object@./u:path``            direct, over a Unix domain socket
+    ``PYRONAME:name[@host[:port]]``     looked up in the name server by name
+    ``PYROMETA:tag,tag[@host[:port]]``  looked up by tags: any object that has them all
+    ==================================  ================================================
+
+    Args:
+        uri: the text form, or another URI.
+
+    Raises:
+        PyroError: the text is no URI; the message says which part is wrong.
+        TypeError: neither text nor URI was given.
+    """
+
+    __slots__ = ("host", "object", "port", "protocol", "sockname")
+
+    protocol: str
+    """``PYRO``, ``PYRONAME`` or ``PYROMETA``."""
+    object: str | set[str]
+    """The object id or name; the set of tags for PYROMETA."""
+    sockname: str | None
+    """Path of the Unix domain socket, if it is one."""
+    host: str | None
+    port: int | None
+
+    def __init__(self, uri: str | URI) -> None:  # noqa: D107 - the class says it
+        if isinstance(uri, URI):
+            self.__setstate__(uri.__getstate__())
+            return
+        if not isinstance(uri, str):
+            raise TypeError(f"uri should be a str or a URI, not {type(uri).__name__}")
+        match = _GRAMMAR.match(uri)
+        if not match:
+            raise PyroError(f"invalid uri: {uri!r} (a URI looks like PYRO:object@host:port or PYRONAME:name)")
+        self.protocol = match["protocol"].upper()
+        self.object = match["object"]
+        self.sockname = self.host = self.port = None
+        location = match["location"]
+        if self.protocol == "PYRO":
+            if not location:
+                raise PyroError(f"invalid uri (location): {uri!r} lacks @host:port")
+            self._parse_location(location, None, uri)
+        elif self.protocol in ("PYRONAME", "PYROMETA"):
+            if self.protocol == "PYROMETA":
+                self.object = {tag for tag in match["object"].split(",") if tag}
+            if location:
+                self._parse_location(location, 0, uri)
+        else:
+            raise PyroError(f"invalid uri (protocol): {uri!r} (use PYRO, PYRONAME or PYROMETA)")
+
+    def _parse_location(self, location: str, default_port: int | None, uri: str) -> None:
+        if location.startswith(_UNIX):
+            self.sockname = location[len(_UNIX) :]
+            if not self.sockname or ":" in self.sockname:
+                raise PyroError(f"invalid uri (location): {uri!r} needs a socket path without ':' after ./u:")
+            return
+        if location.startswith("["):
+            match = _IPV6.match(location)
+            if not match:
+                raise PyroError(f"invalid ipv6 address: {location!r} in {uri!r}")
+            self.host, port = match["host"], match["port"]
+        else:
+            self.host, _, port = location.partition(":")
+        if not port:
+            if default_port is None:
+                raise PyroError(f"invalid uri (location): {uri!r} lacks a port")
+            # None means "the usual port of a name server"; it is filled in where the lookup is made.
+            self.port = None
+            return
+        # int() would take signs, underscores and other scripts' digits too.
+        if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
+            raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
+        self.port = int(port)
+
+    @property
+    def location(self) -> str | None:
+        """``host:port`` or ``./u:path``; None when the URI names no place."""
+        if self.sockname:
+            return _UNIX + self.sockname
+        if not self.host:
+            return None
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def asString(self) -> str:
+        """Give the text form, as `str` does."""
+        return str(self)
+
+    def __str__(self) -> str:
+        name = self.object if isinstance(self.object, str) else ",".join(sorted(self.object))
+        location = self.location
+        return f"{self.protocol}:{name}@{location}" if location else f"{self.protocol}:{name}"
+
+    def __repr__(self) -> str:
+        return f"<pyronb.URI {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, URI):
+            return NotImplemented
+        return self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __getstate__(self) -> State:
+        return self.protocol, self.object, self.sockname, self.host, self.port
+
+    def __setstate__(self, state: State) -> None:
+        """Take the parts in, as they travel on the wire (section 17); a list of tags becomes a set again."""
+        protocol, name, sockname, host, port = state
+        if not isinstance(protocol, str):
+            raise PyroError("invalid uri state (protocol)")
+        self.protocol = protocol
+        self.object = name if isinstance(name, str) else set(name)
+        self.sockname, self.host, self.port = sockname, host, port

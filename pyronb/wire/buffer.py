@@ -1,0 +1,84 @@
+"""ReceiveBuffer: chunks go in as they arrive, exact pieces come out.
+
+A piece that lies in one chunk is cut out of it, a piece that spans chunks is joined once; so the work is linear in the
+bytes received, whatever the sizes of the chunks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["ReceiveBuffer"]
+
+
+class ReceiveBuffer:
+    """Bytes that have arrived and were not yet taken."""
+
+    __slots__ = ("_at", "_chunks", "_size")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._chunks: deque[bytes] = deque()
+        self._at = 0  # how much of the first chunk was taken already
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Count the bytes that can be taken."""
+        return self._size
+
+    def feed(self, chunk: bytes) -> None:
+        """Add bytes at the end."""
+        if chunk:
+            self._chunks.append(chunk)
+            self._size += len(chunk)
+
+    def peek(self, count: int) -> bytes:
+        """Give the first bytes and leave them there; there must be as many."""
+        first = self._chunks[0]
+        if len(first) - self._at >= count:
+            return first[self._at : self._at + count]
+        # Only headers are looked at, so this joins little.
+        piece = self.take(count)
+        if self._chunks:
+            self._chunks[0] = self._chunks[0][self._at :]
+        self._at = 0
+        self._chunks.appendleft(piece)
+        self._size += count
+        return piece
+
+    def take(self, count: int) -> bytes:
+        """Cut the first bytes out; there must be as many."""
+        if count == 0:
+            return b""
+        if count > self._size:
+            raise IndexError(f"{count} bytes were asked for and {self._size} are there")
+        self._size -= count
+        chunks, at = self._chunks, self._at
+        first = chunks[0]
+        if len(first) - at > count:
+            self._at = at + count
+            return first[at : at + count]
+        if len(first) - at == count:
+            chunks.popleft()
+            self._at = 0
+            return first[at:] if at else first
+        pieces: list[bytes] = [first[at:]]
+        missing = count - len(pieces[0])
+        chunks.popleft()
+        self._at = 0
+        while missing:
+            chunk = chunks[0]
+            if len(chunk) <= missing:
+                chunks.popleft()
+                pieces.append(chunk)
+                missing -= len(chunk)
+            else:
+                pieces.append(chunk[:missing])
+                self._at = missing
+                missing = 0
+        return b"".join(pieces)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._chunks.clear()
+        self._at = self._size = 0

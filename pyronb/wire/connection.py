@@ -1,0 +1,310 @@
+"""The connection machines: bytes in, events out, and back. No sockets here.
+
+`receive` takes whatever chunk of bytes arrived. `next_event` gives the next event, or None when more bytes are needed.
+The methods named for what one says (`greet`, `call`, `accept`, ...) give the buffers to send. A machine never raises
+for what the peer did: it gives `Broken` once and is closed for good.
+
+States of a client machine, and the messages that each takes::
+
+    NEW        (greet)           -> GREETING
+    GREETING   CONNECTOK         -> OPEN          CONNECTFAIL -> CLOSED
+    OPEN       RESULT, PING      -> OPEN
+    CLOSED
+
+States of a server machine::
+
+    NEW        CONNECT           -> GREETING      (anything else breaks it; the peer can still be told why)
+    GREETING   (accept)          -> OPEN          (refuse) -> CLOSED
+    OPEN       INVOKE, PING      -> OPEN
+    CLOSED
+
+While a server machine is in GREETING it hands nothing out, so messages that a client sent ahead wait their turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pyronb.dialects import PYRO5, Dialect, dialect_for
+from pyronb.errors import MessageTooLargeError, ProtocolError
+from pyronb.wire.buffer import ReceiveBuffer
+from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
+from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
+from pyronb.wire.message import (
+    CONNECT,
+    CONNECTFAIL,
+    CONNECTOK,
+    INVOKE,
+    NO_ANNOTATIONS,
+    PING,
+    RESULT,
+    Buffer,
+    Message,
+)
+from pyronb.wire.pyro5 import Pyro5Layout
+
+__all__ = ["CLOSED", "GREETING", "LAYOUTS", "NEW", "OPEN", "ClientConnection", "ServerConnection"]
+
+NEW = "NEW"
+GREETING = "GREETING"
+OPEN = "OPEN"
+CLOSED = "CLOSED"
+
+LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout()}
+
+_SEQUENCE_MASK = 0xFFFF
+
+
+class _Connection:
+    """What both ends share: the buffer, the dialect, the state and the reading of messages."""
+
+    state: str
+    dialect: Dialect | None
+    """The dialect of the conversation; a server machine learns it from the first bytes."""
+
+    def __init__(self, dialect: Dialect | None, max_message_size: int) -> None:
+        self.state = NEW
+        self.dialect = dialect
+        self._layout = LAYOUTS[dialect] if dialect is not None else None
+        self._limit = max_message_size
+        self._buffer = ReceiveBuffer()
+        self._header: Header | None = None
+        # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
+        self.calls_made: set[int] = set()
+        self.calls_asked: set[int] = set()
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the network."""
+        if self.state is not CLOSED:
+            self._buffer.feed(data)
+
+    @property
+    def midway(self) -> bool:
+        """Whether a message has begun to arrive and is not complete."""
+        return self._header is not None or len(self._buffer) > 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are known to be missing from the message that is arriving; 0 when that is not known."""
+        if self._header is None:
+            return 0
+        return max(0, self._header.annotations_size + self._header.payload_size - len(self._buffer))
+
+    def close(self) -> None:
+        """End the conversation on our side: nothing more is read or given out."""
+        self.state = CLOSED
+        self._buffer.clear()
+        self._header = None
+
+    def pack(self, message: Message) -> list[Buffer]:
+        """Lay out a message in the dialect of the conversation.
+
+        Raises:
+            MessageTooLargeError: it is larger than MAX_MESSAGE_SIZE.
+        """
+        assert self._layout is not None, "the dialect is known once the first bytes were read"
+        size = len(message.payload) + sum(len(value) for value in message.annotations.values())
+        if self._limit and size > self._limit:
+            raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
+        return self._layout.pack(message)
+
+    def _break(self, error: ProtocolError, *, answerable: bool = False) -> Broken:
+        self.close()
+        return Broken(error, answerable)
+
+    def _next_message(self) -> Message | None:
+        """Read the next complete message.
+
+        Raises:
+            ProtocolError: the bytes are no message.
+        """
+        header = self._header
+        if header is None:
+            header = self._next_header()
+            if header is None:
+                return None
+        size = header.annotations_size + header.payload_size
+        if len(self._buffer) < size:
+            return None
+        self._header = None
+        annotations: Mapping[str, Buffer] = NO_ANNOTATIONS
+        if header.annotations_size:
+            assert self._layout is not None
+            annotations = self._layout.unpack_annotations(memoryview(self._buffer.take(header.annotations_size)))
+        payload = self._buffer.take(header.payload_size)
+        return Message(
+            header.type, header.serializer_id, header.flags, header.seq, payload, annotations, header.correlation_id
+        )
+
+    def _next_header(self) -> Header | None:
+        buffer = self._buffer
+        layout = self._layout
+        if layout is None or len(buffer) < layout.header_size:
+            # Foreign bytes are refused as soon as they show, not only when a whole header of them has come.
+            if len(buffer) < PREAMBLE_SIZE:
+                return None
+            layout = self._recognise(buffer.peek(PREAMBLE_SIZE))
+            if len(buffer) < layout.header_size:
+                return None
+        header = layout.unpack_header(buffer.take(layout.header_size))
+        size = header.payload_size + header.annotations_size
+        if self._limit and size > self._limit:
+            raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
+        self._header = header
+        return header
+
+    def _recognise(self, preamble: bytes) -> Layout:
+        """Learn the dialect from the first six bytes, or check that it did not change."""
+        if preamble[:4] != TAG:
+            raise ProtocolError(f"invalid data: not a Pyro peer (it sent {preamble!r})")
+        version = int.from_bytes(preamble[4:6], "big")
+        if self.dialect is None or version != self.dialect.version:
+            dialect = dialect_for(version)
+            if self.dialect is not None:
+                raise ProtocolError(f"invalid protocol version: {version}; this conversation is in {self.dialect.version}")
+            self.dialect = dialect
+            self._layout = LAYOUTS[dialect]
+        assert self._layout is not None
+        return self._layout
+
+
+class ClientConnection(_Connection):
+    """The asking end of a conversation."""
+
+    def __init__(self, dialect: Dialect, *, max_message_size: int = 0, sequence: int = 0) -> None:
+        """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy."""
+        super().__init__(dialect, max_message_size)
+        self.sequence = sequence
+        self._owed: set[int] = set()
+
+    def next_sequence(self) -> int:
+        """Give the number of the next request."""
+        self.sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        return self.sequence
+
+    def greet(self, message: Message) -> list[Buffer]:
+        """Say CONNECT."""
+        self.state = GREETING
+        return self.pack(message)
+
+    def open(self) -> None:
+        """Go on without greeting, on a socket that was connected by other means."""
+        self.state = OPEN
+
+    def call(self, message: Message, *, oneway: bool = False) -> list[Buffer]:
+        """Say INVOKE; unless it is oneway, a reply with its number is expected from now on."""
+        buffers = self.pack(message)
+        if not oneway:
+            self.calls_made.add(message.seq)
+        return buffers
+
+    def ping(self, message: Message) -> list[Buffer]:
+        """Say PING."""
+        return self.pack(message)
+
+    def abandon(self, seq: int) -> None:
+        """Stop waiting for a reply; it is dropped when it comes."""
+        if seq in self.calls_made:
+            self.calls_made.discard(seq)
+            self._owed.add(seq)
+
+    def next_event(self) -> Event | None:
+        """Give what the peer did next; None when more bytes are needed, or when it is all over."""
+        while self.state is not CLOSED:
+            try:
+                message = self._next_message()
+            except ProtocolError as error:
+                return self._break(error)
+            if message is None:
+                return None
+            if message.type == RESULT and self.state is OPEN and message.seq in self._owed:
+                self._owed.discard(message.seq)
+                continue
+            return _CLIENT_READERS.get((self.state, message.type), _unexpected)(self, message)
+        return None
+
+    def _replied(self, message: Message) -> Event:
+        if message.seq not in self.calls_made:
+            return self._break(ProtocolError(f"reply sequence out of sync: got {message.seq}, which was not asked"))
+        self.calls_made.discard(message.seq)
+        return Replied(message)
+
+    def _accepted(self, message: Message) -> Event:
+        self.state = OPEN
+        return Accepted(message)
+
+    def _refused(self, message: Message) -> Event:
+        self.close()
+        return Refused(message)
+
+
+class ServerConnection(_Connection):
+    """The asked end of a conversation."""
+
+    def __init__(self, *, max_message_size: int = 0) -> None:
+        """Start without a dialect; the first bytes of the client tell it."""
+        super().__init__(None, max_message_size)
+
+    def next_event(self) -> Event | None:
+        """Give what the peer did next; None when more bytes are needed, or when an answer to CONNECT is due first."""
+        if self.state is CLOSED or self.state is GREETING:
+            return None
+        fresh = self.state is NEW
+        try:
+            message = self._next_message()
+        except ProtocolError as error:
+            return self._break(error, answerable=fresh)
+        if message is None:
+            return None
+        if fresh and message.type != CONNECT:
+            wrong = ProtocolError(f"invalid msg type {message.type} received (expected: {CONNECT})")
+            return self._break(wrong, answerable=True)
+        return _SERVER_READERS.get((self.state, message.type), _unexpected)(self, message)
+
+    def accept(self, message: Message) -> list[Buffer]:
+        """Say CONNECTOK."""
+        buffers = self.pack(message)
+        self.state = OPEN
+        return buffers
+
+    def refuse(self, message: Message) -> list[Buffer]:
+        """Say CONNECTFAIL, in protocol 502 when the client's own is not known; the conversation is over."""
+        layout = self._layout or LAYOUTS[PYRO5]
+        self.close()
+        return layout.pack(message)
+
+    def reply(self, message: Message) -> list[Buffer]:
+        """Say RESULT, or answer a PING."""
+        self.calls_asked.discard(message.seq)
+        return self.pack(message)
+
+    def _greeted(self, message: Message) -> Event:
+        self.state = GREETING
+        return Greeted(message)
+
+    def _called(self, message: Message) -> Event:
+        self.calls_asked.add(message.seq)
+        return Called(message)
+
+
+def _pinged(connection: _Connection, message: Message) -> Event:
+    del connection
+    return Pinged(message)
+
+
+def _unexpected(connection: _Connection, message: Message) -> Event:
+    return connection._break(ProtocolError(f"unexpected message of type {message.type}"))
+
+
+# Which message may come in which state, and who reads it.
+_CLIENT_READERS: Mapping[tuple[str, int], Callable[..., Event]] = {
+    (GREETING, CONNECTOK): ClientConnection._accepted,
+    (GREETING, CONNECTFAIL): ClientConnection._refused,
+    (OPEN, RESULT): ClientConnection._replied,
+    (OPEN, PING): _pinged,
+}
+_SERVER_READERS: Mapping[tuple[str, int], Callable[..., Event]] = {
+    (NEW, CONNECT): ServerConnection._greeted,
+    (OPEN, INVOKE): ServerConnection._called,
+    (OPEN, PING): _pinged,
+}

@@ -1,0 +1,56 @@
+"""Layout: how the header of a message and its annotations are laid out in bytes.
+
+There is one layout for each dialect. Every header begins with the same six bytes, the tag and the protocol number, from
+which a receiver learns the dialect.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from pyronb.wire.message import Buffer, Message
+
+__all__ = ["PREAMBLE_SIZE", "TAG", "Header", "Layout"]
+
+TAG = b"PYRO"
+PREAMBLE_SIZE = 6
+
+
+class Header(NamedTuple):
+    """The header of a message: everything but its annotations and payload."""
+
+    type: int
+    serializer_id: int
+    flags: int
+    seq: int
+    payload_size: int
+    annotations_size: int
+    correlation_id: bytes | None
+
+
+class Layout(Protocol):
+    """The bytes of one protocol."""
+
+    header_size: int
+    """Bytes of a header."""
+
+    def pack(self, message: Message) -> list[Buffer]:
+        """Lay out a message as buffers, to be sent one after the other in one write.
+
+        Raises:
+            ProtocolError: the message does not fit into the format.
+        """
+
+    def unpack_header(self, data: Buffer) -> Header:
+        """Read a header from exactly `header_size` bytes.
+
+        Raises:
+            ProtocolError: these bytes are no header of this protocol.
+        """
+
+    def unpack_annotations(self, data: memoryview) -> dict[str, Buffer]:
+        """Read the chunks of the annotations block.
+
+        Raises:
+            ProtocolError: a chunk reaches past the end, or its name is not ASCII.
+        """

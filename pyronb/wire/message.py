@@ -1,0 +1,44 @@
+"""Message: the unit of both protocols, without its byte layout. (Wire specification, sections 2 to 5.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["CONNECT", "CONNECTFAIL", "CONNECTOK", "INVOKE", "NO_ANNOTATIONS", "PING", "RESULT", "Buffer", "Message"]
+
+Buffer = bytes | bytearray | memoryview
+
+# The message types have the same numbers in both protocols.
+CONNECT = 1
+CONNECTOK = 2
+CONNECTFAIL = 3
+INVOKE = 4
+RESULT = 5
+PING = 6
+
+NO_ANNOTATIONS: Mapping[str, Buffer] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Message:
+    """One message.
+
+    Attributes:
+        type: CONNECT to PING.
+        serializer_id: number of the payload's serializer, in the dialect of the connection.
+        flags: flag bits, in the dialect of the connection.
+        seq: sequence number, 0 to 65535; a reply carries that of its request.
+        payload: the payload as sent, that is after compression.
+        annotations: further chunks of bytes beside the payload, by their names of four characters.
+        correlation_id: 16 bytes, or None.
+    """
+
+    type: int
+    serializer_id: int
+    flags: int
+    seq: int
+    payload: Buffer
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+    correlation_id: bytes | None = None

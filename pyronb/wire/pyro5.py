@@ -1,0 +1,118 @@
+"""The layout of protocol 502, Pyro5. (Wire specification, sections 2 and 5.)
+
+::
+
+    0x00  4s  tag 'PYRO'
+    0x04  H   protocol number, 502
+    0x06  B   message type
+    0x07  B   serializer number
+    0x08  H   flags
+    0x0a  H   sequence number
+    0x0c  I   payload length, after compression
+    0x10  I   annotations length
+    0x14  16s correlation id, zeros when there is none
+    0x24  H   reserved, 0
+    0x26  H   magic 0x4dc5
+
+Then come the annotations, each with a head of eight bytes (4s name, I length), then the payload. All numbers are
+big-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from pyronb.dialects import PYRO5
+from pyronb.errors import ProtocolError
+from pyronb.wire.layout import TAG, Header
+from pyronb.wire.message import Buffer, Message
+
+__all__ = ["Pyro5Layout"]
+
+_HEADER = struct.Struct("!4sHBBHHII16sHH")
+_CHUNK = struct.Struct("!4sI")
+_MAGIC = 0x4DC5
+_NO_CORRELATION = bytes(16)
+_VERSION = PYRO5.version
+_CORRELATION = PYRO5.correlation
+_NAME_SIZE = 4
+_LARGEST = 0xFFFFFFFF
+
+# Joining small pieces is cheaper than handing several buffers to the system; from here on it is the other way round.
+_JOIN_BELOW = 32 * 1024
+
+
+class Pyro5Layout:
+    """Protocol 502."""
+
+    header_size = _HEADER.size
+
+    def pack(self, message: Message) -> list[Buffer]:
+        """Lay out a message; a small one as a single buffer."""
+        chunks = b"".join(map(_pack_chunk, message.annotations.items())) if message.annotations else b""
+        payload = message.payload
+        size = len(payload)
+        if size > _LARGEST or len(chunks) > _LARGEST:
+            raise ProtocolError(f"message too large for the format: {size} bytes of payload, {len(chunks)} of annotations")
+        correlation = message.correlation_id
+        flags = message.flags
+        header = _HEADER.pack(
+            TAG,
+            _VERSION,
+            message.type,
+            message.serializer_id,
+            flags if correlation is None else flags | _CORRELATION,
+            message.seq,
+            size,
+            len(chunks),
+            correlation or _NO_CORRELATION,
+            0,
+            _MAGIC,
+        )
+        if size + len(chunks) < _JOIN_BELOW:
+            return [b"".join((header, chunks, payload))]
+        return [header + chunks, payload]
+
+    def unpack_header(self, data: Buffer) -> Header:
+        """Read a header; the reserved field is not looked at, as real peers do not either."""
+        (tag, version, kind, serializer, flags, seq, payload_size, annotations_size, correlation, _, magic) = (
+            _HEADER.unpack(data)
+        )
+        if tag != TAG or version != _VERSION or magic != _MAGIC:
+            raise ProtocolError("invalid message or protocol version")
+        return Header(
+            kind, serializer, flags, seq, payload_size, annotations_size, correlation if flags & _CORRELATION else None
+        )
+
+    def unpack_annotations(self, data: memoryview) -> dict[str, Buffer]:
+        """Read the chunks; of two with the same name the later one wins."""
+        found: dict[str, Buffer] = {}
+        at, end = 0, len(data)
+        while at < end:
+            if end - at < _CHUNK.size:
+                raise ProtocolError("truncated annotation header")
+            name, size = _CHUNK.unpack_from(data, at)
+            at += _CHUNK.size
+            if size > end - at:
+                raise ProtocolError("annotation reaches past the end of its message")
+            found[_decode_name(name)] = data[at : at + size]
+            at += size
+        return found
+
+
+def _decode_name(name: bytes) -> str:
+    try:
+        return name.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"annotation name is not ASCII: {name!r}") from error
+
+
+def _pack_chunk(item: tuple[str, Buffer]) -> bytes:
+    name, value = item
+    try:
+        encoded = name.encode("ascii")
+    except UnicodeEncodeError:
+        encoded = b""
+    if len(encoded) != _NAME_SIZE:
+        raise ProtocolError(f"annotation names have exactly 4 ASCII characters, not {name!r}")
+    return _CHUNK.pack(encoded, len(value)) + bytes(value)

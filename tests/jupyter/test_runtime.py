@@ -1,0 +1,671 @@
+"""The runtime of the Jupyter parts: addresses, explanations, and what it makes of good and bad peers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+import pytest
+
+from pyronb import errors
+from pyronb.config import config
+from pyronb.jupyter import runtime
+from pyronb.jupyter.runtime import (
+    Address,
+    Explanation,
+    default_address,
+    explain,
+    is_default,
+    nearest,
+    object_model,
+    parse_address,
+    read_names,
+    read_object,
+)
+from pyronb.options import ClientOptions
+from pyronb.rpc.metadata import AttributeDetails, Details, Metadata, MethodDetails
+from pyronb.sync.proxy import Proxy
+from pyronb.version import __version__
+from tests.jupyter.server.peers import (
+    BAD_PEERS,
+    HOST,
+    HOSTILE,
+    Motor,
+    NameServerLike,
+    address_of,
+    at_most,
+    free_port,
+    listening,
+    nameserver,
+    pyro5_nameserver,
+    register,
+    serving,
+    silent,
+    trickling,
+)
+from tests.support.waiting import eventually
+
+TIMEOUT = 2.0
+MARGIN = 0.5
+
+
+@pytest.fixture
+def names_of_config():
+    """Let a test change where name servers are looked for."""
+    before = config.NS_HOST, config.NS_PORT
+    yield config
+    config.NS_HOST, config.NS_PORT = before
+
+
+def because(error, cause):
+    """Give the error as if it had been raised from its cause."""
+    error.__cause__ = cause
+    return error
+
+
+def from_there(error):
+    """Give the error as if it had come over the wire."""
+    error._pyroTraceback = ["Traceback\n"]
+    return error
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("lab-pc:9091", Address("lab-pc", 9091)),
+        (" lab-pc ", Address("lab-pc", 9090)),
+        ("10.0.0.1:1", Address("10.0.0.1", 1)),
+        ("[::1]:9091", Address("::1", 9091)),
+        ("[::1]", Address("::1", 9090)),
+        ("./u:/tmp/a.sock", Address("./u:/tmp/a.sock", None)),
+    ],
+)
+def test_address_is_read(text, address):
+    """Every form of an address is understood."""
+    assert address == parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "name of a host"),
+        (":9090", "name of a host"),
+        ("lab pc:9090", "name of a host"),
+        ("http://lab:80", "too many colons"),
+        ("user@lab", "name of a host"),
+        ("a\x00b", "name of a host"),
+        ("lab:", "the port in 'lab:'"),
+        ("lab:0", "the port"),
+        ("lab:65536", "the port"),
+        ("lab:+1", "the port"),
+        ("lab:1_0", "the port"),
+        ("lab:\u0661", "the port"),
+        ("lab:" + "9" * 5000, "the port"),
+        ("::1", "brackets"),
+        ("[::1", "brackets"),
+        ("[lab]:1", "brackets"),
+        ("[::1]9090", "brackets"),
+        ("./u:", "socket path"),
+        ("./u:a:b", "socket path"),
+    ],
+)
+def test_wrong_address_is_told(text, complaint):
+    """The message says which part is wrong."""
+    with pytest.raises(ValueError, match=complaint):
+        parse_address(text)
+
+
+@pytest.mark.parametrize("text", ["lab-pc:9091", "[::1]:9091", "./u:/tmp/a.sock"])
+def test_address_shows_as_it_is_read(text):
+    """Text and address are the same thing."""
+    assert text == str(parse_address(text))
+
+
+def test_port_comes_from_the_configuration(names_of_config):
+    """An address without a port means the usual one."""
+    names_of_config.NS_PORT = 7777
+
+    assert Address("lab", 7777) == parse_address("lab")
+
+
+def test_default_is_where_locate_ns_looks(names_of_config):
+    """The names of the loopback are the same place, and other ports are not."""
+    names_of_config.NS_HOST, names_of_config.NS_PORT = "localhost", 9123
+
+    assert default_address() == Address("localhost", 9123)
+    assert is_default(Address("127.0.0.1", 9123))
+    assert not is_default(Address("127.0.0.1", 9090))
+    assert not is_default(Address("lab", 9123))
+
+
+def test_default_may_be_a_unix_socket(names_of_config):
+    """NS_HOST can name a socket, which has no port."""
+    names_of_config.NS_HOST = "./u:/tmp/ns.sock"
+
+    assert str(default_address()) == "./u:/tmp/ns.sock"
+
+
+# Explanations
+
+CLOSED = errors.ConnectionClosedError("cannot connect to PYRO:x@lab:1: Connection refused")
+EXPLAINED = [
+    (because(CLOSED, ConnectionRefusedError(111, "refused")), "unreachable", "nothing listens there", "`pyronb ns`"),
+    (ConnectionRefusedError(111, "refused"), "unreachable", "nothing listens there", "--ns HOST:PORT"),
+    (FileNotFoundError(2, "no such file"), "unreachable", "no such socket", "`pyronb ns`"),
+    (because(errors.ConnectionClosedError(""), socket.gaierror(-2, "x")), "unreachable", "does not know", "spelling"),
+    (errors.ConnectionClosedError("the peer closed"), "unreachable", "failed: the peer closed.", "network"),
+    (OSError(113, "No route to host"), "unreachable", "No route to host", "network"),
+    (errors.TimeoutError("receiving"), "unreachable", "did not answer in time", "firewall"),
+    (TimeoutError(), "unreachable", "did not answer in time", "firewall"),
+    (errors.SecurityError("no key"), "refused", "refused: no key.", "access"),
+    (PermissionError(13, "Permission denied"), "refused", "Permission denied", "access"),
+    (
+        errors.CommunicationError("connection to PYRO:a@b:1 rejected: unknown object"),
+        "refused",
+        "refused: unknown object.",
+        "lets this machine in",
+    ),
+    (errors.DaemonError("unknown object"), "refused", "unknown object", "`pyronb ns`"),
+    (errors.ProtocolError("bad magic"), "wrong-version", "bad magic", "Pyro5 or pyronb"),
+    (errors.MessageTooLargeError("huge"), "error", "too large", "prefix"),
+    (errors.SerializeError("no"), "error", "cannot be read: no.", "serializer"),
+    (errors.NamingError("unknown name: x"), "unknown", "Unknown name: x.", "spelling"),
+    (because(errors.NamingError("none"), errors.ProtocolError("bad magic")), "wrong-version", "bad magic", "Pyro5"),
+    (because(errors.NamingError("none"), errors.TimeoutError("")), "unreachable", "in time", "firewall"),
+    (errors.PyroError("odd"), "error", "failed: odd.", "log"),
+    (errors.RemoteError("lab.Jammed", "stuck"), "error", "lab.Jammed: stuck", "log"),
+    (from_there(errors.RemoteError("lab.Jammed", "stuck")), "error", "raised lab.Jammed", "log"),
+    (from_there(ConnectionRefusedError("over there")), "error", "raised ConnectionRefusedError", "log"),
+    (from_there(errors.NamingError("unknown name: x")), "unknown", "Unknown name", "spelling"),
+    (KeyError("x"), "error", "failed", "log"),
+]
+
+
+@pytest.mark.parametrize(("error", "state", "reason", "hint"), EXPLAINED, ids=[repr(row[0]) for row in EXPLAINED])
+def test_each_failure_is_explained(error, state, reason, hint):
+    """Every exception becomes a state, what is wrong, and what to do."""
+    told = explain(error, address="lab:9090")
+
+    assert state == told.state
+    assert reason in told.reason
+    assert hint in told.hint
+
+
+@pytest.mark.parametrize("error", [row[0] for row in EXPLAINED], ids=repr)
+@pytest.mark.parametrize("name", ["", "lab.motor"])
+def test_explanations_are_sentences(error, name):
+    """One sentence each, about the thing that was asked, with nothing left to fill in."""
+    told = explain(error, address="lab:9090", name=name)
+
+    for sentence in (told.reason, told.hint):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert not {"{", "}", "\n"} & set(sentence)
+    assert ("lab.motor" in told.reason) == bool(name)
+    assert told.state in ("unknown", "error") or "lab:9090" in told.reason
+
+
+def test_explanation_names_the_object_and_its_place():
+    """A failed object is told from a failed name server."""
+    told = explain(because(CLOSED, ConnectionRefusedError()), address="lab:4000", name="lab.motor")
+
+    assert told == Explanation(
+        "unreachable",
+        "The object 'lab.motor' at lab:4000 is not running: nothing listens there.",
+        "Start the program that serves it, or remove the stale name from the name server.",
+    )
+
+
+def test_explanation_says_how_to_name_another():
+    """Where people choose a name server depends on where they are."""
+    told = explain(ConnectionRefusedError(), another="choose another in the settings")
+
+    assert told.hint == "Start one with `pyronb ns`, or choose another in the settings."
+
+
+def test_explanation_of_a_hostile_text_is_short():
+    """What a peer says is shortened and has no line breaks."""
+    told = explain(errors.PyroError("a\nb\x1b[2J" + "x" * 10**6))
+
+    assert len(told.reason) < 300
+    assert told.reason.isprintable()
+
+
+def test_explanation_ends_with_endless_causes():
+    """A loop of causes is no trap."""
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+
+    assert explain(first).state == "error"
+
+
+# Names that were meant
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lab.motr", ["lab.motor"]),
+        ("LAB.MOTOR", ["lab.motor"]),
+        ("motor", ["lab.motor"]),
+        ("other.scope", ["demo.scope"]),
+        ("zzz", []),
+        ("", []),
+    ],
+)
+def test_nearest(name, expected):
+    """Slips of the finger, the wrong case, a part of the name, the wrong folder."""
+    assert expected == nearest(name, ["lab.motor", "demo.scope", "Pyro.NameServer"], n=1)
+
+
+def test_nearest_is_quick():
+    """Twenty thousand names take no time worth a mention."""
+    names = [f"lab{n % 7}.rack{n % 100}.device{n}" for n in range(20000)]
+
+    with at_most(1.0):
+        found = nearest("lab1.rack1.devise1", names)
+    assert len(found) == 3
+
+
+# Reading names
+
+
+def test_names_are_read():
+    """A name server's registrations come sorted, with tags and who answered."""
+    with nameserver() as daemon:
+        register(daemon, "lab.b", "PYRO:b@127.0.0.1:1", metadata={"y", "x"})
+        register(daemon, "lab.a", "PYRO:a@127.0.0.1:1")
+        model = read_names(address_of(daemon))
+
+    assert model["state"] == "ok"
+    assert [row["name"] for row in model["names"]] == ["Pyro.NameServer", "lab.a", "lab.b"]
+    assert model["names"][2] == {"name": "lab.b", "uri": "PYRO:b@127.0.0.1:1", "tags": ["x", "y"]}
+    assert model["total"] == 3
+    assert model["version"] == __version__
+    assert model["nameserver"] == {
+        "address": address_of(daemon),
+        "default": False,
+        "server": f"pyronb {__version__}",
+    }
+    assert model["viewpoint"].startswith("Python on ")
+    assert (model["reason"], model["hint"], model["age"]) == ("", "", 0.0)
+
+
+def test_names_of_the_default(names_of_config):
+    """Without an address the configuration's is asked, and it is known to be that."""
+    with nameserver() as daemon:
+        host, port = parse_address(address_of(daemon))
+        names_of_config.NS_HOST, names_of_config.NS_PORT = host, port
+        model = read_names(None)
+
+    assert model["state"] == "ok"
+    assert model["nameserver"]["default"]
+
+
+def test_names_are_limited():
+    """No more than were asked for, but all are counted."""
+    with serving({"Pyro.NameServer": NameServerLike({f"n{n}": ["PYRO:a@b:1", []] for n in range(30)})}) as daemon:
+        model = read_names(address_of(daemon), limit=10)
+
+    assert (len(model["names"]), model["total"]) == (10, 30)
+
+
+@pytest.mark.interop
+def test_names_of_a_real_pyro5():
+    """The real name server is read just like our own, and so are its unknown names."""
+    with pyro5_nameserver(dict(os.environ)) as address:
+        model = read_names(address)
+        unknown = read_object(address, "lab.moter")
+        dead = read_object(address, "lab.motor")
+        itself = read_object(address, "Pyro.NameServer")
+
+    assert model["nameserver"]["server"] == "Pyro5"
+    assert {"name": "lab.motor", "uri": "PYRO:motor@127.0.0.1:1", "tags": ["a", "b"]} in model["names"]
+    assert unknown["state"] == "unknown"
+    assert "'lab.motor'" in unknown["hint"]
+    assert dead["state"] == "unreachable"
+    assert dead["tags"] == ["a", "b"]
+    assert itself["state"] == "ok"
+    assert "lookup" in [method["name"] for method in itself["methods"]]
+
+
+@pytest.mark.parametrize("address", ["", "  "])
+def test_no_address_is_unconfigured(address):
+    """Nothing is asked when nothing is configured."""
+    assert read_names(address)["state"] == "unconfigured"
+    assert read_object(address, "x")["state"] == "unconfigured"
+
+
+def test_wrong_address_is_an_error():
+    """A mistake in the configuration is told, not raised."""
+    model = read_names("lab:port")
+
+    assert model["state"] == "error"
+    assert "the port" in model["reason"]
+    assert model["nameserver"]["address"] == "lab:port"
+
+
+def test_dead_name_server():
+    """Nothing listens there."""
+    address = f"{HOST}:{free_port()}"
+    model = read_names(address)
+
+    assert model["state"] == "unreachable"
+    assert model["reason"] == f"The name server at {address} is not running: nothing listens there."
+    assert "`pyronb ns`" in model["hint"]
+
+
+@pytest.mark.parametrize("peer", BAD_PEERS, ids=lambda peer: peer.__name__)
+@pytest.mark.parametrize(
+    "read", [read_names, lambda *a, **k: read_object(*a, "lab.motor", **k)], ids=["names", "object"]
+)
+def test_bad_name_servers(peer, read):
+    """Whatever answers instead of a name server, it is a state, and in time."""
+    with listening(peer) as address, at_most(TIMEOUT + MARGIN):
+        model = read(address, timeout=TIMEOUT)
+
+    assert BAD_PEERS[peer] == model["state"]
+    assert address in model["reason"]
+    assert model["hint"]
+
+
+def test_daemon_that_is_no_name_server():
+    """The port of some other daemon is answered with its refusal."""
+    with serving({"motor": Motor()}) as daemon:
+        model = read_names(address_of(daemon))
+
+    assert model["state"] == "refused"
+    assert address_of(daemon) in model["reason"]
+
+
+def test_slow_name_server_is_given_up():
+    """A peer that greets and then is silent takes no more than the time it is given."""
+    like = NameServerLike()
+    like.may_answer.clear()
+    with serving({"Pyro.NameServer": like}) as daemon:
+        try:
+            with at_most(1.0 + MARGIN):
+                model = read_names(address_of(daemon), timeout=1.0)
+        finally:
+            like.may_answer.set()
+
+    assert model["state"] == "unreachable"
+
+
+def test_slow_resolver_is_given_up(monkeypatch):
+    """Looking a host name up knows no deadline; the question has one all the same."""
+    go_on = threading.Event()
+
+    def resolve(*args, **kwargs):
+        go_on.wait(30)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        with at_most(0.5 + MARGIN):
+            model = read_names("no-such-host:9090", timeout=0.5)
+    finally:
+        go_on.set()
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == "pyronb-question"])
+
+    assert model["state"] == "unreachable"
+    assert "no-such-host:9090" in model["reason"]
+
+
+def test_unknown_host(monkeypatch):
+    """A host that nobody knows is told as that."""
+
+    def resolve(*args, **kwargs):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    model = read_names("no-such-host:9090")
+
+    assert model["state"] == "unreachable"
+    assert "does not know the host" in model["reason"]
+
+
+def test_abandoned_questions_are_limited(monkeypatch):
+    """However often somebody asks, hanging questions do not pile up; afterwards all is well again."""
+    monkeypatch.setattr(runtime, "_slots", threading.BoundedSemaphore(2))
+    go_on = threading.Event()
+
+    def resolve(*args, **kwargs):
+        go_on.wait(30)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolve)
+        try:
+            states = [read_names("no-such-host:9090", timeout=0.1)["state"] for _ in range(5)]
+            hanging = [thread for thread in threading.enumerate() if thread.name == "pyronb-question"]
+        finally:
+            go_on.set()
+        eventually(lambda: not any(thread.is_alive() for thread in hanging))
+
+    assert states == ["unreachable"] * 5
+    assert len(hanging) == 2
+    with nameserver() as daemon:
+        assert read_names(address_of(daemon))["state"] == "ok"
+
+
+HOSTILE_LISTS = [
+    ("a text", "error"),
+    (["lab.motor"], "error"),
+    (None, "error"),
+    (7, "error"),
+    (ValueError("<b>no</b>"), "error"),
+    ({}, "ok"),
+    ({7: "PYRO:a@b:1", "": "PYRO:a@b:1", "x": 7, "y": [1, 2], "z": ["PYRO:a@b:1", [], 3]}, "ok"),
+]
+
+
+@pytest.mark.parametrize(("answer", "state"), HOSTILE_LISTS, ids=[repr(row[0]) for row in HOSTILE_LISTS])
+def test_answers_of_a_wrong_shape(answer, state):
+    """What makes no sense is left out, or is an error as a whole."""
+    with serving({"Pyro.NameServer": NameServerLike(answer)}) as daemon:
+        model = read_names(address_of(daemon))
+
+    assert state == model["state"]
+    assert model["names"] == []
+    assert model["total"] == 0
+
+
+def test_hostile_registrations_are_cleaned():
+    """Texts are shortened, tags of a wrong kind left out; markup stays text, for whoever shows it to escape."""
+    answer = {
+        HOSTILE: ["PYRO:a@b:1", [HOSTILE, 7, None, ["x"], ""]],
+        "n" * 1000: ["PYRO:" + "u" * 5000 + "@b:1", ["t" * 1000]],
+        "many": ["PYRO:a@b:1", [f"t{n:03}" for n in range(500)]],
+        "odd": ["PYRO:a@b:1", "tags as text"],
+        "alone": "PYRO:a@b:1",
+    }
+    with serving({"Pyro.NameServer": NameServerLike(answer)}) as daemon:
+        model = read_names(address_of(daemon))
+    rows = {row["name"]: row for row in model["names"]}
+
+    assert model["total"] == 5
+    assert rows[HOSTILE]["tags"] == [HOSTILE]
+    assert len(rows["n" * 500]["uri"]) == 1000
+    assert rows["n" * 500]["tags"] == ["t" * 200]
+    assert len(rows["many"]["tags"]) == 50
+    assert rows["odd"]["tags"] == rows["alone"]["tags"] == []
+
+
+def test_huge_answer_is_refused(monkeypatch):
+    """An answer beyond all reason is not even read."""
+    monkeypatch.setattr(runtime, "MAX_ANSWER", 100_000)
+    with serving({"Pyro.NameServer": NameServerLike({"n" * 200_000: "PYRO:a@b:1"})}) as daemon:
+        model = read_names(address_of(daemon))
+
+    assert model["state"] == "error"
+    assert "too large" in model["reason"]
+
+
+# Reading objects
+
+
+def test_object_is_read():
+    """Members with signatures and documentation, who serves it, and how far away it is."""
+    with nameserver() as daemon, serving({"motor": Motor()}) as other:
+        uri = f"PYRO:motor@{address_of(other)}"
+        register(daemon, "lab.motor", uri, metadata={"stage"})
+        model = read_object(address_of(daemon), "lab.motor")
+
+    assert (model["state"], model["reason"], model["hint"]) == ("ok", "", "")
+    assert (model["name"], model["uri"], model["tags"]) == ("lab.motor", uri, ["stage"])
+    assert model["server"] == f"pyronb {__version__}"
+    assert 0 < model["latency"] < TIMEOUT
+    assert model["class_name"].endswith("Motor")
+    assert model["doc"] == "Moves the stage."
+    assert [method["name"] for method in model["methods"]] == ["move", "stop"]
+    assert model["methods"][0]["signature"] == "(to: float, *, slowly: bool = False) -> float"
+    assert model["methods"][0]["doc"] == "Go there."
+    assert [method["oneway"] for method in model["methods"]] == [False, True]
+    assert [(row["name"], row["writable"]) for row in model["attributes"]] == [("position", False), ("speed", True)]
+
+
+def test_unknown_object_has_suggestions():
+    """A mistyped name is answered with those that are like it."""
+    with nameserver() as daemon:
+        register(daemon, "lab.motor", "PYRO:motor@127.0.0.1:1")
+        model = read_object(address_of(daemon), "lab.mtor")
+
+    assert model["state"] == "unknown"
+    assert model["reason"] == f"No object is registered as 'lab.mtor' at {address_of(daemon)}."
+    assert model["hint"] == "Did you mean 'lab.motor'?"
+
+
+def test_unknown_object_without_anything_like_it():
+    """Where nothing is like it, the hint is a general one."""
+    with nameserver() as daemon:
+        model = read_object(address_of(daemon), "zzz")
+
+    assert model["state"] == "unknown"
+    assert "spelling" in model["hint"]
+
+
+def test_stale_object():
+    """The name is there, its daemon is gone; what is known is told."""
+    with nameserver() as daemon:
+        place = f"{HOST}:{free_port()}"
+        register(daemon, "lab.motor", f"PYRO:motor@{place}", metadata={"stage"})
+        model = read_object(address_of(daemon), "lab.motor")
+
+    assert model["state"] == "unreachable"
+    assert model["reason"] == f"The object 'lab.motor' at {place} is not running: nothing listens there."
+    assert model["tags"] == ["stage"]
+    assert model["latency"] is None
+
+
+def test_object_that_is_gone_from_its_daemon():
+    """The daemon is there and knows no such object."""
+    with nameserver() as daemon, serving({"motor": Motor()}) as other:
+        register(daemon, "lab.motor", f"PYRO:gone@{address_of(other)}")
+        model = read_object(address_of(daemon), "lab.motor")
+
+    assert model["state"] == "refused"
+    assert "lab.motor" in model["reason"]
+    assert "Register it again" in model["hint"]
+
+
+@pytest.mark.parametrize("peer", BAD_PEERS, ids=lambda peer: peer.__name__)
+def test_object_at_a_bad_peer(peer):
+    """The name server is fine; what answers at the object's address is not."""
+    with nameserver() as daemon, listening(peer) as place:
+        register(daemon, "lab.motor", f"PYRO:motor@{place}")
+        with at_most(TIMEOUT + MARGIN):
+            model = read_object(address_of(daemon), "lab.motor", timeout=TIMEOUT)
+
+    assert BAD_PEERS[peer] == model["state"]
+    assert f"'lab.motor' at {place}" in model["reason"]
+    assert model["uri"] == f"PYRO:motor@{place}"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, 7, "no uri", ["PYRONAME:other", []], ["PYROMETA:a,b", []], [7, []], [], ValueError("no")],
+    ids=repr,
+)
+def test_lookup_of_a_wrong_shape(found):
+    """What is registered must be the address of an object."""
+    with serving({"Pyro.NameServer": NameServerLike(lookup=found)}) as daemon:
+        model = read_object(address_of(daemon), "lab.motor")
+
+    assert model["state"] == "error"
+    assert model["reason"].endswith(".")
+
+
+def test_loopback_address_from_elsewhere(monkeypatch):
+    """A daemon that was started on localhost cannot be reached from other machines; that is worth a hint."""
+    found = ["PYRO:motor@127.0.0.1:1", []]
+    with serving({"Pyro.NameServer": NameServerLike(lookup=found)}) as daemon:
+        # The name server is on this machine, under a name that is none of the loopback's.
+        real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real(HOST if host == "lab" else host, *a, **k))
+        model = read_object(f"lab:{parse_address(address_of(daemon)).port}", "lab.motor")
+
+    assert model["state"] == "unreachable"
+    assert "only its own machine" in model["hint"]
+
+
+# Models of proxies
+
+
+def proxy_with(metadata):
+    proxy = Proxy("PYRO:motor@127.0.0.1:1", options=ClientOptions())
+    proxy._pyro.metadata = metadata
+    return proxy
+
+
+def test_model_of_an_unconnected_proxy():
+    """There is nothing to tell yet, and nothing is asked."""
+    model = object_model(proxy_with(None), "lab.motor", ["b", "a"])
+
+    assert model["state"] == "unreachable"
+    assert model["reason"] == "The proxy of 'lab.motor' is not connected."
+    assert (model["uri"], model["tags"]) == ("PYRO:motor@127.0.0.1:1", ["a", "b"])
+
+
+def test_model_without_details():
+    """A real Pyro tells names only."""
+    metadata = Metadata(frozenset({"b", "a"}), frozenset({"b"}), frozenset({"x"}))
+    model = object_model(proxy_with(metadata), "lab.motor")
+
+    assert model["state"] == "ok"
+    assert model["methods"] == [
+        {"name": "a", "signature": "(...)", "doc": "", "oneway": False},
+        {"name": "b", "signature": "(...)", "doc": "", "oneway": True},
+    ]
+    assert model["attributes"] == [{"name": "x", "type": "", "doc": "", "writable": None}]
+
+
+def test_model_of_hostile_details():
+    """Long texts are shortened; markup stays text."""
+    details = Details(
+        HOSTILE, "d" * 9000, {"a" * 900: MethodDetails("(" + "x" * 9000, HOSTILE)}, {"x": AttributeDetails("t" * 9000)}
+    )
+    metadata = Metadata(frozenset({"a" * 900}), frozenset(), frozenset({"x"}), details)
+    model = object_model(proxy_with(metadata), HOSTILE)
+
+    assert (model["name"], model["class_name"], len(model["doc"])) == (HOSTILE, HOSTILE, 4000)
+    assert [len(model["methods"][0][key]) for key in ("name", "signature", "doc")] == [500, 1000, len(HOSTILE)]
+    assert len(model["attributes"][0]["type"]) == 1000
+
+
+def test_lone_surrogates_are_replaced():
+    """What cannot be written as UTF-8 does not get far."""
+    model = object_model(proxy_with(Metadata(frozenset({"a\ud800"}))), "n\udfff")
+
+    assert (model["name"], model["methods"][0]["name"]) == ("n?", "a?")
+
+
+@pytest.mark.parametrize("peer", [silent, trickling], ids=lambda peer: peer.__name__)
+def test_short_timeouts_are_kept(peer):
+    """Less time than usual is less time."""
+    with listening(peer) as address, at_most(0.3 + MARGIN):
+        assert read_names(address, timeout=0.3)["state"] == "unreachable"

@@ -1,0 +1,43 @@
+"""What the tests of the serializers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pyronb.dialects import PYRO5
+from pyronb.options import WireOptions
+from pyronb.serializers.base import Serializer
+from pyronb.serializers.catalog import Catalog
+from pyronb.serializers.hooks import HOOKS
+
+NAMES = ("serpent", "json", "marshal", "msgpack")
+
+
+@pytest.fixture(params=NAMES)
+def serializer(request: pytest.FixtureRequest) -> Serializer:
+    """Give each serializer in turn, for peers that take exceptions of any class."""
+    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name(request.param)
+
+
+@pytest.fixture(params=NAMES)
+def for_real_pyro(request: pytest.FixtureRequest) -> Serializer:
+    """Give each serializer in turn, for a real Pyro."""
+    return Catalog(PYRO5, WireOptions(), foreign_exceptions=False).by_name(request.param)
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    """Give the serializers of Pyro5's dialect."""
+    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def _clean_hooks() -> Iterator[None]:
+    """Leave the process-wide registry as it was."""
+    kept = {name: dict(value) for name, value in vars(HOOKS).items() if isinstance(value, dict)}
+    touches = HOOKS.touches_builtins
+    yield
+    vars(HOOKS).update(kept)
+    HOOKS.touches_builtins = touches

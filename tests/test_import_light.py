@@ -1,0 +1,42 @@
+"""`import pyronb` is cheap: it loads nothing that draws, computes or watches.
+
+Jupyter's server imports the package at its start, and a command line answers at once, or it feels broken.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.source import modules
+
+HEAVY = ("IPython", "ipykernel", "ipywidgets", "jupyter", "numpy", "psutil", "pyarrow", "tornado", "traitlets", "zmq")
+
+# What the start of the interpreter loads (site, .pth files of other packages) is not ours to answer for.
+PROGRAM = """
+import importlib, json, sys
+before = set(sys.modules)
+importlib.import_module(sys.argv[1])
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+# The commands load their neighbours when they are asked for, not before.
+LIGHT = [name for name in ("pyronb", "pyronb.cli", "pyronb.aio") if name in {module.name for module in modules(ROOT)}]
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_import_loads_nothing_heavy(name):
+    """No package for drawing, computing or watching comes with it."""
+    command = [sys.executable, "-c", PROGRAM, name]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True, timeout=50)
+    assert ran.returncode == 0, ran.stderr
+    loaded = json.loads(ran.stdout)
+
+    # jupyter_server, jupyter_core and the like all begin alike; pyronb.jupyter does not.
+    heavy = [module for module in loaded if module.split(".")[0].split("_")[0] in HEAVY]
+
+    assert not heavy, f"import {name} loaded {len(loaded)} modules, among them {heavy}"
