@@ -1,6 +1,7 @@
 """pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5.
 
-This is the list of public names; there is no logic here but the hooks through which IPython and Jupyter find their parts.
+This is the list of public names. There is no logic here but the hooks through which IPython and Jupyter find their
+parts.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def _not_negative(value: float) -> bool:
 
 
 def _port(value: int) -> bool:
-    return 0 <= value <= 65535  # noqa: PLR2004 - the range of a port
+    return 0 <= value <= 65535
 
 
 ITEMS: dict[str, _Item] = {
@@ -88,7 +88,7 @@ ITEMS: dict[str, _Item] = {
     "DETAILED_TRACEBACK": _item(False, "remote tracebacks show the variables of every frame"),
     "POLLTIMEOUT": _item(2.0, "seconds between two looks at a daemon's loop condition", check=lambda v: v > 0),
     "THREADPOOL_SIZE": _item(80, "most calls that a daemon runs at the same time", check=lambda v: v > 0),
-    "SERVERTYPE": _item("thread", "engine of a daemon: thread", check=lambda v: v in ("thread",)),
+    "SERVERTYPE": _item("thread", "engine of a daemon: thread", check=lambda v: v == "thread"),
     "SOCK_NODELAY": _item(True, "small messages leave at once (TCP_NODELAY)"),
     "SOCK_REUSE": _item(True, "a port can be taken again at once after a restart (SO_REUSEADDR)"),
     "ITER_STREAMING": _item(True, "iterators are streamed to the caller"),
@@ -137,6 +137,7 @@ class Configuration:
             raise AttributeError(f"there is no configuration item {name!r}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
+        given: Any = value
         item = ITEMS.get(name)
         if item is None:
             raise AttributeError(f"there is no configuration item {name!r}")
@@ -147,10 +148,10 @@ class Configuration:
         if not item.check(value):
             raise ValueError(f"{name}={value!r} is out of range ({item.meaning})")
         if isinstance(item.default, set):
-            value = set(value)
+            given = set(given)
         elif isinstance(item.default, float):
-            value = float(value)
-        self._values[name] = value
+            given = float(given)
+        self._values[name] = given
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ITEMS]

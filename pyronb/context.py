@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 __all__ = ["CallContext", "current_context", "serving"]
 
-Annotations = dict[str, bytes | memoryview]
+Annotations = dict[str, bytes | bytearray | memoryview]
 
 
 @dataclass(slots=True)

@@ -107,5 +107,5 @@ def dialect_for(version: int) -> Dialect:
         return DIALECTS[version]
     except KeyError:
         spoken = ", ".join(f"{d.version} ({d.family})" for d in DIALECTS.values())
-        family = "; that is Pyro4" if version == 48 else ""  # noqa: PLR2004 - the one place that knows numbers
+        family = "; that is Pyro4" if version == 48 else ""
         raise ProtocolError(f"invalid protocol version: {version}{family}; spoken here: {spoken}") from None

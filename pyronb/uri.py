@@ -45,7 +45,7 @@ class URI:
     host: str | None
     port: int | None
 
-    def __init__(self, uri: str | URI) -> None:  # noqa: D107 - the class says it
+    def __init__(self, uri: str | URI) -> None:
         if isinstance(uri, URI):
             self.__setstate__(uri.__getstate__())
             return

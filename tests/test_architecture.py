@@ -35,7 +35,7 @@ FLOORS = {
 GROUND = 1
 
 # Re-exports: they may import anything, and nobody imports them.
-DOORS = ("__init__", "__main__", "core", "naming", "util")
+DOORS = ("__init__", "__main__", "core", "naming", "util", "widgets")
 
 # Pure floors never touch these: time, randomness and limits are passed in.
 PURE = ("wire", "serializers", "rpc", "client")
@@ -58,7 +58,7 @@ READS_CONFIG = (
 # Third parties have one address. Whatever is not here is imported nowhere.
 THIRD_PARTIES = {
     "IPython": "pyronb/jupyter/*",
-    "ipywidgets": "pyronb/jupyter/*",
+    "ipywidgets": ("pyronb/jupyter/*", "pyronb/widgets.py"),  # the door says kindly when they are missing
     "jupyter_server": "pyronb/jupyter/*",
     "msgpack": "pyronb/serializers/msgpack.py",
     "psutil": "pyronb/demo/host.py",
@@ -115,8 +115,12 @@ def part_of(name: str) -> str:
 
 def listed(path: str, patterns: tuple[str, ...] | str) -> bool:
     """Whether the list names this file, or a folder around it."""
-    patterns = (patterns,) if isinstance(patterns, str) else patterns
-    return any(fnmatch(path, pattern) for pattern in patterns)
+    return any(fnmatch(path, pattern) for pattern in ((patterns,) if isinstance(patterns, str) else patterns))
+
+
+def listing(patterns: tuple[str, ...] | str) -> str:
+    """The list, in a sentence."""
+    return patterns if isinstance(patterns, str) else ", ".join(patterns)
 
 
 def is_camel_case(name: str) -> bool:
@@ -182,7 +186,7 @@ def loading_by_name(module: Module, _names: set[str]) -> Iterator[Complaint]:
         return
     for found in module.imports():
         if found.target in {"importlib", "importlib.import_module", "importlib.__import__", "importlib.reload"}:
-            yield f"{module.path}:{found.line} imports {found.target}: only {', '.join(LOADS_BY_NAME)} load by name"
+            yield f"{module.path}:{found.line} imports {found.target}: only {listing(LOADS_BY_NAME)} load by name"
     for node, _ in module.nodes():
         if isinstance(node, ast.Name) and node.id == "__import__":
             yield f"{module.path}:{node.lineno} uses __import__"
@@ -218,7 +222,7 @@ def third_parties_have_one_address(module: Module, _names: set[str]) -> Iterator
         if address is None:
             yield f"{module.path}:{found.line} imports {package}: it has no address in THIRD_PARTIES"
         elif not listed(module.path, address):
-            yield f"{module.path}:{found.line} imports {package}: its only address is {address}"
+            yield f"{module.path}:{found.line} imports {package}: its only address is {listing(address)}"
 
 
 def protocol_numbers_are_looked_at_once(module: Module, _names: set[str]) -> Iterator[Complaint]:
@@ -407,7 +411,7 @@ def test_ruff_knows_the_same_doors():
 def test_doors_agree_on_names():
     """A public thing has one name, through whichever door one comes."""
     names: dict[int, set[str]] = {}
-    for door in ("pyronb", *(f"pyronb.{name}" for name in ("core", "naming", "util", "aio"))):
+    for door in ("pyronb", *(f"pyronb.{name}" for name in ("core", "naming", "util", "widgets", "aio"))):
         if not (PACKAGE / door.removeprefix("pyronb").removeprefix(".")).exists() and door not in NAMES:
             continue
         module = importlib.import_module(door)

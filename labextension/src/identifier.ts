@@ -11,7 +11,8 @@ const BUILTINS =
   'copyright credits delattr dict dir display divmod enumerate eval exec exit filter float format frozenset ' +
   'get_ipython getattr globals hasattr hash help hex id input int isinstance issubclass iter len license list ' +
   'locals map max memoryview min next object oct open ord pow print property quit range repr reversed round set ' +
-  'setattr slice sorted staticmethod str sum super tuple type vars zip In Out _ pyronb Ellipsis NotImplemented';
+  'setattr slice sorted staticmethod str sum super tuple type vars zip In Out _ pyronb Ellipsis NotImplemented ' +
+  'KeyboardInterrupt GeneratorExit SystemExit StopIteration StopAsyncIteration BaseExceptionGroup ExceptionGroup';
 
 const TAKEN = new Set(`${KEYWORDS} ${BUILTINS}`.split(' '));
 
@@ -27,9 +28,8 @@ export function identifierFor(name: string, separator = '.'): string {
   if (!/^\p{XID_Start}/u.test(word)) {
     word = word === '' ? 'obj' : `obj_${word}`;
   }
-  // The exceptions are the only other builtins, and all of them end like this.
-  const hides =
-    TAKEN.has(word) || /^[A-Z]\w*(Error|Exception|Warning)$/.test(word);
+  // Most exceptions end like this; the others are in the list.
+  const hides = TAKEN.has(word) || /^[A-Z]\w*(Error|Exception|Warning)$/.test(word);
   return hides ? `${word}_` : word;
 }
 

@@ -1,10 +1,7 @@
 /** The plugin: makes the pieces and joins them. Everything but the application itself may be missing. */
 
 import { ILayoutRestorer } from '@jupyterlab/application';
-import type {
-  JupyterFrontEnd,
-  JupyterFrontEndPlugin
-} from '@jupyterlab/application';
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -26,13 +23,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'A panel with the objects of a Pyro name server.',
   autoStart: true,
-  optional: [
-    ILayoutRestorer,
-    ICommandPalette,
-    INotebookTracker,
-    ISettingRegistry,
-    ITranslator
-  ],
+  optional: [ILayoutRestorer, ICommandPalette, INotebookTracker, ISettingRegistry, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     restorer: ILayoutRestorer | null,
@@ -64,11 +55,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
 };
 
 /** Applies the settings now and whenever they change; without them the defaults stay in force. */
-function followSettings(
-  registry: ISettingRegistry,
-  store: Store,
-  actions: Actions
-): void {
+function followSettings(registry: ISettingRegistry, store: Store, actions: Actions): void {
   const apply = (settings: ISettingRegistry.ISettings) => {
     const { interval, treeSeparator, runAfterInsert } = settings.composite;
     store.setInterval(interval as number);

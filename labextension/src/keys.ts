@@ -8,12 +8,7 @@ export type Move =
   | { kind: 'insert'; index: number };
 
 /** The move that `key` means on the row `index`, or null when the key means nothing there. */
-export function moveOf(
-  key: string,
-  rows: Row[],
-  index: number,
-  page: number
-): Move | null {
+export function moveOf(key: string, rows: Row[], index: number, page: number): Move | null {
   const row = rows[index];
   if (!row) {
     return null;
@@ -46,9 +41,7 @@ export function moveOf(
       }
       return row.parent < 0 ? null : select(row.parent);
     case ' ':
-      return row.open === null
-        ? select(index)
-        : { kind: 'open', index, open: !row.open };
+      return row.open === null ? select(index) : { kind: 'open', index, open: !row.open };
     case 'Enter':
       if (row.node.entry) {
         return { kind: 'insert', index };

@@ -5,14 +5,7 @@
  * sides are tested against. Fields that are not listed here are ignored, so that a newer server may add some.
  */
 
-export type State =
-  | 'ok'
-  | 'unconfigured'
-  | 'unreachable'
-  | 'refused'
-  | 'wrong-version'
-  | 'unknown'
-  | 'error';
+export type State = 'ok' | 'unconfigured' | 'unreachable' | 'refused' | 'wrong-version' | 'unknown' | 'error';
 
 /** One registration of a name server. */
 export interface NameModel {

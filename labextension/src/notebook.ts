@@ -29,47 +29,35 @@ export class NotebookWriter {
       await this._insertInto(panel, makeCode, run);
       return;
     }
-    Notification.warning(
-      this._trans.__('No notebook is open to insert the code into.'),
-      {
-        autoClose: 8000,
-        actions: [
-          {
-            label: this._trans.__('New notebook'),
-            displayType: 'accent',
-            callback: () => void this._insertIntoNew(makeCode, run)
-          }
-        ]
-      }
-    );
+    Notification.warning(this._trans.__('No notebook is open to insert the code into.'), {
+      autoClose: 8000,
+      actions: [
+        {
+          label: this._trans.__('New notebook'),
+          displayType: 'accent',
+          callback: () => void this._insertIntoNew(makeCode, run)
+        }
+      ]
+    });
   }
 
-  private async _insertIntoNew(
-    makeCode: MakeCode,
-    run: boolean
-  ): Promise<void> {
+  private async _insertIntoNew(makeCode: MakeCode, run: boolean): Promise<void> {
     const { kernelspecs } = this._app.serviceManager;
     await kernelspecs.ready;
     const specs = Object.values(kernelspecs.specs?.kernelspecs ?? {});
     const python = specs.filter(spec => isPython(spec?.language));
-    const preferred =
-      python.find(spec => spec?.name === kernelspecs.specs?.default) ??
-      python[0];
-    const panel: NotebookPanel | undefined = await this._app.commands.execute(
-      'notebook:create-new',
-      { kernelName: preferred?.name ?? '', activate: true }
-    );
+    const preferred = python.find(spec => spec?.name === kernelspecs.specs?.default) ?? python[0];
+    const panel: NotebookPanel | undefined = await this._app.commands.execute('notebook:create-new', {
+      kernelName: preferred?.name ?? '',
+      activate: true
+    });
     // Notebook 7 opens a browser tab of its own, which this page cannot write into.
     if (panel?.context) {
       await this._insertInto(panel, makeCode, run);
     }
   }
 
-  private async _insertInto(
-    panel: NotebookPanel,
-    makeCode: MakeCode,
-    run: boolean
-  ): Promise<void> {
+  private async _insertInto(panel: NotebookPanel, makeCode: MakeCode, run: boolean): Promise<void> {
     await panel.context.ready;
     if (run) {
       // A cell that is run while its kernel starts may silently not run.
@@ -78,11 +66,7 @@ export class NotebookWriter {
     const language = languageOf(panel);
     if (language !== '' && !isPython(language)) {
       Notification.warning(
-        this._trans.__(
-          'The kernel of %1 speaks %2; pyronb needs a Python kernel.',
-          panel.title.label,
-          language
-        ),
+        this._trans.__('The kernel of %1 speaks %2; pyronb needs a Python kernel.', panel.title.label, language),
         { autoClose: 8000 }
       );
       return;
@@ -99,8 +83,7 @@ export class NotebookWriter {
 function writeCell(panel: NotebookPanel, code: string): void {
   const notebook = panel.content;
   const active = notebook.activeCell?.model;
-  const reuse =
-    active?.type === 'code' && active.sharedModel.getSource().trim() === '';
+  const reuse = active?.type === 'code' && active.sharedModel.getSource().trim() === '';
   if (reuse) {
     notebook.deselectAll();
   } else {
@@ -113,20 +96,14 @@ function writeCell(panel: NotebookPanel, code: string): void {
 
 function sourcesOf(panel: NotebookPanel): string[] {
   const cells = [...(panel.model?.cells ?? [])];
-  return cells
-    .filter(cell => cell.type === 'code')
-    .map(cell => cell.sharedModel.getSource());
+  return cells.filter(cell => cell.type === 'code').map(cell => cell.sharedModel.getSource());
 }
 
 /** The language of the kernel, or of the one that is about to start; empty when nobody knows. */
 function languageOf(panel: NotebookPanel): string {
   const { session, kernelPreference, specsManager } = panel.sessionContext;
   const name = session?.kernel?.name ?? kernelPreference.name ?? '';
-  return (
-    specsManager.specs?.kernelspecs[name]?.language ??
-    panel.model?.defaultKernelLanguage ??
-    ''
-  );
+  return specsManager.specs?.kernelspecs[name]?.language ?? panel.model?.defaultKernelLanguage ?? '';
 }
 
 function isPython(language: string | undefined): boolean {

@@ -64,9 +64,7 @@ function globSearch(wanted: string): Search {
     .replace(/\*+/g, '*')
     .split(/([*?])/)
     .filter(piece => piece !== '');
-  const groups = pieces.map(piece =>
-    piece === '*' ? '(.*)' : piece === '?' ? '(.)' : `(${escape(piece)})`
-  );
+  const groups = pieces.map(piece => (piece === '*' ? '(.*)' : piece === '?' ? '(.)' : `(${escape(piece)})`));
   const pattern = new RegExp(`^${groups.join('')}$`, 'ius');
   return {
     empty: false,

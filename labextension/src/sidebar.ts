@@ -40,9 +40,7 @@ export class PyroPanel extends SidePanel {
 
   /** Puts the keyboard into the search box. */
   focusSearch(): void {
-    this.node
-      .querySelector<HTMLInputElement>('.pyronb-Search-input')
-      ?.focus({ preventScroll: true });
+    this.node.querySelector<HTMLInputElement>('.pyronb-Search-input')?.focus({ preventScroll: true });
   }
 
   override dispose(): void {
@@ -90,10 +88,6 @@ export class PyroPanel extends SidePanel {
   }
 }
 
-function widget(
-  Component: (props: IPart) => React.JSX.Element,
-  part: IPart
-): ReactWidget {
+function widget(Component: (props: IPart) => React.JSX.Element, part: IPart): ReactWidget {
   return ReactWidget.create(React.createElement(Component, part));
 }
-

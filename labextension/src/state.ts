@@ -11,13 +11,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { Api } from './api.js';
-import {
-  conditionOfError,
-  conditionOfNames,
-  conditionOfObject,
-  isFine,
-  LOADING
-} from './condition.js';
+import { conditionOfError, conditionOfNames, conditionOfObject, isFine, LOADING } from './condition.js';
 import type { Condition } from './condition.js';
 import type { NameModel, NamesModel, ObjectModel } from './models.js';
 
@@ -181,9 +175,7 @@ export class Store {
   isOpen(path: string, level: number): boolean {
     const { query, browsed, searched } = this._state;
     // A search opens everything it found; else the outermost groups are open, so that a small site is seen at once.
-    return query.trim() !== ''
-      ? (searched.get(path) ?? true)
-      : (browsed.get(path) ?? level === 1);
+    return query.trim() !== '' ? (searched.get(path) ?? true) : (browsed.get(path) ?? level === 1);
   }
 
   setOpen(path: string, open: boolean): void {

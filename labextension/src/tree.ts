@@ -63,15 +63,11 @@ export function buildTree(entries: NameModel[], separator: string): Node[] {
 }
 
 /** The rows to show, top to bottom. */
-export function flatten(
-  roots: Node[],
-  isOpen: (path: string, level: number) => boolean
-): Row[] {
+export function flatten(roots: Node[], isOpen: (path: string, level: number) => boolean): Row[] {
   const rows: Row[] = [];
   const visit = (nodes: Node[], level: number, parent: number) => {
     nodes.forEach((node, index) => {
-      const open =
-        node.children.length === 0 ? null : isOpen(node.path, level);
+      const open = node.children.length === 0 ? null : isOpen(node.path, level);
       const place = index + 1;
       rows.push({ node, level, open, place, siblings: nodes.length, parent });
       if (open) {

@@ -12,22 +12,14 @@ export interface Window {
   last: number;
 }
 
-export function windowOf(
-  count: number,
-  scrollTop: number,
-  height: number
-): Window {
+export function windowOf(count: number, scrollTop: number, height: number): Window {
   const first = Math.floor(scrollTop / ROW_HEIGHT) - MARGIN;
   const last = Math.ceil((scrollTop + height) / ROW_HEIGHT) + MARGIN;
   return { first: Math.max(0, first), last: Math.min(count, last) };
 }
 
 /** The smallest scroll that brings the row `index` into view. */
-export function scrollFor(
-  index: number,
-  scrollTop: number,
-  height: number
-): number {
+export function scrollFor(index: number, scrollTop: number, height: number): number {
   const top = index * ROW_HEIGHT;
   if (top < scrollTop) {
     return top;

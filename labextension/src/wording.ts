@@ -80,10 +80,7 @@ const REGISTER = [
 ].join('\n');
 
 /** The notice of the name server's condition; what the other side said comes first. */
-export function nameServerNotice(
-  { kind, reason, hint }: Condition,
-  trans: TranslationBundle
-): Wording {
+export function nameServerNotice({ kind, reason, hint }: Condition, trans: TranslationBundle): Wording {
   const own = ownNotice(kind, trans);
   return { ...own, reason: reason || own.reason, hint: hint || own.hint };
 }
@@ -101,17 +98,13 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
       return {
         title: trans.__('The name server knows no objects yet'),
         reason: trans.__('It answers, but nothing is registered.'),
-        hint: trans.__(
-          'Register an object, and it appears here by itself. In the program that owns it:'
-        ),
+        hint: trans.__('Register an object, and it appears here by itself. In the program that owns it:'),
         code: REGISTER
       };
     case 'unconfigured':
       return {
         title: trans.__('No name server is configured'),
-        reason: trans.__(
-          'The Jupyter server does not know which name server to ask.'
-        ),
+        reason: trans.__('The Jupyter server does not know which name server to ask.'),
         hint: trans.__('Name one in the configuration of pyronb.')
       };
     case 'unreachable':
@@ -135,12 +128,8 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
     case 'no-extension':
       return {
         title: trans.__('The server part of pyronb is not enabled'),
-        reason: trans.__(
-          'The Jupyter server does not know pyronb, so that nobody can ask the name server.'
-        ),
-        hint: trans.__(
-          'Run this where the Jupyter server runs, and start it again:'
-        ),
+        reason: trans.__('The Jupyter server does not know pyronb, so that nobody can ask the name server.'),
+        hint: trans.__('Run this where the Jupyter server runs, and start it again:'),
         code: ENABLE
       };
     case 'forbidden':
@@ -173,10 +162,7 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
 }
 
 /** The notice of an object's condition. */
-export function objectNotice(
-  { kind, reason, hint }: Condition,
-  trans: TranslationBundle
-): Wording {
+export function objectNotice({ kind, reason, hint }: Condition, trans: TranslationBundle): Wording {
   const titles: Partial<Record<Kind, string>> = {
     unreachable: trans.__('The object cannot be reached'),
     refused: trans.__('The object refused'),

@@ -1,0 +1,59 @@
+"""The ``pyronb`` command. Each subcommand is a module of its own, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pyronb.errors import PyroError
+from pyronb.version import __version__
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "ns": "run a name server",
+    "nsc": "ask a name server: list, lookup, register, remove, ping",
+    "demo": "serve the demo objects: this machine, an oscilloscope, a store",
+    "lab": "open JupyterLab with a name server and the demo objects",
+}
+"""The subcommands; the module ``pyronb.cli.NAME`` has `configure` and `run` for each."""
+
+
+_SERVERS = {"ns", "demo", "lab"}
+"""Those which run until they are stopped, so that being stopped is success."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and give the exit code: 0 good, 1 failed, 2 misused, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="pyronb", description="Remote Python objects for notebooks and programs.")
+    parser.add_argument("--version", action="version", version=f"pyronb {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # Only the command that was asked for is loaded; `pyronb ns` should not wait for Jupyter's parts.
+    asked = next((word for word in arguments if word in COMMANDS), None)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == asked:
+            module: Any = importlib.import_module(f"pyronb.cli.{name}")
+            module.configure(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    if args.verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # A stop that is asked for politely ends like Ctrl-C does, which also holds for a command that a script started in
+    # the background, where shells have it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return 0 if args.command in _SERVERS else 130
+    except (PyroError, OSError) as error:
+        print(f"pyronb {args.command}: {error}", file=sys.stderr)
+        return 1

@@ -85,8 +85,10 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     if not isinstance(event, Accepted):
         raise ProtocolError(f"{link.place} did not answer the greeting")
     answer = decode_acceptance(codec.decode_payload(event.message))
-    link.codec = codec if not answer.peer.is_pyronb else Codec(
-        link.dialect, Catalog(link.dialect, wire, foreign_exceptions=True), wire
+    link.codec = (
+        codec
+        if not answer.peer.is_pyronb
+        else Codec(link.dialect, Catalog(link.dialect, wire, foreign_exceptions=True), wire)
     )
     link.serializer = link.codec.catalog.by_name(link.serializer_name)
     link.handshake_answer = answer.handshake
@@ -96,7 +98,9 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     else:
         link.metadata = answer.metadata
     if not link.metadata.methods and not link.metadata.attributes:
-        raise PyroError(f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose")
+        raise PyroError(
+            f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"
+        )
 
 
 def _refusal_payload(codec: Codec, message: Message) -> object:
@@ -289,7 +293,9 @@ def lookup(server: Link, name: str, delay: float, deadline: float | None) -> Pro
         asked = yield from call(server, Call(NAMESERVER_ID, "lookup", (name,), {}), deadline)
         if isinstance(asked, Returned):
             if not isinstance(asked.value, URI):
-                raise ProtocolError(f"the name server at {server.place} answered a lookup with {type(asked.value).__name__}")
+                raise ProtocolError(
+                    f"the name server at {server.place} answered a lookup with {type(asked.value).__name__}"
+                )
             return asked.value
         error = asked.error if isinstance(asked, Raised) else None
         if not isinstance(error, NamingError) or waited >= delay:

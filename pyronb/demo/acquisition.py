@@ -161,13 +161,17 @@ def _period(record: Record) -> float:
     """Measure the time between the first and the last rise through the middle, by the number of periods."""
     volts = record.volts
     low, high = min(volts), max(volts)
-    middle, margin = (low + high) / 2, (high - low) / 10
+    middle, margin = (low + high) / 2, 0.12 * (high - low)
     rises: list[float] = []
-    below = False  # only who was clearly below can rise: noise cannot count twice
+    # A rise leads from clearly below to clearly above: noise at the middle cannot count twice.
+    below, last = False, 0.0
     for k in range(1, len(volts)):
-        below = below or volts[k - 1] < middle - margin
-        if below and volts[k - 1] < middle <= volts[k]:
-            rises.append(k - 1 + (middle - volts[k - 1]) / (volts[k] - volts[k - 1]))
+        before, after = volts[k - 1], volts[k]
+        below = below or before < middle - margin
+        if before < middle <= after:
+            last = k - 1 + (middle - before) / (after - before)
+        if below and after > middle + margin:
+            rises.append(last)
             below = False
     if len(rises) < 2:
         raise RuntimeError("the screen does not show a whole period; set a longer timebase, or call autoscale()")

@@ -75,7 +75,7 @@ CHANNELS: Mapping[int, Channel] = {
     1: Channel("1 kHz sine, 1 V, with a small second harmonic", _sine, 0.020),
     2: Channel("2 kHz square, 1.2 V, with ringing edges", _square, 0.015),
     3: Channel("500 Hz pulses of 3.3 V through an RC low pass of 0.3 ms", _rc, 0.015),
-    4: Channel("20 kHz carrier, amplitude modulated by 500 Hz, noisy", _am, 0.050),
+    4: Channel("20 kHz carrier, amplitude modulated by 500 Hz, noisy", _am, 0.030),
 }
 
 

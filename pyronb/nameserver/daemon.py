@@ -43,7 +43,7 @@ class NameServerDaemon(Daemon):
         options: how to serve, instead of what the configuration says.
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         host: str | None = None,
         port: int = 0,

@@ -21,7 +21,7 @@ class Started(NamedTuple):
     """The responder to broadcasts; there is none yet."""
 
 
-def startNS(
+def startNS(  # noqa: PLR0917 - Pyro's parameters, in Pyro's order
     host: str | None = None,
     port: int | None = None,
     enableBroadcast: bool = True,

@@ -61,7 +61,9 @@ def dial(place: URI, deadline: float | None, *, nodelay: bool = True) -> SocketS
     with _translated(doing):
         # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
         limit = remaining(deadline)
-        sock = socket.create_connection((place.host or "localhost", place.port or 0), limit if limit is None else max(limit, 0.01))
+        sock = socket.create_connection(
+            (place.host or "localhost", place.port or 0), limit if limit is None else max(limit, 0.01)
+        )
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if nodelay:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,7 +82,7 @@ class SocketStream:
 
     __slots__ = ("_limit", "_stall", "closed", "socket")
 
-    def __init__(self, sock: socket.socket, *, stall: float | None = None) -> None:  # noqa: D107
+    def __init__(self, sock: socket.socket, *, stall: float | None = None) -> None:
         self.socket = sock
         self._stall = stall
         self.closed = False

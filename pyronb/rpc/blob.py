@@ -24,7 +24,7 @@ class SerializedBlob:
 
     __slots__ = ("_read", "data", "info", "message")
 
-    def __init__(  # noqa: D107 - the class says it
+    def __init__(
         self, info: Any, data: Any = None, message: Message | None = None, read: Callable[[], Any] | None = None
     ) -> None:
         self.info = info

@@ -32,7 +32,7 @@ class Codec:
         options: limits and compression.
     """
 
-    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions) -> None:  # noqa: D107
+    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions) -> None:
         self.dialect = dialect
         self.catalog = catalog
         self._options = options

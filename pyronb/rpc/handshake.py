@@ -123,9 +123,7 @@ def encode_acceptance(
     if peer.is_pyronb:
         answer[KEY] = _introduction()
     payload = serializer.dumps(answer)
-    return Message(
-        CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id
-    )
+    return Message(CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id)
 
 
 def decode_acceptance(value: object) -> Acceptance:

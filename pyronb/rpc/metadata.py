@@ -180,9 +180,11 @@ def parse_signature(text: str) -> inspect.Signature | None:
 
     def parameter(arg: ast.arg, kind: Any, default: ast.expr | None = None) -> inspect.Parameter:
         annotation = empty if arg.annotation is None else _Source(ast.unparse(arg.annotation))
-        return inspect.Parameter(arg.arg, kind, default=empty if default is None else _literal(default), annotation=annotation)
+        return inspect.Parameter(
+            arg.arg, kind, default=empty if default is None else _literal(default), annotation=annotation
+        )
 
-    plain = [(a, inspect.Parameter.POSITIONAL_ONLY) for a in spec.posonlyargs]
+    plain: list[tuple[ast.arg, Any]] = [(a, inspect.Parameter.POSITIONAL_ONLY) for a in spec.posonlyargs]
     plain += [(a, inspect.Parameter.POSITIONAL_OR_KEYWORD) for a in spec.args]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(spec.defaults)) + list(spec.defaults)
     parameters = [parameter(arg, kind, default) for (arg, kind), default in zip(plain, defaults, strict=True)]

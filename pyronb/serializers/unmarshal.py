@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pyronb.errors import SerializeError
@@ -28,7 +29,8 @@ _COMPLEX = struct.Struct("<dd").unpack_from
 _END_OF_DICT = ord("0")
 _REFERENCE = 0x80
 _DIGIT_BITS = 15
-_MAX_DEPTH = 250
+# As deep as Python lets its own literals nest, and serpent with them.
+_MAX_DEPTH = 200
 # Parts of a key are hashed as often as they occur in it, and references make them occur often.
 _HASHES_PER_BYTE = 64
 _UNFINISHED = object()
@@ -76,8 +78,14 @@ class _Reader:
         if not 0 <= count <= len(self.data) - self.pos:
             raise SerializeError("marshal data has a length that goes beyond its end")
         self.descend()
-        value = self.value
-        made = [value() for _ in range(count)]
+        data = self.data
+        made: list[Any] = []
+        append = made.append
+        for _ in range(count):
+            # As in `value`, whose call is saved here for every item.
+            pos = self.pos
+            self.pos = pos + 1
+            append(_READ[data[pos]](self))
         self.depth -= 1
         return made
 
@@ -154,6 +162,18 @@ def _short_ascii(reader: _Reader) -> str:
     if end > len(data):
         raise SerializeError("marshal data has a length that goes beyond its end")
     return data[start:end].decode("ascii")
+
+
+def _numbered_short_ascii(reader: _Reader) -> str:
+    """Read the commonest of values, names and keys, with one call less."""
+    data, pos = reader.data, reader.pos
+    start = pos + 1
+    reader.pos = end = start + data[pos]
+    if end > len(data):
+        raise SerializeError("marshal data has a length that goes beyond its end")
+    text = data[start:end].decode("ascii")
+    reader.refs.append(text)
+    return text
 
 
 def _list(reader: _Reader, flagged: bool) -> list[Any]:
@@ -262,10 +282,6 @@ def _numbered(read: Callable[[_Reader], Any]) -> Callable[[_Reader], Any]:
     return keep
 
 
-def _flagged(read: Callable[[_Reader, bool], Any], flagged: bool) -> Callable[[_Reader], Any]:
-    return lambda reader: read(reader, flagged)
-
-
 def _table() -> list[Callable[[_Reader], Any]]:
     """Give what reads a value, by type byte."""
     table: list[Callable[[_Reader], Any]] = [_refused] * 256
@@ -273,9 +289,11 @@ def _table() -> list[Callable[[_Reader], Any]]:
     for code, read in _LEAVES.items():
         table[ord(code)] = read
         table[ord(code) | _REFERENCE] = read if code in _NEVER_NUMBERED else _numbered(read)
+    for code in "zZ":
+        table[ord(code) | _REFERENCE] = _numbered_short_ascii
     for code, read_flagged in _CONTAINERS.items():
-        table[ord(code)] = _flagged(read_flagged, flagged=False)
-        table[ord(code) | _REFERENCE] = _flagged(read_flagged, flagged=True)
+        table[ord(code)] = partial(read_flagged, flagged=False)
+        table[ord(code) | _REFERENCE] = partial(read_flagged, flagged=True)
     return table
 
 

@@ -125,7 +125,9 @@ class Conversation:
 
     def _pinged(self, event: Pinged) -> Task:
         asked = event.message
-        answer = Message(PING, asked.serializer_id, 0, asked.seq, b"pong", self._host.annotations(), asked.correlation_id)
+        answer = Message(
+            PING, asked.serializer_id, 0, asked.seq, b"pong", self._host.annotations(), asked.correlation_id
+        )
         return Task(lambda: self._connection.reply(answer))
 
     def _broken(self, event: Broken) -> Task:
@@ -165,7 +167,9 @@ class Conversation:
         name = dialect.serializer_name(number)
         if name not in self._host.serializers:
             accepted = ", ".join(sorted(self._host.serializers))
-            raise ProtocolError(f"message used serializer that is not accepted: {name or number} (accepted: {accepted})")
+            raise ProtocolError(
+                f"message used serializer that is not accepted: {name or number} (accepted: {accepted})"
+            )
 
     def _refuse(self, text: str, message: Message | None = None) -> Buffers:
         # Before anything of the client could be read, marshal is what every peer understands.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pyronb.config import config
@@ -50,7 +50,7 @@ class Daemon:
         OSError: the address cannot be had.
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         host: str | None = None,
         port: int = 0,
@@ -194,8 +194,8 @@ class Daemon:
         self._streams.clear()
         for obj in self._registry.clear():
             self._let_go(obj)
-        if self._unixsocket is not None and os.path.exists(self._unixsocket):
-            os.unlink(self._unixsocket)
+        if self._unixsocket is not None:
+            Path(self._unixsocket).unlink(missing_ok=True)
 
     def __enter__(self) -> Daemon:
         return self
@@ -293,4 +293,3 @@ def _proxy_instead(obj: Any) -> Proxy | None:
         return None
     daemon, object_id = own.get("_pyroDaemon"), own.get("_pyroId")
     return daemon.proxyFor(object_id) if isinstance(daemon, Daemon) else None
-

@@ -53,7 +53,7 @@ class Dispatcher:
         on_error: is told of each error of a method: caller, call, exception.
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         registry: Registry,
         instances: Instances,
@@ -128,7 +128,9 @@ class Dispatcher:
         name = _attribute_name(call, 1)
         member = _find_property(target, name, call.object_id)
         if member.fget is None or not is_exposed(member.fget):
-            raise AttributeError(f"attempt to access unexposed or unknown remote attribute {name!r} of {call.object_id!r}")
+            raise AttributeError(
+                f"attempt to access unexposed or unknown remote attribute {name!r} of {call.object_id!r}"
+            )
         return member.__get__(target, type(target))
 
     def _set_attribute(self, target: Any, call: Call) -> None:

@@ -22,13 +22,13 @@ INSTANCE_MODES = ("session", "single", "percall")
 InstanceCreator = Callable[[Any], Any]
 
 _PRIVATE_DUNDERS = frozenset(
-    f"__{name}__"
-    for name in (
-        "init init_subclass class module weakref call new del repr str format nonzero bool coerce cmp eq ne hash "
-        "ge gt le lt dir enter exit copy deepcopy sizeof getattr setattr hasattr getattribute delattr instancecheck "
-        "subclasscheck getinitargs getnewargs getstate setstate reduce reduce_ex subclasshook dict doc annotations "
-        "wrapped"
-    ).split()
+    """
+    __init__ __init_subclass__ __class__ __module__ __weakref__ __call__ __new__ __del__ __repr__ __str__ __format__
+    __nonzero__ __bool__ __coerce__ __cmp__ __eq__ __ne__ __hash__ __ge__ __gt__ __le__ __lt__ __dir__ __enter__
+    __exit__ __copy__ __deepcopy__ __sizeof__ __getattr__ __setattr__ __hasattr__ __getattribute__ __delattr__
+    __instancecheck__ __subclasscheck__ __getinitargs__ __getnewargs__ __getstate__ __setstate__ __reduce__
+    __reduce_ex__ __subclasshook__ __dict__ __doc__ __annotations__ __wrapped__
+    """.split()  # noqa: SIM905 - one word after the other is how it can be read
 )
 _SHORTEST_DUNDER = 4
 
@@ -108,7 +108,9 @@ def callback(method: T) -> T:
     return method
 
 
-def behavior(instance_mode: str = "session", instance_creator: InstanceCreator | None = None) -> Callable[[Class], Class]:
+def behavior(
+    instance_mode: str = "session", instance_creator: InstanceCreator | None = None
+) -> Callable[[Class], Class]:
     """Say how instances of a registered class are made.
 
     Args:
@@ -195,9 +197,14 @@ def _describe_method(function: Any, *, bound: bool) -> MethodDetails:
     except (TypeError, ValueError):
         return MethodDetails(signature="(...)", doc=_doc(function))
     parameters = list(signature.parameters.values())
-    if bound and parameters and parameters[0].kind in (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    if (
+        bound
+        and parameters
+        and parameters[0].kind
+        in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        )
     ):
         signature = signature.replace(parameters=parameters[1:])
     return MethodDetails(signature=_signature_text(signature), doc=_doc(function))

@@ -32,7 +32,7 @@ class Streams:
         clock: gives the present moment in seconds.
     """
 
-    def __init__(self, lifetime: float, linger: float, clock: Callable[[], float]) -> None:  # noqa: D107
+    def __init__(self, lifetime: float, linger: float, clock: Callable[[], float]) -> None:
         self._lifetime, self._linger, self._clock = lifetime, linger, clock
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}

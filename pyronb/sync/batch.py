@@ -137,7 +137,9 @@ class BatchProxy:
         if oneway:
             return []
         if not isinstance(outcome, Returned) or not isinstance(outcome.value, list | tuple):
-            raise ProtocolError(f"the daemon at {link.place} answered a batch with something that is no list of results")
+            raise ProtocolError(
+                f"the daemon at {link.place} answered a batch with something that is no list of results"
+            )
         return list(outcome.value)
 
 

@@ -38,9 +38,7 @@ def locateNS(
     options = options or config.client_options()
     wanted = options.lookup
     limit = options.connect_timeout
-    link = run(
-        locate(options, host or wanted.host, port or wanted.port, None if limit is None else after(limit))
-    )
+    link = run(locate(options, host or wanted.host, port or wanted.port, None if limit is None else after(limit)))
     return Proxy._pyro_of(link)
 
 
@@ -61,4 +59,3 @@ def resolve(uri: str | URI, delay_time: float = 0.0, *, options: ClientOptions |
         options = dataclasses.replace(options, lookup=dataclasses.replace(options.lookup, delay=delay_time))
     limit = options.connect_timeout
     return run(resolve_procedure(URI(uri), options, None if limit is None else after(limit + options.lookup.delay)))
-

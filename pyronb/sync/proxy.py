@@ -53,13 +53,11 @@ Raises:
 
 class Proxy:  # noqa: D101 - the docstring is made by _Doc
     __slots__ = ("__weakref__", "_pyro")
-    __doc__ = _Doc()  # type: ignore[assignment]
+    __doc__ = _Doc()
 
     _pyro: Link
 
-    def __init__(
-        self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None
-    ) -> None:
+    def __init__(self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None) -> None:
         options = options or config.client_options()
         if connected_socket is not None:
             uri = f"PYRO:{uri}@{_GIVEN_SOCKET}:0"

@@ -161,7 +161,9 @@ class _Connection:
         if self.dialect is None or version != self.dialect.version:
             dialect = dialect_for(version)
             if self.dialect is not None:
-                raise ProtocolError(f"invalid protocol version: {version}; this conversation is in {self.dialect.version}")
+                raise ProtocolError(
+                    f"invalid protocol version: {version}; this conversation is in {self.dialect.version}"
+                )
             self.dialect = dialect
             self._layout = LAYOUTS[dialect]
         assert self._layout is not None

@@ -53,7 +53,9 @@ class Pyro5Layout:
         payload = message.payload
         size = len(payload)
         if size > _LARGEST or len(chunks) > _LARGEST:
-            raise ProtocolError(f"message too large for the format: {size} bytes of payload, {len(chunks)} of annotations")
+            raise ProtocolError(
+                f"message too large for the format: {size} bytes of payload, {len(chunks)} of annotations"
+            )
         correlation = message.correlation_id
         flags = message.flags
         header = _HEADER.pack(

@@ -10,7 +10,7 @@ from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
 from pyronb.serializers.base import Serializer
 from pyronb.serializers.catalog import Catalog
-from pyronb.serializers.hooks import HOOKS
+from pyronb.serializers.hooks import HOOKS, register_uri
 
 NAMES = ("serpent", "json", "marshal", "msgpack")
 
@@ -35,9 +35,11 @@ def catalog() -> Catalog:
 
 @pytest.fixture(autouse=True)
 def _clean_hooks() -> Iterator[None]:
-    """Leave the process-wide registry as it was."""
+    """Start with the classes of this floor only, and leave the process-wide registry as it was."""
     kept = {name: dict(value) for name, value in vars(HOOKS).items() if isinstance(value, dict)}
     touches = HOOKS.touches_builtins
+    vars(HOOKS).update({name: {} for name in kept})
+    register_uri(HOOKS)
     yield
     vars(HOOKS).update(kept)
     HOOKS.touches_builtins = touches

@@ -3,10 +3,7 @@ import React from 'react';
 import type { Range } from '../search.js';
 
 /** A text with the stretches that a search found marked. */
-export function Marked(props: {
-  text: string;
-  ranges: Range[];
-}): React.JSX.Element {
+export function Marked(props: { text: string; ranges: Range[] }): React.JSX.Element {
   const { text, ranges } = props;
   const pieces: React.ReactNode[] = [];
   let at = 0;

@@ -7,11 +7,7 @@ import type { IPart } from './part.js';
 type Trans = IPart['trans'];
 
 /** A headed list; nothing at all when it would be empty. */
-function List(props: {
-  title: string;
-  className: string;
-  children: React.ReactNode[];
-}): React.JSX.Element | null {
+function List(props: { title: string; className: string; children: React.ReactNode[] }): React.JSX.Element | null {
   const id = React.useId();
   if (props.children.length === 0) {
     return null;
@@ -28,10 +24,7 @@ function List(props: {
 }
 
 /** The exposed methods with their signatures. */
-export function Methods(props: {
-  methods: MethodModel[];
-  trans: Trans;
-}): React.JSX.Element {
+export function Methods(props: { methods: MethodModel[]; trans: Trans }): React.JSX.Element {
   const { methods, trans } = props;
   return (
     <List title={trans.__('Methods')} className="pyronb-Methods">
@@ -42,10 +35,7 @@ export function Methods(props: {
             {signature}
           </code>
           {oneway && (
-            <span
-              className="pyronb-Badge"
-              title={trans.__('A call returns at once and brings no result')}
-            >
+            <span className="pyronb-Badge" title={trans.__('A call returns at once and brings no result')}>
               {trans.__('oneway')}
             </span>
           )}
@@ -57,10 +47,7 @@ export function Methods(props: {
 }
 
 /** The exposed attributes with their types. */
-export function Attributes(props: {
-  attributes: AttributeModel[];
-  trans: Trans;
-}): React.JSX.Element {
+export function Attributes(props: { attributes: AttributeModel[]; trans: Trans }): React.JSX.Element {
   const { attributes, trans } = props;
   return (
     <List title={trans.__('Attributes')} className="pyronb-Attributes">
@@ -71,9 +58,7 @@ export function Attributes(props: {
             {type && `: ${type}`}
           </code>
           {writable !== null && (
-            <span className="pyronb-Badge">
-              {writable ? trans.__('writable') : trans.__('read-only')}
-            </span>
+            <span className="pyronb-Badge">{writable ? trans.__('writable') : trans.__('read-only')}</span>
           )}
           <Doc text={doc} trans={trans} />
         </li>

@@ -25,10 +25,7 @@ export function Names(part: IPart): React.JSX.Element {
     () => (search.empty ? names : names.filter(name => matches(search, name))),
     [names, search]
   );
-  const roots = React.useMemo(
-    () => buildTree(found, separator),
-    [found, separator]
-  );
+  const roots = React.useMemo(() => buildTree(found, separator), [found, separator]);
   const rows = React.useMemo(
     () => flatten(roots, (path, level) => store.isOpen(path, level)),
     [roots, browsed, searched, store]
@@ -37,20 +34,11 @@ export function Names(part: IPart): React.JSX.Element {
   const fine = isFine(condition);
   // Only an answer says that there are none; an empty list during a failure says nothing.
   const notice = !fine || names.length === 0;
-  const enterTree = () =>
-    element.current
-      ?.querySelector<HTMLElement>('.pyronb-Row[tabindex="0"]')
-      ?.focus();
+  const enterTree = () => element.current?.querySelector<HTMLElement>('.pyronb-Row[tabindex="0"]')?.focus();
   return (
     <div className="pyronb-Section" ref={element}>
       {names.length > 0 && (
-        <Search
-          {...part}
-          query={query}
-          found={found.length}
-          total={state.total}
-          enterTree={enterTree}
-        />
+        <Search {...part} query={query} found={found.length} total={state.total} enterTree={enterTree} />
       )}
       {notice && <NameServerNotice {...part} state={state} />}
       {names.length > 0 && found.length === 0 && (
@@ -68,22 +56,10 @@ export function Names(part: IPart): React.JSX.Element {
           }}
         />
       )}
-      {found.length > 0 && (
-        <Tree
-          {...part}
-          state={state}
-          rows={rows}
-          search={search}
-          stale={!fine}
-        />
-      )}
+      {found.length > 0 && <Tree {...part} state={state} rows={rows} search={search} stale={!fine} />}
       {fine && names.length < state.total && (
         <div className="pyronb-Section-foot">
-          {trans.__(
-            'The name server has %1 names; the first %2 are here.',
-            state.total,
-            names.length
-          )}
+          {trans.__('The name server has %1 names; the first %2 are here.', state.total, names.length)}
         </div>
       )}
     </div>
@@ -91,21 +67,14 @@ export function Names(part: IPart): React.JSX.Element {
 }
 
 /** What the name server's condition means, and the one thing to do about it. */
-function NameServerNotice(
-  props: IPart & { state: PanelState }
-): React.JSX.Element {
+function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Element {
   const { store, actions, trans, state } = props;
   const { condition, names, updatedAt, nextTryAt, active, refreshing } = state;
   const now = useNow(active && nextTryAt !== null);
   const wording = nameServerNotice(condition, trans);
   const notes = [];
   if (names.length > 0 && updatedAt !== null) {
-    notes.push(
-      trans.__(
-        'Stale: the names below are %1 old.',
-        formatSpan(now - updatedAt)
-      )
-    );
+    notes.push(trans.__('Stale: the names below are %1 old.', formatSpan(now - updatedAt)));
   }
   if (refreshing) {
     notes.push(trans.__('Trying…'));
@@ -124,10 +93,7 @@ function NameServerNotice(
 
   function actionFor({ kind }: Condition, code: string | undefined) {
     if (code !== undefined) {
-      const label =
-        kind === 'empty'
-          ? trans.__('Copy example')
-          : trans.__('Copy command');
+      const label = kind === 'empty' ? trans.__('Copy example') : trans.__('Copy command');
       return { label, run: () => actions.copy(code) };
     }
     if (kind === 'forbidden') {

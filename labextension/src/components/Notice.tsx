@@ -16,11 +16,7 @@ interface INoticeProps {
 export function Notice(props: INoticeProps): React.JSX.Element {
   const { kind, tone, wording, note, action } = props;
   return (
-    <div
-      className="pyronb-Notice"
-      data-pyronb-kind={kind}
-      data-pyronb-tone={tone}
-    >
+    <div className="pyronb-Notice" data-pyronb-kind={kind} data-pyronb-tone={tone}>
       <div role="status">
         <div className="pyronb-Notice-title">{wording.title}</div>
         {wording.reason && <p className="pyronb-Notice-reason">{wording.reason}</p>}

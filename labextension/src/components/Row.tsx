@@ -1,7 +1,4 @@
-import {
-  caretDownIcon,
-  caretRightIcon
-} from '@jupyterlab/ui-components';
+import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { clip } from '../search.js';
@@ -24,9 +21,7 @@ interface IRowProps {
 }
 
 /** One line of the tree. Its accessible name is its label; what else it shows is for the eye, and in the details. */
-export const Row = React.memo(function Row(
-  props: IRowProps
-): React.JSX.Element {
+export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element {
   const { row, index, search } = props;
   const { node, level, open } = row;
   const { entry, label, path } = node;
@@ -45,9 +40,7 @@ export const Row = React.memo(function Row(
       tabIndex={props.current ? 0 : -1}
       data-pyronb-path={path}
       data-pyronb-name={entry?.name}
-      title={
-        entry ? [entry.name, entry.uri, ...entry.tags].join('\n') : undefined
-      }
+      title={entry ? [entry.name, entry.uri, ...entry.tags].join('\n') : undefined}
       style={{
         top: index * ROW_HEIGHT,
         paddingInlineStart: `calc(var(--pyronb-indent) * ${level - 1})`
@@ -68,13 +61,8 @@ export const Row = React.memo(function Row(
       >
         {open !== null && <Caret.react tag="span" />}
       </span>
-      <span
-        className={`pyronb-Row-label${entry ? '' : ' pyronb-mod-group'}`}
-      >
-        <Marked
-          text={label}
-          ranges={clip(inPath, path.length - label.length, path.length)}
-        />
+      <span className={`pyronb-Row-label${entry ? '' : ' pyronb-mod-group'}`}>
+        <Marked text={label} ranges={clip(inPath, path.length - label.length, path.length)} />
       </span>
       <Extra row={row} search={search} />
     </div>
@@ -94,10 +82,7 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
   if (!entry) {
     return <>{size}</>;
   }
-  const byUri =
-    !props.search.empty &&
-    find(entry.name) === null &&
-    entry.tags.every(tag => find(tag) === null);
+  const byUri = !props.search.empty && find(entry.name) === null && entry.tags.every(tag => find(tag) === null);
   const texts = byUri ? [entry.uri] : entry.tags;
   return (
     <>

@@ -34,11 +34,7 @@ export function Search(props: ISearchProps): React.JSX.Element {
   return (
     <div className="pyronb-Search">
       <div className="pyronb-Search-box">
-        <searchIcon.react
-          tag="span"
-          className="pyronb-Search-icon"
-          aria-hidden="true"
-        />
+        <searchIcon.react tag="span" className="pyronb-Search-icon" aria-hidden="true" />
         <input
           ref={input}
           className="pyronb-Search-input"
@@ -66,9 +62,7 @@ export function Search(props: ISearchProps): React.JSX.Element {
         )}
       </div>
       <span className="pyronb-Search-count" role="status">
-        {query === '' && all
-          ? trans._n('%1 name', '%1 names', total)
-          : trans.__('%1 of %2', found, total)}
+        {query === '' && all ? trans._n('%1 name', '%1 names', total) : trans.__('%1 of %2', found, total)}
       </span>
     </div>
   );

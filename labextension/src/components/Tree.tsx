@@ -88,9 +88,7 @@ export function Tree(props: ITreeProps): React.JSX.Element {
     const typing = Date.now() - typed.current.at < TYPING_PAUSE;
     // Within a word a space is a letter.
     const isLetter =
-      [...event.key].length === 1 &&
-      event.key !== '/' &&
-      (event.key !== ' ' || (typing && typed.current.text !== ''));
+      [...event.key].length === 1 && event.key !== '/' && (event.key !== ' ' || (typing && typed.current.text !== ''));
     const move = isLetter ? null : moveOf(event.key, rows, current, page);
     if (isLetter) {
       const text = (typing ? typed.current.text : '') + event.key;
@@ -129,11 +127,7 @@ export function Tree(props: ITreeProps): React.JSX.Element {
       onScroll={event => setScrollTop(event.currentTarget.scrollTop)}
       onKeyDown={onKeyDown}
     >
-      <div
-        className="pyronb-Tree-rows"
-        role="presentation"
-        style={{ height: rows.length * ROW_HEIGHT }}
-      >
+      <div className="pyronb-Tree-rows" role="presentation" style={{ height: rows.length * ROW_HEIGHT }}>
         {drawn.map(index => (
           <Row
             key={rows[index].node.path}
@@ -154,11 +148,7 @@ export function Tree(props: ITreeProps): React.JSX.Element {
 }
 
 /** The row that the keyboard is on: the selected one, or its nearest group on view, or the first. */
-function currentIndex(
-  rows: TreeRow[],
-  selected: string | null,
-  separator: string
-): number {
+function currentIndex(rows: TreeRow[], selected: string | null, separator: string): number {
   for (let path = selected; path; path = parentOf(path, separator)) {
     const index = rows.findIndex(row => row.node.path === path);
     if (index >= 0) {

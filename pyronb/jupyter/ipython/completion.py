@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.client.face import signature_of
@@ -68,6 +68,10 @@ class KnownNames:
 
 known_names = KnownNames()
 """The names that this process has seen."""
+
+
+Answer = dict[str, Any]
+"""What IPython calls SimpleMatcherResult, whose optional keys its types do not know as optional."""
 
 
 # What is before the cursor
@@ -280,11 +284,11 @@ def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candida
     return [(name, kind) for name, kind in found if name.startswith(word)]
 
 
-def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], SimpleMatcherResult]:
+def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Answer]:
     """Make the matcher for a shell's completer."""
 
     @context_matcher(identifier=IDENTIFIER, priority=PRIORITY)
-    def pyronb_matcher(context: CompletionContext) -> SimpleMatcherResult:
+    def pyronb_matcher(context: CompletionContext) -> Answer:
         namespace: Mapping[str, Any] = shell.user_ns
         magic = _MAGIC.match(context.text_until_cursor)
         if magic is not None:
@@ -297,21 +301,21 @@ def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Simpl
         spot = spot_of(text)
         candidates = None if spot is None else _candidates(spot, namespace)
         if spot is None or candidates is None:
-            return SimpleMatcherResult(completions=[])  # type: ignore[typeddict-item]  # the others are optional
+            return {"completions": []}
         return _answer(context.token, spot.fragment, candidates)
 
     return pyronb_matcher  # type: ignore[no-any-return]
 
 
-def _answer(token: str, typed: str, candidates: Candidates) -> SimpleMatcherResult:
+def _answer(token: str, typed: str, candidates: Candidates) -> Answer:
     """Say what completes the token, of which `typed` is the end (or the reverse, where a delimiter is in a name)."""
     if typed.endswith(token):
         ahead, skipped = "", len(typed) - len(token)
     else:
         ahead, skipped = token[: len(token) - len(typed)], 0
     completions = [SimpleCompletion(ahead + name[skipped:], type=kind) for name, kind in candidates]
-    return SimpleMatcherResult(  # type: ignore[typeddict-item]  # the other keys are optional
-        completions=completions or [SimpleCompletion(token, type="")],
-        matched_fragment=token,
-        suppress=True,
-    )
+    return {
+        "completions": completions or [SimpleCompletion(token, type="")],
+        "matched_fragment": token,
+        "suppress": True,
+    }

@@ -45,7 +45,7 @@ class PyroMagics(Magics):
     @_arguments.magic_arguments()
     @_arguments.argument("target", metavar="NAME_OR_URI", help="name in the name server, or a URI")
     @_arguments.argument("word_as", nargs="?", metavar="as", help="the word as, before VAR")
-    @_arguments.argument("variable", nargs="?", metavar="VAR", help="variable for the proxy; by default the last part of the name")
+    @_arguments.argument("variable", nargs="?", metavar="VAR", help="variable to bind; by default the name's last part")
     @_arguments.argument("--ns", metavar="HOST:PORT", help="the name server, instead of the configured one")
     @_arguments.argument("--timeout", "-t", metavar="SECONDS", help="limit for each call; 0 waits for ever")
     @_arguments.argument("--serializer", metavar="NAME", help="serializer for calls, instead of the configured one")
@@ -89,7 +89,7 @@ class PyroMagics(Magics):
     @_arguments.argument("variable", metavar="VAR", help="variable that holds a proxy")
     @_arguments.argument("--out", "-o", metavar="NAME", help="variable for the results, which are then not shown")
     @_arguments.argument("--oneway", action="store_true", help="do not wait for results")
-    @_arguments.argument("--async", dest="background", action="store_true", help="run in the background; gives a FutureResult")
+    @_arguments.argument("--async", dest="background", action="store_true", help="give a FutureResult at once")
     @cell_magic
     def pyro_batch(self, line: str, cell: str) -> Any:
         """Send all calls that the cell makes on a proxy as one message.
@@ -117,7 +117,7 @@ class PyroMagics(Magics):
             getattr(sender, method)(*args, **kwargs)
 
         queue = Queue(args.variable, proxy._pyro, add)
-        _record(self.shell, cell, queue, proxy)
+        _record(self.shell, line, cell, queue, proxy)
         if not queue.calls:
             print(f"The batch is empty: the cell made no calls on {args.variable}, and nothing was sent.")  # noqa: T201 - a magic prints
             result: Any = BatchResults((), ())
@@ -169,13 +169,15 @@ def _proxy_named(variable: str, namespace: Mapping[str, Any]) -> Proxy:
     raise UsageError(f"{said}; {hint}")
 
 
-def _record(shell: InteractiveShell, cell: str, queue: Queue, proxy: Proxy) -> None:
+def _record(shell: InteractiveShell, line: str, cell: str, queue: Queue, proxy: Proxy) -> None:
     """Run the cell with the recorder in place of the proxy; whatever happens, the proxy is back afterwards."""
     __tracebackhide__ = True
     untyped: Any = shell
-    source = untyped.transform_cell(cell)
+    # The magic's own line stands before the body again, so that a traceback counts lines as the cell does.
+    source = f"# %%pyro_batch {line.splitlines()[0]}\n" + untyped.transform_cell(cell)
     tree = untyped.transform_ast(shell.compile.ast_parse(source))
-    name = shell.compile.cache(source, shell.execution_count, raw_code=cell)
+    number = getattr(untyped.displayhook.exec_result, "execution_count", None)
+    name = shell.compile.cache(source, number or shell.execution_count, raw_code=source)
     body = shell.compile(tree, name, "exec")
     namespace = shell.user_ns
     namespace[queue.variable] = BatchRecorder(queue)
@@ -197,4 +199,4 @@ def _count(calls: list[str]) -> str:
 def _failure(results: BatchResults, out: str) -> str:
     at = len(results.done)
     error = f"{type(results.error).__name__}: {results.error}"
-    return f"{results.calls[at]} failed ({error}); {len(results) - at - 1} calls were not run. All of it: {out}"
+    return f"{results.calls[at]} failed ({error}); not run after it: {len(results) - at - 1}. See {out}."

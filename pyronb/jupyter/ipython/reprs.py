@@ -185,8 +185,7 @@ def names_text(model: NamesModel) -> str:
 def names_html(model: NamesModel) -> str:
     """Show what a name server knows as a table."""
     head = (
-        f'<div class="pyronb-head"><span class="pyronb-title">Name server</span>'
-        f"{muted(model['nameserver']['address'])}"
+        f'<div class="pyronb-head"><span class="pyronb-title">Name server</span>{muted(model["nameserver"]["address"])}'
     )
     if model["state"] != "ok":
         return block("names", head, "</div>", _trouble_html(model))

@@ -1,8 +1,8 @@
 """Remote tracebacks in cells: below the local traceback, and without pyronb's own frames.
 
 IPython lets one see an exception before it is shown in several ways, most of which go by class; but a remote error can
-be of any class, also a ValueError. All of IPython's ways of showing an exception end in `structured_traceback` of one of
-two objects, so that is where this is put in. The exception itself and its traceback stay as they are (`%debug`, `%tb`).
+be of any class, also a ValueError. All ways of showing an exception end in `structured_traceback` of one of two
+objects, so that is where this is put in. The exception itself and its traceback stay as they are (`%debug`, `%tb`).
 """
 
 from __future__ import annotations
@@ -36,11 +36,32 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
 
 def remote_lines(error: BaseException) -> list[str]:
     """Give the remote traceback of one exception as clean lines, with a heading; none when there is none."""
-    lines = [_ANSI.sub("", line[:_MAX_LINE]).rstrip("\n") for line in remote_traceback(error)]
+    lines = [stripped(line[:_MAX_LINE]).rstrip("\n") for line in remote_traceback(error)]
     if not lines:
         return []
     head = f"The {type(error).__name__} was raised over there; the remote traceback:"
-    return ["", head, "", *("    " + clean(part) for line in lines for part in line.split("\n"))]
+    return ["", head, "", *("    " + part for line in lines for part in line.split("\n"))]
+
+
+def _without_control(lines: list[str], error: BaseException) -> list[str]:
+    """Make the messages of remote errors harmless too; IPython shows them as they are, between its own colours."""
+    dirty = {text: stripped(text) for text in (_text_of(e) for e in chain_of(error) if remote_traceback(e))}
+    for text, harmless in dirty.items():
+        if text != harmless:
+            lines = [line.replace(text, harmless) for line in lines]
+    return lines
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def stripped(text: str) -> str:
+    """Leave out what a terminal would obey: colours and cursor moves vanish, other control characters are shown."""
+    return clean(_ANSI.sub("", text))
 
 
 def trimmed(tb: TracebackType, runner: CodeType, *, remote: bool) -> TracebackType:
@@ -121,6 +142,8 @@ class RemoteTracebacks:
                 if isinstance(etb, TracebackType):
                     shown = trimmed(etb, self._runner, remote=bool(remote_traceback(evalue)))
                 lines = original(etype, evalue, shown, *args, **kwargs)
+                if remote:
+                    lines = _without_control(lines, evalue)
             finally:
                 self._within = False
                 if hasattr(handler, "tb"):

@@ -137,7 +137,8 @@ class Manager:
                 asking.append(self._asking_names)
         for pool in (self._names_pool, self._objects_pool):
             pool.shutdown(wait=False, cancel_futures=True)
-        return not wait(asking, timeout=seconds).not_done
+        # For `wait` a future that was cancelled before it began is never done.
+        return not wait([future for future in asking if not future.cancelled()], timeout=seconds).not_done
 
     def _ask_names(self) -> _Answer[NamesModel]:
         """Ask for the names; this runs in the thread for names."""

@@ -1,7 +1,7 @@
 """NameServerBrowser: what a name server knows, as a live view in a cell.
 
-The network is asked on the thread of a `Watch`. That thread and the kernel's main thread both change the view, under one
-lock, and a change reaches the browser as one message for each part of the view.
+The network is asked on the thread of a `Watch`. That thread and the kernel's main thread both change the view, under
+one lock, and a change reaches the browser as one message for each part of the view.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Registrations in a SQLite file; they outlive the process.
 
-One connection is kept, in write-ahead mode with ``synchronous=NORMAL``: an acknowledged registration survives the end of
-the process by any means, kill -9 included. (A power failure may take the last ones; the servers that were registered went
-down with it.) The tables are those of real Pyro, so a file of one can be opened by the other.
+One connection is kept, in write-ahead mode with ``synchronous=NORMAL``: an acknowledged registration survives the end
+of the process by any means, kill -9 included. (A power failure may take the last ones; the servers that were registered
+went down with it.) The tables are those of real Pyro, so a file of one can be opened by the other.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SqliteStorage:
         NamingError: the file cannot be opened, or is no such file.
     """
 
-    def __init__(self, path: str) -> None:  # noqa: D107
+    def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._closed = False
@@ -103,7 +103,9 @@ class SqliteStorage:
                 database.execute("DELETE FROM pyro_metadata WHERE object = ?", (number,))
             else:
                 number = database.execute("INSERT INTO pyro_names(name, uri) VALUES (?, ?)", (name, uri)).lastrowid
-            database.executemany("INSERT INTO pyro_metadata(object, metadata) VALUES (?, ?)", [(number, t) for t in tags])
+            database.executemany(
+                "INSERT INTO pyro_metadata(object, metadata) VALUES (?, ?)", [(number, t) for t in tags]
+            )
         return True
 
     def remove(self, names: Iterable[str]) -> int:

@@ -65,7 +65,7 @@ class ThreadEngine:
         options: how to serve.
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         listener: socket.socket,
         converse: Callable[[Any], Conversation],
@@ -131,7 +131,7 @@ class ThreadEngine:
             except OSError as error:
                 if not self._stopping:
                     # Out of descriptors, most likely: those who are connected are still served.
-                    log.error("cannot accept a client: %s", error)  # noqa: TRY400 - the traceback tells nothing more
+                    log.error("cannot accept a client: %s", error)
                     self._accept_again = time.monotonic() + _ACCEPT_PAUSE
                 return
             self._welcome(sock, address)

@@ -48,8 +48,8 @@ class Motor:
 class NameServerLike:
     """What a name server exposes, with answers that a test chooses, and a count of its calls."""
 
-    def __init__(self, names=None, lookup=None):
-        self.names = {} if names is None else names
+    def __init__(self, names=(), lookup=None):
+        self.names = {} if names == () else names
         self.found = lookup
         self.calls = 0
         self.may_answer = threading.Event()
@@ -91,7 +91,7 @@ def running(daemon):
 @contextlib.contextmanager
 def nameserver(port=0):
     """Run a real name server of pyronb; gives its daemon."""
-    _, daemon = startNS(HOST, port=port, storage="memory")
+    daemon = startNS(HOST, port=port, storage="memory").daemon
     with running(daemon):
         yield daemon
 

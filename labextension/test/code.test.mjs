@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { bindings, connectCode, quote, splitWords, writable } from '../lib/code.js';
+
+const LOADED = '%load_ext pyronb';
+
+/** The cell for a name in a notebook that has the extension loaded. */
+function line(name, ...sources) {
+  return connectCode({ name, nameserver: null }, [LOADED, ...sources]);
+}
+
+test('the first cell of a notebook loads the extension', () => {
+  const code = connectCode({ name: 'demo.host', nameserver: null }, ['x = 1']);
+
+  assert.equal(code, '%load_ext pyronb\n%pyro_connect demo.host as host');
+});
+
+test('the extension is loaded once', () => {
+  assert.equal(line('demo.host'), '%pyro_connect demo.host as host');
+});
+
+for (const source of ['import os\n  %load_ext pyronb  # objects', '%reload_ext pyronb']) {
+  test(`${JSON.stringify(source)} loads the extension`, () => {
+    const code = connectCode({ name: 'a', nameserver: null }, [source]);
+
+    assert.equal(code, '%pyro_connect a as a');
+  });
+}
+
+for (const source of ['# %load_ext pyronb', '%load_ext pyronbx', '']) {
+  test(`${JSON.stringify(source)} does not load the extension`, () => {
+    const code = connectCode({ name: 'a', nameserver: null }, [source]);
+
+    assert.match(code, /^%load_ext pyronb\n/);
+  });
+}
+
+test('a name server that is not the default is named', () => {
+  const target = { name: 'demo.host', nameserver: 'lab-pc:9090' };
+
+  assert.equal(connectCode(target, [LOADED]), '%pyro_connect demo.host as host --ns lab-pc:9090');
+});
+
+test('a variable of another object is not taken', () => {
+  assert.equal(line('b.host', '%pyro_connect a.host as host'), '%pyro_connect b.host as host2');
+  assert.equal(
+    line('c.host', '%pyro_connect a.host as host\n%pyro_connect b as host2'),
+    '%pyro_connect c.host as host3'
+  );
+});
+
+test('the same object gets the same variable again', () => {
+  const cells = '%pyro_connect a.host as host\n%pyro_connect b.host as host2';
+
+  assert.equal(line('a.host', cells), '%pyro_connect a.host as host');
+  assert.equal(line('b.host', cells), '%pyro_connect b.host as host2');
+});
+
+test('the same name at another name server is another object', () => {
+  assert.equal(line('a.host', '%pyro_connect a.host as host --ns far:9090'), '%pyro_connect a.host as host2');
+});
+
+test('names are quoted as in a shell', () => {
+  assert.equal(line("lab.it's on"), `%pyro_connect 'lab.it'"'"'s on' as it_s_on`);
+  assert.equal(quote('demo.host'), 'demo.host');
+  assert.equal(quote('héllo'), 'héllo');
+  assert.equal(quote('./u:/tmp/ns'), './u:/tmp/ns');
+});
+
+for (const word of ['a b', `it's`, `"x"`, 'a\\b', 'a;b', 'a#b', `'`, '"', '`']) {
+  test(`${word} quoted and split is itself`, () => {
+    assert.deepEqual(splitWords(`x ${quote(word)} as y`), ['x', word, 'as', 'y']);
+  });
+}
+
+test('the bindings of a cell are read', () => {
+  const source = [
+    '%pyro_connect demo.host as host',
+    "  %pyro_connect 'a b' as ab --ns lab:9090  ",
+    '# %pyro_connect c as c',
+    '%pyro_connect d',
+    '%pyro_connect "e\\"f" as ef',
+    '%pyro_connect g as'
+  ].join('\n');
+
+  assert.deepEqual(bindings(source), [
+    { variable: 'host', target: { name: 'demo.host', nameserver: null } },
+    { variable: 'ab', target: { name: 'a b', nameserver: 'lab:9090' } },
+    { variable: 'ef', target: { name: 'e"f', nameserver: null } }
+  ]);
+});
+
+// A cell must only ever connect: a registered name comes from another machine.
+for (const name of [
+  '',
+  '-x',
+  'a\nimport os',
+  'a\rb',
+  'a\u2028b',
+  'a\u0085b',
+  'a\x0cb',
+  'a\u202eb',
+  '{evil()}',
+  'a$b'
+]) {
+  test(`${JSON.stringify(name)} is never written into a cell`, () => {
+    assert.equal(writable(name), false);
+  });
+}
+
+test('ordinary and odd but harmless names are written', () => {
+  for (const name of ['demo.host', 'a b', `it's`, 'Pyro.NameServer', 'été']) {
+    assert.ok(writable(name), name);
+  }
+});

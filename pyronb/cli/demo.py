@@ -1,0 +1,36 @@
+"""``pyronb demo``: serve the demo objects."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from contextlib import ExitStack
+
+from pyronb.cli.embedded import demo_objects, name_server
+from pyronb.config import config
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("-H", "--host", default=config.HOST, help="address to bind to (default: %(default)s)")
+    parser.add_argument(
+        "-n", "--ns-host", default=config.NS_HOST, help="host of the name server (default: %(default)s)"
+    )
+    parser.add_argument("-p", "--ns-port", type=int, default=config.NS_PORT, help="its port (default: %(default)s)")
+    parser.add_argument("-N", "--with-ns", action="store_true", help="run a name server too, at that host and port")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    with ExitStack() as stack:
+        host, port = args.ns_host, args.ns_port
+        if args.with_ns:
+            uri = stack.enter_context(name_server(host, port))
+            port = uri.port
+        for name, address in stack.enter_context(demo_objects(args.host, host, port)).items():
+            print(f"{name}: {address}", flush=True)
+        print(f"registered in the name server at {host}:{port}; Ctrl-C stops", flush=True)
+        threading.Event().wait()
+    return 0
