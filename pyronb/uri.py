@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from pyronb.errors import PyroError
 
@@ -116,7 +117,7 @@ class URI:
     def __repr__(self) -> str:
         return f"<pyronb.URI {self}>"
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> bool:  # noqa: PYI032 - the attribute `object` hides the builtin here
         if not isinstance(other, URI):
             return NotImplemented
         return self.__getstate__() == other.__getstate__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from contextlib import ExitStack
 
@@ -19,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-n", "--ns-host", default=config.NS_HOST, help="host of the name server (default: %(default)s)"
     )
     parser.add_argument("-p", "--ns-port", type=int, default=config.NS_PORT, help="its port (default: %(default)s)")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="end when standard input ends, as a child of a program"
+    )
     parser.add_argument("-N", "--with-ns", action="store_true", help="run a name server too, at that host and port")
 
 
@@ -32,5 +36,8 @@ def run(args: argparse.Namespace) -> int:
         for name, address in stack.enter_context(demo_objects(args.host, host, port)).items():
             print(f"{name}: {address}", flush=True)
         print(f"registered in the name server at {host}:{port}; Ctrl-C stops", flush=True)
-        threading.Event().wait()
+        if args.until_eof:
+            sys.stdin.read()
+        else:
+            threading.Event().wait()
     return 0

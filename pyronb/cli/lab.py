@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
         port, token = _free_port(args.port), secrets.token_urlsafe(24)
         lab = stack.enter_context(_jupyterlab(root, port, token, ns_host, ns_port))
         _wait_until_up(lab, port, token)
-        address = f"http://{_LOCAL}:{port}/lab/tree/{quote(notebook)}?token={token}"
+        tree = f"/tree/{quote(notebook)}" if notebook else ""
+        address = f"http://{_LOCAL}:{port}/lab{tree}?token={token}"
         print(f"JupyterLab    {address}\nCtrl-C stops it all", flush=True)
         if not args.no_browser:
             webbrowser.open(address)
@@ -145,29 +146,45 @@ def _jupyterlab(root: Path, port: int, token: str, ns_host: str, ns_port: int) -
     try:
         yield lab
     finally:
-        _stop(lab)
+        _stop(lab, port, token)
 
 
-def _stop(lab: subprocess.Popen[bytes]) -> None:
-    if lab.poll() is None:
+def _stop(lab: subprocess.Popen[bytes], port: int, token: str) -> None:
+    """End JupyterLab with its kernels: as its own menu would, else by a signal, else by force."""
+    if lab.poll() is not None:
+        return
+    with contextlib.suppress(OSError):
+        _ask(port, token, "shutdown", "POST")
+    try:
+        lab.wait(_STOP)
+        return
+    except subprocess.TimeoutExpired:
         lab.terminate()
-        try:
-            lab.wait(_STOP)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(lab.pid, signal.SIGKILL)
-            lab.wait()
+    try:
+        lab.wait(_STOP)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(lab.pid, signal.SIGKILL)
+        lab.wait()
+
+
+def _ask(port: int, token: str, what: str, method: str = "GET") -> None:
+    """Send a request to JupyterLab's server; an `OSError` when it does not answer well."""
+    request = urllib.request.Request(
+        f"http://{_LOCAL}:{port}/api/{what}", method=method, headers={"Authorization": f"token {token}"}
+    )
+    urllib.request.urlopen(request, timeout=2).close()  # noqa: S310 - our own server, over http
 
 
 def _wait_until_up(lab: subprocess.Popen[bytes], port: int, token: str) -> None:
-    request = urllib.request.Request(f"http://{_LOCAL}:{port}/api/status", headers={"Authorization": f"token {token}"})
     until = time.monotonic() + _START
     while time.monotonic() < until:
         if lab.poll() is not None:
             raise PyroError(f"JupyterLab ended with code {lab.returncode}; its messages are above")
         try:
-            with urllib.request.urlopen(request, timeout=2):  # noqa: S310 - our own server, over http
-                return
-        except OSError:  # URLError is one
+            _ask(port, token, "status")
+        except OSError:
             time.sleep(0.1)
+        else:
+            return
     raise PyroError(f"JupyterLab did not come up within {_START:.0f} seconds")

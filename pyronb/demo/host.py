@@ -304,8 +304,8 @@ class Host:
         """List the running subscriptions.
 
         Returns:
-            For each: `id`, `interval` in seconds, `delivered` (samples so far), `failures` (in a row), `callback` (as
-            text).
+            For each: `id`, `interval` in seconds, `delivered` (samples so far), `failures` (in a row), `callback` (its
+            address, or what it is).
         """
         return self._subscriptions.describe()
 

@@ -22,7 +22,7 @@ MAX_FAILURES = 3
 CALL_TIMEOUT = 5.0
 """Seconds that a remote callback may take to answer."""
 CLOSE_TIMEOUT = CALL_TIMEOUT + 1.0
-MAX_REPR = 200
+MAX_SHOWN = 200
 
 Sample = dict[str, float]
 
@@ -41,7 +41,7 @@ class _Subscription:
     id: str
     callback: Any
     interval: float
-    callback_repr: str
+    shown: str
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
     delivered: int = 0
@@ -71,7 +71,8 @@ class Subscriptions:
         remote = hasattr(callback, "_pyroUri")
         if not remote and not callable(getattr(callback, "on_sample", None)):
             raise TypeError(f"the callback needs a method on_sample(sample); {type(callback).__name__} has none")
-        one = _Subscription(secrets.token_hex(8), callback, interval, repr(callback)[:MAX_REPR])
+        shown = str(getattr(callback, "_pyroUri", "")) if remote else repr(callback)
+        one = _Subscription(secrets.token_hex(8), callback, interval, shown[:MAX_SHOWN])
         one.thread = threading.Thread(target=self._run, args=(one,), name=f"pyronb-demo-{one.id}", daemon=True)
         with self._lock:
             if self._closed:
@@ -108,7 +109,7 @@ class Subscriptions:
                 "interval": one.interval,
                 "delivered": one.delivered,
                 "failures": one.failures,
-                "callback": one.callback_repr,
+                "callback": one.shown,
             }
             for one in running
         ]

@@ -33,6 +33,7 @@ from pyronb.uri import URI
 from pyronb.version import __version__
 
 __all__ = [
+    "MAX_NAME",
     "NAME_ANOTHER",
     "Address",
     "Explanation",
@@ -59,6 +60,9 @@ MAX_DOC = 4000
 MAX_SIGNATURE = 1000
 MAX_TAG = 200
 MAX_TAGS = 50
+MAX_MEMBERS = 1000
+MAX_DOCS = 500_000
+"""Most characters of the documentation of all members of an object together."""
 MAX_WORDS = 200
 
 MAX_ANSWER = 16 << 20
@@ -276,7 +280,11 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _words(thing: object) -> str:
     """Show untrusted text, or what an exception says, as part of a sentence: one line, not long, no odd characters."""
-    text = thing if isinstance(thing, str) else str(thing) or type(thing).__name__
+    try:
+        text = str(thing) or type(thing).__name__
+    except Exception:
+        # Exceptions are made of whatever arguments the peer sent.
+        text = type(thing).__name__
     text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_WORDS]).split())
     return (text[: MAX_WORDS - 1] + "…" if len(text) > MAX_WORDS else text).rstrip(". ")
 
@@ -572,25 +580,38 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
     if about.details is not None:
         model["class_name"] = _clip(about.details.class_name, MAX_NAME)
         model["doc"] = _clip(about.details.doc, MAX_DOC)
-    for method in sorted(about.methods):
+    docs = _Docs()
+    for method in sorted(about.methods)[:MAX_MEMBERS]:
         detail = about.method(method)
         entry: MethodModel = {
             "name": _clip(method, MAX_NAME),
             "signature": _clip(detail.signature, MAX_SIGNATURE) or "(...)",
-            "doc": _clip(detail.doc, MAX_DOC),
+            "doc": docs.clip(detail.doc),
             "oneway": method in about.oneway,
         }
         model["methods"].append(entry)
-    for attribute in sorted(about.attributes):
+    for attribute in sorted(about.attributes)[:MAX_MEMBERS]:
         known = about.attribute(attribute)
         row: AttributeModel = {
             "name": _clip(attribute, MAX_NAME),
             "type": _clip(known.type, MAX_SIGNATURE),
-            "doc": _clip(known.doc, MAX_DOC),
+            "doc": docs.clip(known.doc),
             "writable": known.writable,
         }
         model["attributes"].append(row)
     return model
+
+
+class _Docs:
+    """Shortens docstrings, each and all together."""
+
+    def __init__(self) -> None:
+        self.room = MAX_DOCS
+
+    def clip(self, text: str) -> str:
+        text = _clip(text, min(MAX_DOC, self.room))
+        self.room -= len(text)
+        return text
 
 
 def failed_object(name: str, told: Explanation) -> ObjectModel:

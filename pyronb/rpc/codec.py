@@ -178,7 +178,7 @@ class Codec:
         info, object_id, method = unpack_info(self.catalog.by_name("marshal"), chunk)
 
         def read() -> Any:
-            return self.catalog.by_number(request.serializer_id).loads_call(self._payload(request)).args
+            return self.catalog.by_number(request.serializer_id).loads_call(self._payload(request), blob=True).args
 
         return Call(
             object_id,

@@ -42,7 +42,7 @@ class Catalog:
             over one that it does not know; see `exceptions`.
     """
 
-    def __init__(self, dialect: Dialect, options: WireOptions, foreign_exceptions: bool) -> None:  # noqa: D107, FBT001
+    def __init__(self, dialect: Dialect, options: WireOptions, foreign_exceptions: bool) -> None:
         self._dialect = dialect
         self._options = options
         self._foreign_exceptions = foreign_exceptions

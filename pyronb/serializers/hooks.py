@@ -120,7 +120,8 @@ class Hooks:
         if substitute is not None:
             other = substitute(obj)
             if other is not None and other is not obj:
-                return other
+                # A serializer may ask only once for each object, so what it gets here must be final.
+                return self.replacement(other, dialect, foreign_exceptions=foreign_exceptions)
         library = _most_specific(self._library, mro)
         if library is not None:
             return {"__class__": _tag(dialect, library.tag_key), "state": library.to_state(obj, dialect)}

@@ -104,5 +104,5 @@ def _kept_encoder(default: Callable[[Any], Any]) -> Callable[[Any], bytes]:
         return lambda value: slow(value).encode("utf-8")
     # No table of markers for values that contain themselves: it would be shared between threads, and keep its entries
     # after an error. The recursion limit catches such values.
-    write = make(None, default, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)  # noqa: FBT003
+    write = make(None, default, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)
     return lambda value: "".join(write(value, 0)).encode("utf-8")

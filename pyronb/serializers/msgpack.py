@@ -12,7 +12,7 @@ Four types travel as extensions (wire specification, section 16.2), in native by
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import struct
 from collections.abc import Callable
@@ -98,7 +98,7 @@ class MsgpackSerializer:
         other = self._plainer.hooked(obj)
         if other is not obj:
             return other
-        if isinstance(obj, datetime.datetime):
+        if isinstance(obj, dt.datetime):
             if obj.tzinfo is not None:
                 raise SerializeError(
                     "msgpack cannot write a datetime with a time zone; use serpent, or its isoformat()"
@@ -113,7 +113,7 @@ class MsgpackSerializer:
 _EXTENDED: tuple[tuple[type, Any], ...] = (
     (int, lambda value: msgpack.ExtType(_LONG_INT, str(value).encode("ascii"))),
     (complex, lambda value: msgpack.ExtType(_COMPLEX, _DOUBLES.pack(value.real, value.imag))),
-    (datetime.date, lambda value: msgpack.ExtType(_DATE, _LONG.pack(value.toordinal()))),
+    (dt.date, lambda value: msgpack.ExtType(_DATE, _LONG.pack(value.toordinal()))),
 )
 
 
@@ -125,15 +125,15 @@ def _extension(code: int, data: bytes) -> Any:
     return read(data)
 
 
-def _date(data: bytes) -> datetime.date:
+def _date(data: bytes) -> dt.date:
     if len(data) not in _LONGS:
         raise SerializeError(f"msgpack data has a date of {len(data)} bytes")
-    return datetime.date.fromordinal(_LONGS[len(data)].unpack(data)[0])
+    return dt.date.fromordinal(_LONGS[len(data)].unpack(data)[0])
 
 
 _EXTENSIONS: dict[int, Callable[[bytes], Any]] = {
     _COMPLEX: lambda data: complex(*_DOUBLES.unpack(data)),
     _LONG_INT: int,
-    _DATETIME: lambda data: datetime.datetime.fromtimestamp(_DOUBLE.unpack(data)[0]),  # noqa: DTZ006 - naive on the wire
+    _DATETIME: lambda data: dt.datetime.fromtimestamp(_DOUBLE.unpack(data)[0]),  # noqa: DTZ006 - naive on the wire
     _DATE: _date,
 }

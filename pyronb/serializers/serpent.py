@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import serpent
 
@@ -73,7 +73,7 @@ class SerpentSerializer:
 class _Writer(serpent.Serializer):  # type: ignore[misc]  # the package has no types
     """Writes one value; made anew for each, because it keeps notes about the value while it writes."""
 
-    dispatch = dict(serpent.Serializer.dispatch)
+    dispatch: ClassVar[dict[type, Callable[..., None]]] = dict(serpent.Serializer.dispatch)
 
     def __init__(self, plainer: Plainer, *, bytes_repr: bool) -> None:
         super().__init__(module_in_classname=True, bytes_repr=bytes_repr)
@@ -113,7 +113,7 @@ def _write_other(obj: Any, writer: _Writer, out: list[str], level: int) -> None:
     # The constructors of exceptions insist on bytes where they take them (UnicodeDecodeError).
     writer.bytes_repr = bytes_repr or isinstance(obj, BaseException)
     writer.serialized_obj_ids.add(id(obj))
-    writer._serialize(other, out, level)  # noqa: SLF001 - the package's own way for special classes
+    writer._serialize(other, out, level)
     writer.serialized_obj_ids.discard(id(obj))
     writer.bytes_repr = bytes_repr
 

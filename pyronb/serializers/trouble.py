@@ -17,6 +17,8 @@ _ADVICE = {
     "serpent": "keys and set items must be text, numbers or tuples of them",
 }
 _CALL_LENGTH = 4
+_SEQUENCES = frozenset({list, tuple})
+_TEXT = frozenset({str})
 
 OWN = (SerializeError, SecurityError)
 """What passes through the serializers as it is."""
@@ -43,13 +45,13 @@ def call_parts(serializer: str, parts: Any, *, blob: bool) -> CallParts:
     Raises:
         SerializeError: it has not.
     """
-    if not isinstance(parts, list | tuple) or len(parts) != _CALL_LENGTH:
+    if type(parts) not in _SEQUENCES or len(parts) != _CALL_LENGTH:
         raise SerializeError(f"received data is not a call ({serializer}): it has not the four parts of one")
     object_id, method, args, kwargs = parts
     if not isinstance(object_id, str) or not isinstance(method, str):
         raise SerializeError(f"received data is not a call ({serializer}): object and method are not text")
-    if not blob and not isinstance(args, list | tuple):
+    if not blob and type(args) not in _SEQUENCES:
         raise SerializeError(f"received data is not a call ({serializer}): the arguments are not a sequence")
-    if kwargs is not None and not (isinstance(kwargs, dict) and all(isinstance(key, str) for key in kwargs)):
+    if kwargs is not None and not (type(kwargs) is dict and _TEXT.issuperset(map(type, kwargs))):
         raise SerializeError(f"received data is not a call ({serializer}): the keyword arguments have no text keys")
     return CallParts(object_id, method, args, kwargs)

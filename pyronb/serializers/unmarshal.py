@@ -176,7 +176,7 @@ def _numbered_short_ascii(reader: _Reader) -> str:
     return text
 
 
-def _list(reader: _Reader, flagged: bool) -> list[Any]:
+def _list(flagged: bool, reader: _Reader) -> list[Any]:
     made: list[Any] = []
     if flagged:
         reader.refs.append(made)
@@ -184,7 +184,7 @@ def _list(reader: _Reader, flagged: bool) -> list[Any]:
     return made
 
 
-def _dict(reader: _Reader, flagged: bool) -> dict[Any, Any]:
+def _dict(flagged: bool, reader: _Reader) -> dict[Any, Any]:
     made: dict[Any, Any] = {}
     if flagged:
         reader.refs.append(made)
@@ -198,7 +198,7 @@ def _dict(reader: _Reader, flagged: bool) -> dict[Any, Any]:
     return made
 
 
-def _set(reader: _Reader, flagged: bool) -> set[Any]:
+def _set(flagged: bool, reader: _Reader) -> set[Any]:
     made: set[Any] = set()
     if flagged:
         reader.refs.append(made)
@@ -208,10 +208,10 @@ def _set(reader: _Reader, flagged: bool) -> set[Any]:
 
 def _finished_first(
     make: Callable[[_Reader, list[Any]], Any], count: Callable[[_Reader], int]
-) -> Callable[[_Reader, bool], Any]:
+) -> Callable[[bool, _Reader], Any]:
     """Give a reader for a container that can only be made of all its items; its number is taken before theirs."""
 
-    def read(reader: _Reader, flagged: bool) -> Any:
+    def read(flagged: bool, reader: _Reader) -> Any:
         size = count(reader)
         if not flagged:
             return make(reader, reader.items(size))
@@ -261,7 +261,7 @@ _LEAVES: dict[str, Callable[[_Reader], Any]] = {
     "z": _short_ascii,
     "Z": _short_ascii,
 }
-_CONTAINERS: dict[str, Callable[[_Reader, bool], Any]] = {
+_CONTAINERS: dict[str, Callable[[bool, _Reader], Any]] = {
     "[": _list,
     "{": _dict,
     "<": _set,
@@ -292,8 +292,8 @@ def _table() -> list[Callable[[_Reader], Any]]:
     for code in "zZ":
         table[ord(code) | _REFERENCE] = _numbered_short_ascii
     for code, read_flagged in _CONTAINERS.items():
-        table[ord(code)] = partial(read_flagged, flagged=False)
-        table[ord(code) | _REFERENCE] = partial(read_flagged, flagged=True)
+        table[ord(code)] = partial(read_flagged, False)
+        table[ord(code) | _REFERENCE] = partial(read_flagged, True)
     return table
 
 

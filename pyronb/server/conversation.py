@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pyronb.context import CallContext
 from pyronb.dialects import PYRO5, Dialect
-from pyronb.errors import MessageTooLargeError, ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.errors import ProtocolError, PyroError, SecurityError
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Raised
 from pyronb.rpc.codec import Codec
@@ -152,7 +152,7 @@ class Conversation:
             buffers = self._connection.accept(
                 encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message)
             )
-        except Exception as error:  # noqa: BLE001 - user code decides, and whatever it raises is its reason to refuse
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; what it raises is its reason to refuse
             log.info("client %s was refused: %s", self.caller.address, error)
             return self._refuse(str(error) or type(error).__name__, message)
         self._codec = codec
@@ -214,7 +214,8 @@ class Conversation:
     def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
         try:
             return self._connection.reply(codec.encode_outcome(outcome, message))
-        except (MessageTooLargeError, SerializeError, ProtocolError) as error:
+        except (ProtocolError, TypeError, ValueError) as error:
+            # Too large, or with annotations that are none; an error without annotations always fits.
             return self._connection.reply(codec.encode_outcome(Raised(error), message))
 
 

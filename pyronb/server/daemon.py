@@ -130,6 +130,8 @@ class Daemon:
     def _let_go(self, obj: Any) -> None:
         if inspect.isclass(obj):
             self._instances.forget(obj)
+        if getattr(obj, "_pyroDaemon", None) is not self:
+            return  # another daemon has it by now
         for name in ("_pyroId", "_pyroDaemon"):
             try:
                 delattr(obj, name)
@@ -251,12 +253,16 @@ class Daemon:
         return answer, metadata
 
     def _reply_annotations(self) -> Mapping[str, Buffer]:
-        return self.annotations()
+        try:
+            return self.annotations()
+        except Exception:
+            log.exception("the annotations of the daemon failed")
+            return NO_ANNOTATIONS
 
     def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
         try:
             self.methodcall_error_handler(caller.address, call.method, call.args, call.kwargs, error)
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("the error handler of the daemon failed")
 
     def _gone(self, conversation: Conversation) -> None:
@@ -265,14 +271,14 @@ class Daemon:
         for resource in list(caller.resources):
             try:
                 resource.close()
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("closing a resource of a client failed")
         if conversation.greeted:
             try:
                 self.clientDisconnect(caller)
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("clientDisconnect failed")
-        caller.session.clear()
+        caller.session.instances.clear()
 
     def _chores(self) -> None:
         self._streams.expire()
@@ -291,5 +297,7 @@ def _proxy_instead(obj: Any) -> Proxy | None:
         own = vars(obj)
     except TypeError:
         return None
-    daemon, object_id = own.get("_pyroDaemon"), own.get("_pyroId")
-    return daemon.proxyFor(object_id) if isinstance(daemon, Daemon) else None
+    daemon = own.get("_pyroDaemon")
+    # A copy of a registered object has its attributes and is not registered.
+    object_id = daemon._registry.id_of(obj) if isinstance(daemon, Daemon) else None
+    return None if object_id is None else daemon.proxyFor(object_id)

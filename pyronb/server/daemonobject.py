@@ -35,24 +35,24 @@ class DaemonObject:
         """Describe the daemon in a line."""
         return self._info()
 
-    def get_metadata(self, objectId: str, as_lists: bool = False) -> dict[str, Any]:  # noqa: N803 - users write it
+    def get_metadata(self, object_id: str, as_lists: bool = False) -> dict[str, Any]:
         """Tell the methods, oneway methods and attributes that an object exposes.
 
         Raises:
             DaemonError: there is no such object.
         """
-        wire = self._registry.metadata(objectId).to_wire(PYRO5, details=False)
+        wire = self._registry.metadata(object_id).to_wire(PYRO5, details=False)
         return {key: list(names) for key, names in wire.items()} if as_lists else wire
 
-    def get_next_stream_item(self, streamId: str) -> Any:  # noqa: N803 - users write it
+    def get_next_stream_item(self, stream_id: str) -> Any:
         """Give the next item of a stream.
 
         Raises:
             StopIteration: the stream is at its end.
             PyroError: there is no such stream (any more).
         """
-        return self._streams.next_item(streamId, current_context.client)
+        return self._streams.next_item(stream_id, current_context.client)
 
-    def close_stream(self, streamId: str) -> None:  # noqa: N803 - users write it
+    def close_stream(self, stream_id: str) -> None:
         """Give a stream up before its end."""
-        self._streams.close(streamId)
+        self._streams.close(stream_id)

@@ -14,7 +14,7 @@ from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.exposure import is_exposed, is_private
-from pyronb.server.instances import Instances
+from pyronb.server.instances import Instances, Kept
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
@@ -36,7 +36,7 @@ class Caller:
     """
 
     address: Any
-    session: dict[type, Any] = field(default_factory=dict)
+    session: Kept = field(default_factory=Kept)
     resources: WeakSet[Any] = field(default_factory=WeakSet)
     handshake: Any = None
 

@@ -143,7 +143,11 @@ def is_exposed(member: Any) -> bool:
         return any(is_exposed(f) for f in (member.fget, member.fset, member.fdel) if f is not None)
     if isinstance(member, staticmethod | classmethod):
         member = member.__func__
-    return bool(getattr(member, "_pyroExposed", False))
+    # The mark must be the member's own: an exposed class, or an instance of one, that lies on an object exposes its
+    # members and is no method itself.
+    if inspect.isclass(member):
+        return False
+    return bool(getattr(member, "__dict__", {}).get("_pyroExposed", False))
 
 
 def members_of(cls: type, *, details: bool = True) -> Metadata:

@@ -5,7 +5,21 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["Instances"]
+__all__ = ["Instances", "Kept"]
+
+
+class Kept:
+    """Instances by class, and the lock under which they are made: two first calls must not make two instances.
+
+    Each session and each ``single`` class has its own, because the making of one may take long and may call others.
+    """
+
+    __slots__ = ("instances", "lock")
+
+    def __init__(self) -> None:
+        """Start without instances."""
+        self.instances: dict[type, Any] = {}
+        self.lock = threading.RLock()
 
 
 class Instances:
@@ -13,10 +27,10 @@ class Instances:
 
     def __init__(self) -> None:
         """Start without instances."""
-        self._lock = threading.RLock()
-        self._singles: dict[type, Any] = {}
+        self._lock = threading.Lock()
+        self._singles: dict[type, Kept] = {}
 
-    def get(self, cls: type, session: dict[type, Any]) -> Any:
+    def get(self, cls: type, session: Kept) -> Any:
         """Give the instance for a call.
 
         Args:
@@ -29,12 +43,14 @@ class Instances:
         mode, creator = getattr(cls, "_pyroInstancing", ("session", None))
         if mode == "percall":
             return _create(cls, creator)
-        kept = self._singles if mode == "single" else session
-        # Two first calls must not make two instances.
-        with self._lock:
-            if cls not in kept:
-                kept[cls] = _create(cls, creator)
-            return kept[cls]
+        kept = session
+        if mode == "single":
+            with self._lock:
+                kept = self._singles.setdefault(cls, Kept())
+        with kept.lock:
+            if cls not in kept.instances:
+                kept.instances[cls] = _create(cls, creator)
+            return kept.instances[cls]
 
     def forget(self, cls: type) -> None:
         """Let go of the single instance of a class."""

@@ -36,15 +36,15 @@ class Registry:
         Raises:
             DaemonError: the id is taken, or the object is registered already.
             TypeError: the id is no text.
-            ValueError: the id is empty or has white space in it.
+            ValueError: the id is empty, or has white space or an ``@`` in it, so that no address could name it.
         """
         object_id = objectId
         if object_id is None:
             object_id = "obj_" + uuid.uuid4().hex
         if not isinstance(object_id, str):
             raise TypeError(f"an object id must be a str, not {type(object_id).__name__}")
-        if not object_id or any(character.isspace() for character in object_id):
-            raise ValueError(f"an object id must not be empty or have white space in it: {object_id!r}")
+        if not object_id or any(character.isspace() or character == "@" for character in object_id):
+            raise ValueError(f"an object id must not be empty or have white space or '@' in it: {object_id!r}")
         with self._lock:
             known = self._ids.get(id(obj))
             if known is not None and not force:

@@ -113,8 +113,8 @@ def _close_iterator(stream: _Stream) -> None:
     if close is None or not stream.lock.acquire(blocking=False):
         return
     try:
-        # User code runs here, and nobody is left to whom its errors would matter.
-        with suppress(Exception):
+        # User code runs here, and nobody is left to whom its errors would matter; nor may it end the daemon.
+        with suppress(Exception, SystemExit, GeneratorExit):
             close()
     finally:
         stream.lock.release()

@@ -219,6 +219,7 @@ def test_proxy_is_used_by_its_thread_alone_with_a_time_limit_and_released(subscr
     one = subscriptions.add(proxy, SOON)
     assert proxy.log == [] or proxy.log[0] == ("on_sample", CALL_TIMEOUT), "subscribing asks nothing"
     eventually(lambda: len(proxy.log) >= 2)
+    assert subscriptions.describe()[0]["callback"] == "PYRO:callback@nowhere:1"
     subscriptions.drop(one)
 
     assert proxy.released.wait(scaled(5))

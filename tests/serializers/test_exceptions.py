@@ -158,7 +158,7 @@ def test_arguments_that_the_constructor_refuses(serializer: Serializer, args: tu
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
 def test_exception_group(serializer: Serializer) -> None:
     """A group arrives with its exceptions; one that cannot be made becomes a RemoteError."""
-    group = eval("ExceptionGroup")  # noqa: S307 - the name does not exist on Python 3.10
+    group = eval("ExceptionGroup")
 
     actual = travel(serializer, group("many", [ValueError(1), MotorStalled(2)]))
 
@@ -193,7 +193,9 @@ def test_attributes_that_are_not_set(serializer: Serializer) -> None:
     """The peer cannot replace methods or Python's own attributes; notes travel."""
     actual = travel(
         serializer,
-        described("builtins.ValueError", __class__="x", __traceback__=1, with_traceback=5, __notes__=["n"], __cause__=1, ok=1),
+        described(
+            "builtins.ValueError", __class__="x", __traceback__=1, with_traceback=5, __notes__=["n"], __cause__=1, ok=1
+        ),
     )
 
     assert {"ok": 1, "__notes__": ["n"]} == vars(actual)

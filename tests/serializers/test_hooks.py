@@ -113,7 +113,9 @@ def test_library_class(serializer: Serializer) -> None:
     assert b"Pyro5.client.Proxy" in serializer.dumps(Dog())
 
 
-@pytest.mark.parametrize("state", [None, 5, "x", {}, (), (1, 2, 3, 4, 5), ("PYRO", 5, None, "h", 1), ("P", "o", None, "h", "1")])
+@pytest.mark.parametrize(
+    "state", [None, 5, "x", {}, (), (1, 2, 3, 4, 5), ("PYRO", 5, None, "h", 1), ("P", "o", None, "h", "1")]
+)
 def test_broken_state_of_a_library_class(serializer: Serializer, state: Any) -> None:
     """A state from the peer that cannot be used is a SerializeError."""
     data = serializer.dumps({"__class__": "Pyro5.core.URI", "state": state})
@@ -233,7 +235,7 @@ class Frozen:
     a: int = 1
 
 
-@dataclasses.dataclass(frozen=True, **({"slots": True}))
+@dataclasses.dataclass(frozen=True, slots=True)
 class FrozenSlots:
     a: int = 1
 

@@ -27,7 +27,9 @@ def test_long_literals_pass(value: Any) -> None:
     assert [0] * 2000 + [value] == parse(f"{PADDING}{value!r}]")
 
 
-@pytest.mark.parametrize("text", ["1e30000", "-1e30000", "(1e30000-2.0j)", "(-0.0+1e-05j)", "{1,2}", "'a' 'b'", "1_0", ".5", "# c\n1"])
+@pytest.mark.parametrize(
+    "text", ["1e30000", "-1e30000", "(1e30000-2.0j)", "(-0.0+1e-05j)", "{1,2}", "'a' 'b'", "1_0", ".5", "# c\n1"]
+)
 def test_other_literals_pass(text: str) -> None:
     """Forms that serpent's writers in other languages use are read too."""
     assert parse(text) == parse(f"{PADDING}{text}]")[-1]

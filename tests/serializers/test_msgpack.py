@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import struct
 from typing import Any
 
@@ -33,14 +33,23 @@ def test_call_bytes(codec: MsgpackSerializer) -> None:
 @pytest.mark.parametrize("form", ["=i", "=q"])
 def test_dates_of_other_platforms(codec: MsgpackSerializer, form: str) -> None:
     """A date is read in 4 and in 8 bytes, for a C long differs between platforms."""
-    day = datetime.date(2020, 1, 2)
+    day = dt.date(2020, 1, 2)
 
     assert day == codec.loads(msgpack.packb(msgpack.ExtType(0x33, struct.pack(form, day.toordinal()))))
 
 
 @pytest.mark.parametrize(
     ("code", "data"),
-    [(0x30, b"x"), (0x31, b"x"), (0x31, b""), (0x32, b""), (0x32, struct.pack("d", 1e300)), (0x33, b"123"), (0x33, b"\0" * 8), (5, b"")],
+    [
+        (0x30, b"x"),
+        (0x31, b"x"),
+        (0x31, b""),
+        (0x32, b""),
+        (0x32, struct.pack("d", 1e300)),
+        (0x33, b"123"),
+        (0x33, b"\0" * 8),
+        (5, b""),
+    ],
 )
 def test_broken_extensions(codec: MsgpackSerializer, code: int, data: bytes) -> None:
     """Extensions of unknown type or with wrong contents are a SerializeError."""
@@ -48,7 +57,9 @@ def test_broken_extensions(codec: MsgpackSerializer, code: int, data: bytes) -> 
         codec.loads(msgpack.packb(msgpack.ExtType(code, data)))
 
 
-@pytest.mark.parametrize("data", [b"\xdd\x7f\xff\xff\xff", b"\xdf\x7f\xff\xff\xff", b"\xc6\x7f\xff\xff\xff", b"\xdb\x7f\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "data", [b"\xdd\x7f\xff\xff\xff", b"\xdf\x7f\xff\xff\xff", b"\xc6\x7f\xff\xff\xff", b"\xdb\x7f\xff\xff\xff"]
+)
 def test_huge_lengths(codec: MsgpackSerializer, data: bytes) -> None:
     """A length beyond the data is refused."""
     with pytest.raises(SerializeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
@@ -34,8 +34,8 @@ class Point(NamedTuple):
 
 REFUSED = object()
 ID = uuid.UUID("12345678-1234-5678-1234-567812345678")
-NOON = datetime.datetime(2020, 1, 2, 12, 30, 15, 250000)  # noqa: DTZ001
-ZONED = datetime.datetime(2020, 1, 2, 12, tzinfo=datetime.timezone.utc)
+NOON = dt.datetime(2020, 1, 2, 12, 30, 15, 250000)
+ZONED = dt.datetime(2020, 1, 2, 12, tzinfo=dt.timezone.utc)
 B64 = {"data": "AP8=", "encoding": "base64"}
 ORDERED = collections.OrderedDict([("b", 1), ("a", 2)])
 MAP = collections.defaultdict(int, {"a": 1})
@@ -68,7 +68,7 @@ TABLE: list[tuple[str, Any, Any, Any, Any, Any]] = [
     ("zoned datetime", ZONED, ZONED.isoformat(), ZONED.isoformat(), ZONED.isoformat(), REFUSED),
     ("date", NOON.date(), "2020-01-02", "2020-01-02", "2020-01-02", NOON.date()),
     ("time", NOON.time(), *["12:30:15.250000"] * 4),
-    ("timedelta", datetime.timedelta(minutes=1), *[60.0] * 4),
+    ("timedelta", dt.timedelta(minutes=1), *[60.0] * 4),
     ("decimal", decimal.Decimal("1.50"), *["1.50"] * 4),
     ("uuid", ID, *[str(ID)] * 4),
     ("array", array.array("i", [1, 2]), *[[1, 2]] * 4),

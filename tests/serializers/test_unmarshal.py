@@ -28,12 +28,14 @@ ATOMS = st.one_of(
 KEYS = st.recursive(ATOMS, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=4)
 VALUES = st.recursive(
     ATOMS,
-    lambda inner: st.lists(inner)
-    | st.lists(inner).map(tuple)
-    | st.dictionaries(KEYS, inner)
-    | st.sets(KEYS)
-    | st.frozensets(KEYS)
-    | st.lists(inner, min_size=1).map(lambda items: [items, items[0], items]),
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(KEYS, inner)
+        | st.sets(KEYS)
+        | st.frozensets(KEYS)
+        | st.lists(inner, min_size=1).map(lambda items: [items, items[0], items])
+    ),
 )
 
 

@@ -6,6 +6,7 @@ import type { PanelState } from '../state.js';
 import { objectNotice, objectWord, toneOf } from '../wording.js';
 import { Doc } from './Doc.js';
 import { Dot } from './Dot.js';
+import { Dotted } from './Dotted.js';
 import { useStore } from './hooks.js';
 import { Attributes, Methods } from './Members.js';
 import { Notice } from './Notice.js';
@@ -41,7 +42,9 @@ function Card(props: ICardProps): React.JSX.Element {
   const latency = object?.latency ?? null;
   return (
     <article className="pyronb-Card" data-pyronb-object={name}>
-      <h2 className="pyronb-Card-name">{name}</h2>
+      <h2 className="pyronb-Card-name">
+        <Dotted text={name} />
+      </h2>
       <div className="pyronb-Card-state" role="status">
         <Dot tone={toneOf(kind)} word={objectWord(kind, trans)} />
         {kind === 'ok' && latency !== null && (
@@ -132,7 +135,9 @@ function Facts(props: ICardProps): React.JSX.Element {
       )}
       {object?.class_name && (
         <Fact field="class" word={trans.__('Class')}>
-          <code>{object.class_name}</code>
+          <code>
+            <Dotted text={object.class_name} />
+          </code>
         </Fact>
       )}
       {object?.server && (

@@ -23,12 +23,14 @@ export function Notice(props: INoticeProps): React.JSX.Element {
         {wording.hint && <p className="pyronb-Notice-hint">{wording.hint}</p>}
       </div>
       {wording.code && <pre className="pyronb-Code">{wording.code}</pre>}
-      {action && (
-        <button type="button" className="pyronb-Button" onClick={action.run}>
-          {action.label}
-        </button>
-      )}
-      {note && <div className="pyronb-Notice-note">{note}</div>}
+      <div className="pyronb-Notice-foot">
+        {action && (
+          <button type="button" className="pyronb-Button" onClick={action.run}>
+            {action.label}
+          </button>
+        )}
+        {note && <span className="pyronb-Notice-note">{note}</span>}
+      </div>
     </div>
   );
 }

@@ -89,7 +89,9 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
       <span className="pyronb-Row-extra" aria-hidden="true">
         {texts.map((text, place) => (
           <span key={place} className={byUri ? 'pyronb-Row-uri' : 'pyronb-Tag'}>
-            <Marked text={text} ranges={find(text) ?? []} />
+            <bdi dir="ltr">
+              <Marked text={text} ranges={find(text) ?? []} />
+            </bdi>
           </span>
         ))}
       </span>

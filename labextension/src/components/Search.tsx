@@ -41,7 +41,7 @@ export function Search(props: ISearchProps): React.JSX.Element {
           type="search"
           spellCheck={false}
           value={query}
-          placeholder={trans.__('Search name, tag, URI')}
+          placeholder={trans.__('Name, tag or URI')}
           aria-label={trans.__('Search objects')}
           title={trans.__(
             'Any part of a name, a tag or a URI; * and ? stand for any letters. Press / to come here, Esc to clear.'

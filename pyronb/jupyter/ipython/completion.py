@@ -3,6 +3,7 @@
 Left to itself IPython reads every attribute of an object to find its type; for a proxy each would be a remote call.
 So this matcher answers wherever an expression leads to a proxy, and says that nobody else shall. IPython only listens
 to that when there is at least one completion; where there is none, the text itself is offered: it changes nothing.
+It also answers for names that the same cell makes of a proxy (``x = p.value``), for jedi would follow them back.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _END = {
     '"': re.compile(r'(?:[^\\"\n]|\\.)*(?:"|\n)', re.DOTALL),
 }
 _CLOSES = {")": "(", "]": "[", "}": "{"}
+Path = tuple["str | tuple[Any] | None", ...]
+
 _MAGIC = re.compile(r"\s*%{1,2}(pyro_connect|pyro_batch)\s+(.*)$")
 _OPTIONS = {
     "pyro_connect": ("--ns", "--serializer", "--timeout"),
@@ -88,17 +91,19 @@ class Spot:
         fragment: the part of a name that was typed already.
         starts: whether an argument could begin here.
         given: named arguments that are there already.
+        words: the variables in that expression, those in its brackets included.
     """
 
     kind: str
-    path: tuple[str | tuple[Any] | None, ...]
+    path: Path
     fragment: str
     starts: bool = False
     given: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
 
 
 def _tokens(text: str) -> tuple[list[str], str | None]:
-    """Split program text; also give the start of a string that has not ended (prefix, quote and text)."""
+    """Split program text, with a line break as a token; also give a string that has not ended, from its prefix on."""
     tokens: list[str] = []
     at = 0
     while at < len(text):
@@ -114,7 +119,18 @@ def _tokens(text: str) -> tuple[list[str], str | None]:
             tokens.append(text[match.start() : at])
         elif not match["space"]:
             tokens.append(match.group())
+        elif "\n" in match["space"] and not match["space"].startswith("\\"):
+            tokens.append("\n")
     return tokens, None
+
+
+def _words(tokens: Sequence[str]) -> set[str]:
+    """List the variables in an expression or statement."""
+    return {
+        token
+        for ahead, token in zip(["", *tokens], tokens, strict=False)
+        if ahead != "." and token.isidentifier() and not keyword.iskeyword(token)
+    }
 
 
 def _open_bracket(tokens: Sequence[str], end: int) -> int | None:
@@ -130,26 +146,31 @@ def _open_bracket(tokens: Sequence[str], end: int) -> int | None:
     return None
 
 
-def _expression(tokens: Sequence[str], end: int) -> tuple[str | tuple[Any] | None, ...] | None:
-    """Read the expression that ends before `end` backwards: ``a.b["k"].c``; None when it has no name at its root."""
+def _expression(tokens: Sequence[str], end: int) -> tuple[Path, frozenset[str]]:
+    """Read the expression that ends before `end` backwards: ``a.b["k"].c``.
+
+    Returns:
+        Its path, which is empty when it has no variable at its root, and the variables in it.
+    """
     path: list[str | tuple[Any] | None] = []
     i = end - 1
     while i >= 0:
         token = tokens[i]
-        if token in (")", "]"):
+        if token in _CLOSES:
             start = _open_bracket(tokens, i)
             if start is None:
-                return None
+                return (), frozenset()
             path.insert(0, _subscript(tokens[start : i + 1]))
             i = start - 1
-        elif token.isidentifier():
+        elif token.isidentifier() and not keyword.iskeyword(token):
             path.insert(0, token)
             if i == 0 or tokens[i - 1] != ".":
-                return None if keyword.iskeyword(token) else tuple(path)
+                return tuple(path), frozenset(_words(tokens[i:end]))
             i -= 2
         else:
-            return None
-    return None
+            break
+    # What is in brackets is the root: ``(a or b).c``.
+    return (), frozenset(_words(tokens[i + 1 : end]))
 
 
 def _subscript(tokens: Sequence[str]) -> tuple[Any] | None:
@@ -164,6 +185,7 @@ def _subscript(tokens: Sequence[str]) -> tuple[Any] | None:
 def spot_of(text: str) -> Spot | None:
     """Tell where the end of this text is; None when it is behind no dot and in no bracket of an expression."""
     tokens, unfinished = _tokens(text)
+    tokens = [token for token in tokens if token != "\n"]
     if unfinished is not None:
         prefix, _, inside = unfinished.partition(unfinished.lstrip("rRbBuUfFtT")[0])
         if "f" in prefix.lower() and "{" in inside:
@@ -172,22 +194,19 @@ def spot_of(text: str) -> Spot | None:
     if tokens and unfinished is None and text.endswith(tokens[-1]) and tokens[-1].isidentifier():
         fragment = tokens.pop()
     if tokens and tokens[-1] == "." and unfinished is None:
-        path = _expression(tokens, len(tokens) - 1)
-        return Spot("member", path, fragment) if path else None
+        path, words = _expression(tokens, len(tokens) - 1)
+        return Spot("member", path, fragment, words=words) if words else None
     at = _open_bracket(tokens, len(tokens))
-    path = _expression(tokens, at) if at else None
-    if at is None or path is None or tokens[at] == "{":
+    path, words = ((), frozenset()) if at is None else _expression(tokens, at)
+    if at is None or not words or tokens[at] == "{":
         return None
     if tokens[at] == "[":
-        return Spot("item", path, fragment)
+        return Spot("item", path, fragment, words=words)
     if unfinished is not None:
         return None
-    given = frozenset(
-        name
-        for name, sign in zip(tokens[at + 1 :], tokens[at + 2 :], strict=False)
-        if sign == "=" and name.isidentifier()
-    )
-    return Spot("argument", path, fragment, starts=tokens[-1] in ("(", ","), given=given)
+    pairs = zip(tokens[at + 1 :], tokens[at + 2 :], strict=False)
+    given = frozenset(name for name, sign in pairs if sign == "=" and name.isidentifier())
+    return Spot("argument", path, fragment, starts=tokens[-1] in ("(", ","), given=given, words=words)
 
 
 # What is there
@@ -215,6 +234,69 @@ def locate(path: Sequence[str | tuple[Any] | None], namespace: Mapping[str, Any]
         if issubclass(type(value), Proxy):
             return value, i + 1
     return None
+
+
+def made_of_proxies(text: str, namespace: Mapping[str, Any]) -> set[str]:
+    """List the variables that lead to a proxy, and those that this text makes of them, as far as one can tell.
+
+    It is better to list too many: for them only jedi's static analysis is missing.
+    """
+    statements = _statements(_tokens(text)[0])
+    hot: set[str] = set()
+    for statement in statements:
+        for i, token in enumerate(statement):
+            if token in namespace and (i == 0 or statement[i - 1] != ".") and _leads_to_proxy(statement[i:], namespace):
+                hot.add(token)
+    functions = {statement[i + 1] for statement in statements for i in _positions(statement[:-1], "def")}
+    count = -1
+    while hot and count != len(hot):
+        count = len(hot)
+        for statement in statements:
+            if _words(statement) & hot:
+                hot |= functions if {"return", "yield"} & {*statement} else _bound(statement)
+    return hot
+
+
+def _statements(tokens: Sequence[str]) -> list[list[str]]:
+    """Split at line breaks and semicolons that are in no brackets."""
+    statements: list[list[str]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth = max(0, depth + (token in ("(", "[", "{")) - (token in _CLOSES))
+        if token in ("\n", ";") and depth == 0:
+            statements.append([])
+        elif token != "\n":
+            statements[-1].append(token)
+    return statements
+
+
+def _positions(tokens: Sequence[str], wanted: str) -> list[int]:
+    return [i for i, token in enumerate(tokens) if token == wanted]
+
+
+def _bound(statement: Sequence[str]) -> set[str]:
+    """List the variables that a statement may bind: before its last ``=``, after ``for`` and ``as``."""
+    signs = _positions(statement, "=")
+    bound = _words(statement[: signs[-1]]) if signs else set()
+    for i in _positions(statement, "for"):
+        ends = [at for at in _positions(statement, "in") if at > i]
+        bound |= _words(statement[i : ends[0]]) if ends else set()
+    for i in _positions(statement, "as"):
+        bound |= _words(statement[i : i + 2])
+    return bound
+
+
+def _leads_to_proxy(tokens: Sequence[str], namespace: Mapping[str, Any]) -> bool:
+    """Tell whether the expression that begins here has a proxy in it."""
+    end = 1
+    while end < len(tokens):
+        if tokens[end] == "." and end + 1 < len(tokens) and tokens[end + 1].isidentifier():
+            end += 2
+        elif tokens[end] == "[" and end + 2 < len(tokens) and tokens[end + 2] == "]":
+            end += 3
+        else:
+            break
+    return locate(_expression(tokens, end)[0], namespace) is not None
 
 
 Candidates = Iterable[tuple[str, str]]
@@ -246,11 +328,13 @@ def _plain_names(namespace: Mapping[str, Any], fragment: str) -> Candidates:
     return [(name, "instance") for name in sorted(names) if name.startswith(fragment)]
 
 
-def _candidates(spot: Spot, namespace: Mapping[str, Any]) -> Candidates | None:
+def _candidates(spot: Spot, text: str, namespace: Mapping[str, Any]) -> Candidates | None:
     """List what can stand here; None when this is about no proxy."""
     found = locate(spot.path, namespace)
     if found is None:
-        return None
+        if not spot.words & made_of_proxies(text, namespace):
+            return None
+        return _of_value(spot, namespace) if spot.kind == "member" else _plain_names(namespace, spot.fragment)
     proxy, steps = found
     beyond = spot.path[steps:]
     if spot.kind == "member":
@@ -259,6 +343,14 @@ def _candidates(spot: Spot, namespace: Mapping[str, Any]) -> Candidates | None:
     if spot.kind == "argument" and len(beyond) == 1 and isinstance(beyond[0], str):
         names = [*_parameters(proxy, beyond[0], spot), *names]
     return names
+
+
+def _of_value(spot: Spot, namespace: Mapping[str, Any]) -> Candidates:
+    """List the members of a variable's present value, where the cell is about to make a new one of a proxy."""
+    if len(spot.path) != 1 or spot.path[0] not in namespace:
+        return []
+    names = (name for name in dir(namespace[str(spot.path[0])]) if name.startswith(spot.fragment))
+    return [(name, "instance") for name in names if spot.fragment or not name.startswith("_")]
 
 
 def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candidates:
@@ -299,7 +391,7 @@ def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Answe
         if len(text) > MAX_TEXT:
             text = text[-MAX_TEXT:].partition("\n")[2]
         spot = spot_of(text)
-        candidates = None if spot is None else _candidates(spot, namespace)
+        candidates = None if spot is None else _candidates(spot, text, namespace)
         if spot is None or candidates is None:
             return {"completions": []}
         return _answer(context.token, spot.fragment, candidates)

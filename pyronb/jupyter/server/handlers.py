@@ -15,12 +15,10 @@ import tornado.web
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 
+from pyronb.jupyter.runtime import MAX_NAME
 from pyronb.jupyter.server.manager import Manager, ManagerClosedError
 
 __all__ = ["NamesHandler", "ObjectHandler", "routes"]
-
-MAX_NAME = 500
-"""Most characters of a name in a request."""
 
 _SWITCH = {"": False, "0": False, "1": True}
 

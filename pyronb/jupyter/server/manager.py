@@ -78,8 +78,8 @@ class Manager:
         self._asking_names: Future[_Answer[NamesModel]] | None = None
         self._asking_objects: dict[str, Future[_Answer[ObjectModel]]] = {}
         # Names have a thread of their own: objects that do not answer must not keep the list waiting.
-        self._names_pool = ThreadPoolExecutor(1, thread_name_prefix="pyronb-names")
-        self._objects_pool = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="pyronb-objects")
+        self._names_pool = ThreadPoolExecutor(1, thread_name_prefix="pyronb-server-names")
+        self._objects_pool = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="pyronb-server-objects")
 
     async def names(self, *, fresh: bool = False) -> NamesModel:
         """Tell what the name server knows.

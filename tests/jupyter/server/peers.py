@@ -211,11 +211,31 @@ print(daemon.locationStr, flush=True)
 daemon.requestLoop()
 """
 
+PYRO4_NAMESERVER = """
+import warnings
+warnings.simplefilter("ignore")
+import Pyro4.naming
+uri, daemon, _ = Pyro4.naming.startNS(host="127.0.0.1", port=0, enableBroadcast=False)
+print(daemon.locationStr, flush=True)
+daemon.requestLoop()
+"""
 
-@contextlib.contextmanager
+
 def pyro5_nameserver(environment):
     """Run the name server of the real Pyro5 in another process; gives its address."""
-    command = [sys.executable, "-c", PYRO5_NAMESERVER]
+    return _nameserver_of(PYRO5_NAMESERVER, environment)
+
+
+def pyro4_nameserver(environment):
+    """Run the name server of the real Pyro4 in another process; gives its address."""
+    return _nameserver_of(PYRO4_NAMESERVER, environment)
+
+
+@contextlib.contextmanager
+def _nameserver_of(program, environment):
+    # A real Pyro5 does not start with items in its environment that it does not know.
+    environment = {name: text for name, text in environment.items() if not name.startswith(("PYRO_", "PYRONB_"))}
+    command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             yield process.stdout.readline().strip()

@@ -134,7 +134,7 @@ def test_stopping_ends_the_threads(jp_serverapp, jp_asyncio_loop):
     model = jp_asyncio_loop.run_until_complete(ask_and_stop())
 
     assert model["state"] == "unreachable"
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("pyronb-")])
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("pyronb-server")])
 
 
 def test_stopping_before_starting():

@@ -42,8 +42,7 @@ def managing():
     yield make
     for manager in made:
         assert manager.close(seconds=scaled(10))
-    eventually(lambda: not [t.name for t in threading.enumerate() if t.name.startswith("pyronb-names")])
-    eventually(lambda: not [t.name for t in threading.enumerate() if t.name.startswith("pyronb-objects")])
+    eventually(lambda: not [t.name for t in threading.enumerate() if t.name.startswith("pyronb-server")])
 
 
 @pytest.fixture

@@ -1,0 +1,15 @@
+import React from 'react';
+
+/** A dotted name that breaks over lines after its dots, when it must. */
+export function Dotted({ text }: { text: string }): React.JSX.Element {
+  return (
+    <>
+      {text.split(/(?<=\.)/).map((part, place) => (
+        <React.Fragment key={place}>
+          {place > 0 && <wbr />}
+          {part}
+        </React.Fragment>
+      ))}
+    </>
+  );
+}
