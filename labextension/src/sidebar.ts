@@ -40,7 +40,7 @@ export class PyroPanel extends SidePanel {
 
   /** Puts the keyboard into the search box. */
   focusSearch(): void {
-    this.node.querySelector<HTMLInputElement>('.pyronb-Search-input')?.focus({ preventScroll: true });
+    this.node.querySelector<HTMLElement>('.pyronb-Search-input')?.focus({ preventScroll: true });
   }
 
   override dispose(): void {
@@ -59,7 +59,8 @@ export class PyroPanel extends SidePanel {
 
   protected override onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
-    this.focusSearch();
+    // The first time, the search box is drawn only after this.
+    requestAnimationFrame(() => this.focusSearch());
   }
 
   protected override onAfterAttach(message: Message): void {

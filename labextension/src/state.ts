@@ -94,7 +94,7 @@ export class Store {
       },
       standby: 'when-hidden'
     });
-    this._rested = new Debouncer(() => this._objectPoll.refresh(), REST);
+    this._rested = new Debouncer(() => askNow(this._objectPoll), REST);
     this._namesPoll.ticked.connect((_, tick) => {
       if (tick.phase === 'rejected') {
         this._update({ nextTryAt: tick.timestamp + tick.interval });
@@ -113,10 +113,9 @@ export class Store {
   /** The panel came on view. */
   start(): void {
     this._update({ active: true });
-    // refresh() rather than start(): after a long time out of view nobody wants to wait for the rest of a pause.
-    void this._namesPoll.refresh();
+    askNow(this._namesPoll);
     if (this._state.objectName !== null) {
-      void this._objectPoll.refresh();
+      askNow(this._objectPoll);
     }
   }
 
@@ -128,6 +127,7 @@ export class Store {
   }
 
   dispose(): void {
+    this.stop(); // Or the polls would leave a timer behind.
     this._namesPoll.dispose();
     this._objectPoll.dispose();
     this._rested.dispose();
@@ -138,9 +138,9 @@ export class Store {
   refresh(): void {
     this._fresh = true;
     this._update({ refreshing: true });
-    void this._namesPoll.refresh();
+    askNow(this._namesPoll);
     if (this._state.objectName !== null) {
-      void this._objectPoll.refresh();
+      askNow(this._objectPoll);
     }
   }
 
@@ -159,7 +159,7 @@ export class Store {
     };
     // The poll sleeps for the old pause otherwise.
     if (this._state.active) {
-      void this._namesPoll.refresh();
+      askNow(this._namesPoll);
     }
   }
 
@@ -245,7 +245,7 @@ export class Store {
       refreshing: false
     });
     if (objectName && oldUri !== this.entry(objectName)?.uri) {
-      void this._objectPoll.refresh();
+      askNow(this._objectPoll);
     }
   }
 
@@ -284,6 +284,11 @@ export class Store {
   private _fresh = false;
   private _turn = 0;
   private _asked = 0;
+}
+
+/** Asks at once. Unlike `poll.refresh()` also when an earlier question still hangs, for Try again must do something. */
+function askNow(poll: Poll): void {
+  void poll.schedule({ interval: Poll.IMMEDIATE, phase: 'refreshed' });
 }
 
 /** Deep equality of two listings; several times faster than comparing their JSON. */

@@ -41,7 +41,7 @@ export function nameServerWord(kind: Kind, trans: TranslationBundle): string {
     error: trans.__('error'),
     'no-extension': trans.__('not enabled'),
     forbidden: trans.__('not logged in'),
-    network: trans.__('Jupyter server offline'),
+    network: trans.__('offline'),
     'bad-reply': trans.__('unexpected reply')
   };
   return words[kind];

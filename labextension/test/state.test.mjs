@@ -104,6 +104,20 @@ test(
 );
 
 test(
+  'trying again asks again, even while an earlier question hangs',
+  shown(async (store, api) => {
+    const names = api.names.bind(api);
+    api.names = () => new Promise(() => {});
+    store.refresh();
+    await new Promise(resolve => setTimeout(resolve, 20));
+    api.names = names;
+    store.refresh();
+
+    await until(() => !store.state.refreshing);
+  })
+);
+
+test(
   'only the row where the arrow keys rest is asked for',
   shown(async (store, api) => {
     store.select('demo.host', 'demo.host');

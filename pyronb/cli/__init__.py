@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pyronb.cli.options import plain
 from pyronb.errors import PyroError
 from pyronb.version import __version__
 
@@ -50,10 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the background, where shells have it ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    # What a terminal's encoding does not have is shown by its number rather than as a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
         return 0 if args.command in _SERVERS else 130
     except (PyroError, OSError) as error:
-        print(f"pyronb {args.command}: {error}", file=sys.stderr)
+        print(f"pyronb {args.command}: {plain(str(error))}", file=sys.stderr)
         return 1

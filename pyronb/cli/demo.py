@@ -8,6 +8,7 @@ import threading
 from contextlib import ExitStack
 
 from pyronb.cli.embedded import demo_objects, name_server
+from pyronb.cli.options import port
 from pyronb.config import config
 
 __all__ = ["configure", "run"]
@@ -19,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--ns-host", default=config.NS_HOST, help="host of the name server (default: %(default)s)"
     )
-    parser.add_argument("-p", "--ns-port", type=int, default=config.NS_PORT, help="its port (default: %(default)s)")
+    parser.add_argument("-p", "--ns-port", type=port, default=config.NS_PORT, help="its port (default: %(default)s)")
     parser.add_argument(
         "--until-eof", action="store_true", help="end when standard input ends, as a child of a program"
     )
@@ -29,13 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     with ExitStack() as stack:
-        host, port = args.ns_host, args.ns_port
+        ns_host, ns_port = args.ns_host, args.ns_port
         if args.with_ns:
-            uri = stack.enter_context(name_server(host, port))
-            port = uri.port
-        for name, address in stack.enter_context(demo_objects(args.host, host, port)).items():
+            uri = stack.enter_context(name_server(ns_host, ns_port))
+            ns_port = uri.port
+        for name, address in stack.enter_context(demo_objects(args.host, ns_host, ns_port)).items():
             print(f"{name}: {address}", flush=True)
-        print(f"registered in the name server at {host}:{port}; Ctrl-C stops", flush=True)
+        print(f"registered in the name server at {ns_host}:{ns_port}; Ctrl-C stops", flush=True)
         if args.until_eof:
             sys.stdin.read()
         else:

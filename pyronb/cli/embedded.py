@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pyronb.config import config
-from pyronb.errors import NamingError
+from pyronb.errors import CommunicationError, NamingError
 from pyronb.nameserver.start import startNS
 from pyronb.server.daemon import Daemon
 from pyronb.sync.lookup import locateNS
@@ -78,12 +78,14 @@ def demo_objects(host: str, ns_host: str, ns_port: int) -> Iterator[dict[str, UR
 
 def _withdraw(names: Proxy, uris: dict[str, URI]) -> None:
     """Take the names back, unless somebody else has them by now or the name server is gone."""
-    try:
-        for name, uri in uris.items():
+    for name, uri in uris.items():
+        try:
             if names.lookup(name) == uri:
                 names.remove(name)
-    except (NamingError, OSError):
-        return
+        except NamingError:
+            continue
+        except (CommunicationError, OSError):
+            return
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pyronb.cli.options import port
 from pyronb.config import config
 from pyronb.nameserver.start import startNS
 
@@ -14,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options, which have the letters that Pyro's own tool gives them."""
     parser.add_argument("-n", "--host", default=config.NS_HOST, help="address to bind to (default: %(default)s)")
     parser.add_argument(
-        "-p", "--port", type=int, default=config.NS_PORT, help="port, 0 for a free one (default: %(default)s)"
+        "-p", "--port", type=port, default=config.NS_PORT, help="port, 0 for a free one (default: %(default)s)"
     )
     parser.add_argument("-u", "--unixsocket", metavar="PATH", help="listen on a Unix domain socket instead")
     parser.add_argument(

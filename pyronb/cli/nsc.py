@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 
+from pyronb.cli.options import plain, port
 from pyronb.config import config
 from pyronb.errors import PyroError
 from pyronb.sync.lookup import locateNS
@@ -21,7 +22,7 @@ _PATIENCE = 2.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options and words, which are those of Pyro's own tool."""
     parser.add_argument("-n", "--host", default=config.NS_HOST, help="host of the name server (default: %(default)s)")
-    parser.add_argument("-p", "--port", type=int, default=config.NS_PORT, help="its port (default: %(default)s)")
+    parser.add_argument("-p", "--port", type=port, default=config.NS_PORT, help="its port (default: %(default)s)")
     parser.add_argument("-u", "--unixsocket", metavar="PATH", help="its Unix domain socket")
     words = parser.add_subparsers(dest="word", metavar="WORD", required=True)
     listing = words.add_parser("list", help="list the names, all or those with a prefix")
@@ -49,7 +50,7 @@ def _list(names: Proxy, args: argparse.Namespace) -> int:
     found = names.list(prefix=args.prefix, return_metadata=True)
     width = max((len(name) for name in found), default=0)
     for name, (uri, tags) in sorted(found.items()):
-        print(f"{_plain(name):<{width}}  {_plain(uri)}  {_plain(', '.join(sorted(tags)))}".rstrip())
+        print(f"{plain(name):<{width}}  {plain(uri)}  {plain(', '.join(sorted(tags)))}".rstrip())
     print(
         f"{len(found)} name{'' if len(found) == 1 else 's'}"
         + (f" starting with {args.prefix!r}" if args.prefix else "")
@@ -59,9 +60,9 @@ def _list(names: Proxy, args: argparse.Namespace) -> int:
 
 def _lookup(names: Proxy, args: argparse.Namespace) -> int:
     uri, tags = names.lookup(args.name, return_metadata=True)
-    print(_plain(str(uri)))
+    print(plain(str(uri)))
     if tags:
-        print(_plain(", ".join(sorted(tags))))
+        print(plain(", ".join(sorted(tags))))
     return 0
 
 
@@ -82,15 +83,10 @@ def _ping(names: Proxy, args: argparse.Namespace) -> int:
     began = time.monotonic()
     names.ping()
     print(
-        f"name server at {_plain(str(names._pyroUri.location))} answers in {(time.monotonic() - began) * 1000:.1f} ms"
+        f"name server at {plain(str(names._pyroUri.location))} answers in {(time.monotonic() - began) * 1000:.1f} ms"
     )
     del args
     return 0
-
-
-def _plain(text: str) -> str:
-    """Leave out what could steer a terminal: names come from other machines."""
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 _WORDS: Mapping[str, Callable[[Proxy, argparse.Namespace], int]] = {

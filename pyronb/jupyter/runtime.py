@@ -319,7 +319,7 @@ def _pairs(text: str) -> set[str]:
 
 
 class _Question:
-    """One question on its way: until when, whom it has got to, and the connections that it opened."""
+    """One question on its way: until when, and whom it has got to."""
 
     def __init__(self, seconds: float, address: Address) -> None:
         self._end = time.monotonic() + seconds
@@ -459,16 +459,16 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
         return _within(timeout, ask)
     except Exception as error:
         _log.debug("asking for the object %r failed", name, exc_info=True)
-        # The thread may still be at work on its own model, if it was only slow.
-        found = {**found}
+        # Its own copy: the thread may still be at work on the other, if it was only slow.
+        model: ObjectModel = {**found}
         about = name if isinstance(error, _Unknown) else question.name
         told = explain(error, address=question.where, name=about, another=another)
         if isinstance(error, _Unknown) and error.alike:
             told = replace(told, hint=f"Did you mean {' or '.join(map(repr, map(_words, error.alike)))}?")
-        elif told.state == "unreachable" and _only_there(found["uri"], place):
+        elif told.state == "unreachable" and _only_there(model["uri"], place):
             told = replace(told, hint=_ONLY_THERE)
-        _explained(found, told)
-        return found
+        _explained(model, told)
+        return model
 
 
 _ONLY_THERE = (
@@ -516,7 +516,11 @@ def _nameserver(place: Address, question: _Question) -> Proxy:
 def _connected(uri: URI, question: _Question, serializer: str) -> Proxy:
     ns = Proxy(uri, options=replace(question.options(), serializer=serializer))
     ns._pyroBind()
-    ns._pyro.timeout = question.left()
+    try:
+        ns._pyro.timeout = question.left()
+    except errors.TimeoutError:
+        ns._pyroRelease()
+        raise
     return ns
 
 

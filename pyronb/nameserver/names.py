@@ -60,7 +60,8 @@ class NameServer:
         _check_name(name)
         if not isinstance(uri, str | URI):
             raise TypeError("only URIs or strings can be registered")
-        if not self._storage.put(name, str(URI(uri)), _tags(metadata), replace=not safe):
+        address = _tellable(str(URI(uri)), "uri")
+        if not self._storage.put(name, address, _tags(metadata), replace=not safe):
             raise NamingError(f"name already registered: {name}")
 
     def set_metadata(self, name: str, metadata: Iterable[str] | None) -> None:
@@ -71,10 +72,8 @@ class NameServer:
         """
         tags = _tags(metadata)
         _check_name(name)
-        entry = self._storage.get(name)
-        if entry is None:
+        if not self._storage.set_tags(name, tags):
             raise NamingError(f"unknown name: {name}")
-        self._storage.put(name, entry[0], tags, replace=True)
 
     def remove(self, name: str | None = None, prefix: str | None = None, regex: str | None = None) -> int:
         """Forget the one with this name, or all that match; never the name server itself.
@@ -83,6 +82,7 @@ class NameServer:
             How many were forgotten.
         """
         if name is not None:
+            _check_name(name)
             names = [name]
         elif prefix is not None or regex is not None:
             names = list(self._matching(prefix, regex))
@@ -114,27 +114,30 @@ class NameServer:
     ) -> dict[str, Any]:
         """Give the registrations that have all, or any, of these tags.
 
+        Without tags there are none.
+
         Raises:
             ValueError: both filters were given.
         """
-        if meta_all is not None and meta_any is not None:
+        every, some = _tags(meta_all), _tags(meta_any)
+        if every and some:
             raise ValueError("you can only filter on one thing at a time")
-        if meta_all is not None:
-            return _told(self._storage.with_tags(_tags(meta_all), every=True), return_metadata)
-        if meta_any is not None:
-            return _told(self._storage.with_tags(_tags(meta_any), every=False), return_metadata)
-        return {}
+        if not every and not some:
+            return {}
+        return _told(self._storage.with_tags(every or some, every=bool(every)), return_metadata)
 
     def _matching(self, prefix: str | None, regex: str | None) -> dict[str, Entry]:
         if prefix is not None and regex is not None:
             raise ValueError("you can only filter on one thing at a time")
         if prefix is not None:
-            return self._storage.with_prefix(prefix)
+            if not isinstance(prefix, str):
+                raise TypeError("prefix must be a str")
+            return self._storage.with_prefix(_tellable(prefix, "prefix"))
         if regex is None:
             return self._storage.all()
         try:
             matches = re.compile(regex).match
-        except (re.error, TypeError) as error:
+        except (re.error, TypeError, OverflowError, RecursionError) as error:
             raise NamingError(f"invalid regex: {error}") from error
         return {name: entry for name, entry in self._storage.all().items() if matches(name)}
 
@@ -142,6 +145,7 @@ class NameServer:
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError("name must be a str")
+    _tellable(name, "name")
 
 
 def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
@@ -152,7 +156,16 @@ def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
     tags = frozenset(metadata)
     if not all(isinstance(tag, str) for tag in tags):
         raise TypeError("each item of metadata should be a str")
+    for tag in tags:
+        _tellable(tag, "metadata")
     return tags
+
+
+def _tellable(text: str, what: str) -> str:
+    """Give a text back that every serializer can write: one that could not be told would spoil the list for all."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{what} {text!r} holds characters that cannot be told to every client")
+    return text
 
 
 def _told(entries: dict[str, Entry], return_metadata: bool) -> dict[str, Any]:

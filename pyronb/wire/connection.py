@@ -103,10 +103,12 @@ class _Connection:
             MessageTooLargeError: it is larger than MAX_MESSAGE_SIZE.
         """
         assert self._layout is not None, "the dialect is known once the first bytes were read"
-        size = len(message.payload) + sum(len(value) for value in message.annotations.values())
+        buffers = self._layout.pack(message)
+        # As the receiver counts: everything but the header.
+        size = sum(map(len, buffers)) - self._layout.header_size
         if self._limit and size > self._limit:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
-        return self._layout.pack(message)
+        return buffers
 
     def _break(self, error: ProtocolError, *, answerable: bool = False) -> Broken:
         self.close()
@@ -146,7 +148,13 @@ class _Connection:
             layout = self._recognise(buffer.peek(PREAMBLE_SIZE))
             if len(buffer) < layout.header_size:
                 return None
-        header = layout.unpack_header(buffer.take(layout.header_size))
+        raw = buffer.take(layout.header_size)
+        try:
+            header = layout.unpack_header(raw)
+        except ProtocolError:
+            # Another tag or protocol number is told as such, however many bytes of it came at once.
+            self._recognise(raw[:PREAMBLE_SIZE])
+            raise
         size = header.payload_size + header.annotations_size
         if self._limit and size > self._limit:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -45,6 +46,7 @@ from tests.jupyter.server.peers import (
     silent,
     trickling,
 )
+from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
 TIMEOUT = 2.0
@@ -279,6 +281,16 @@ def test_nearest_is_quick():
 
 
 # Reading names
+
+
+def test_models_have_the_keys_of_the_contract():
+    """What is made here has the shape of the fixture that the front end is tested against."""
+    contract = json.loads((ROOT / "tests" / "contract" / "models.json").read_text(encoding="utf-8"))
+    names, thing = read_names(""), read_object("", "x")
+
+    assert list(contract["names"]) == list(names)
+    assert list(contract["names"]["nameserver"]) == list(names["nameserver"])
+    assert list(contract["object"]) == list(thing)
 
 
 def test_names_are_read():
@@ -576,6 +588,16 @@ def test_unknown_object_without_anything_like_it():
     """Where nothing is like it, the hint is a general one."""
     with nameserver() as daemon:
         model = read_object(address_of(daemon), "zzz")
+
+    assert model["state"] == "unknown"
+    assert "spelling" in model["hint"]
+
+
+def test_unknown_object_at_a_name_server_that_lists_nothing():
+    """Suggestions are a courtesy; without them the answer is the same."""
+    like = NameServerLike(ValueError("no"), lookup=errors.NamingError("unknown name: x"))
+    with serving({"Pyro.NameServer": like}) as daemon:
+        model = read_object(address_of(daemon), "x")
 
     assert model["state"] == "unknown"
     assert "spelling" in model["hint"]

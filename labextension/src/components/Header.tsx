@@ -13,14 +13,13 @@ import type { IPart } from './part.js';
 export function Header({ store, trans }: IPart): React.JSX.Element {
   const { condition, reply, updatedAt, refreshing, active } = useStore(store);
   const now = useNow(active);
-  const address = reply?.nameserver.address ?? '';
+  const address = reply?.nameserver.address || trans.__('Name server');
   const server = reply?.nameserver.server ?? '';
-  const shown = address || trans.__('no name server');
   return (
     <div className="pyronb-Header">
       <div className="pyronb-Header-line">
         <span className="pyronb-Header-address" title={[address, server].filter(Boolean).join('\n')}>
-          {shown}
+          {address}
         </span>
         <button
           type="button"

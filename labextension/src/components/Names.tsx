@@ -37,9 +37,7 @@ export function Names(part: IPart): React.JSX.Element {
   const enterTree = () => element.current?.querySelector<HTMLElement>('.pyronb-Row[tabindex="0"]')?.focus();
   return (
     <div className="pyronb-Section" ref={element}>
-      {names.length > 0 && (
-        <Search {...part} query={query} found={found.length} total={state.total} enterTree={enterTree} />
-      )}
+      <Search {...part} query={query} found={found.length} total={state.total} enterTree={enterTree} />
       {notice && <NameServerNotice {...part} state={state} />}
       {names.length > 0 && found.length === 0 && (
         <Notice

@@ -62,7 +62,11 @@ export function Search(props: ISearchProps): React.JSX.Element {
         )}
       </div>
       <span className="pyronb-Search-count" role="status">
-        {query === '' && all ? trans._n('%1 name', '%1 names', total) : trans.__('%1 of %2', found, total)}
+        {total === 0
+          ? ''
+          : query === '' && all
+            ? trans._n('%1 name', '%1 names', total)
+            : trans.__('%1 of %2', found, total)}
       </span>
     </div>
   );

@@ -24,6 +24,9 @@ class Storage(Protocol):
     def put(self, name: str, uri: str, tags: frozenset[str], *, replace: bool) -> bool:
         """Keep a registration; gives False, and changes nothing, when the name is taken and may not be replaced."""
 
+    def set_tags(self, name: str, tags: frozenset[str]) -> bool:
+        """Replace the tags of a registration; gives False when there is none."""
+
     def remove(self, names: Iterable[str]) -> int:
         """Forget registrations and tell how many there were."""
 

@@ -30,6 +30,15 @@ class MemoryStorage:
             self._entries[name] = (uri, tags)
             return True
 
+    def set_tags(self, name: str, tags: frozenset[str]) -> bool:
+        """Replace the tags of a registration; False when there is none."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None:
+                return False
+            self._entries[name] = (entry[0], tags)
+            return True
+
     def remove(self, names: Iterable[str]) -> int:
         """Forget registrations and tell how many there were."""
         with self._lock:

@@ -26,8 +26,9 @@ CREATE INDEX IF NOT EXISTS pyronb_metadata_object ON pyro_metadata(object);
 CREATE INDEX IF NOT EXISTS pyronb_metadata_tag ON pyro_metadata(metadata);
 """
 _SELECT = "SELECT n.name, n.uri, m.metadata FROM pyro_names n LEFT JOIN pyro_metadata m ON m.object = n.id"
-_BEYOND = "\U0010ffff"
-"""Sorts after every name that continues a prefix."""
+_LAST = "\U0010ffff"
+_SURROGATES, _BEHIND_SURROGATES = 0xD800, 0xE000
+"""Between these numbers there are no characters."""
 
 
 class SqliteStorage:
@@ -100,12 +101,18 @@ class SqliteStorage:
             if row is not None:
                 number = row[0]
                 database.execute("UPDATE pyro_names SET uri = ? WHERE id = ?", (uri, number))
-                database.execute("DELETE FROM pyro_metadata WHERE object = ?", (number,))
             else:
                 number = database.execute("INSERT INTO pyro_names(name, uri) VALUES (?, ?)", (name, uri)).lastrowid
-            database.executemany(
-                "INSERT INTO pyro_metadata(object, metadata) VALUES (?, ?)", [(number, t) for t in tags]
-            )
+            _replace_tags(database, number, tags)
+        return True
+
+    def set_tags(self, name: str, tags: frozenset[str]) -> bool:
+        """Replace the tags of a registration; False when there is none."""
+        with self._change() as database:
+            row = database.execute("SELECT id FROM pyro_names WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return False
+            _replace_tags(database, row[0], tags)
         return True
 
     def remove(self, names: Iterable[str]) -> int:
@@ -131,9 +138,10 @@ class SqliteStorage:
 
     def with_prefix(self, prefix: str) -> dict[str, Entry]:
         """Give the registrations whose name starts with this; the index on names finds them."""
-        if not prefix:
-            return self._read()
-        return self._read(" WHERE n.name >= ? AND n.name < ?", (prefix, prefix + _BEYOND))
+        beyond = _after(prefix)
+        if beyond is None:
+            return {name: entry for name, entry in self._read().items() if name.startswith(prefix)}
+        return self._read(" WHERE n.name >= ? AND n.name < ?", (prefix, beyond))
 
     def with_tags(self, tags: Iterable[str], *, every: bool) -> dict[str, Entry]:
         """Give the registrations that have every one, or any, of these tags."""
@@ -155,3 +163,17 @@ class SqliteStorage:
             if not self._closed:
                 self._closed = True
                 self._database.close()
+
+
+def _replace_tags(database: sqlite3.Connection, number: int, tags: frozenset[str]) -> None:
+    database.execute("DELETE FROM pyro_metadata WHERE object = ?", (number,))
+    database.executemany("INSERT INTO pyro_metadata(object, metadata) VALUES (?, ?)", [(number, tag) for tag in tags])
+
+
+def _after(prefix: str) -> str | None:
+    """Give the first text that sorts after all that start with this; None when there is no such text."""
+    head = prefix.rstrip(_LAST)
+    if not head:
+        return None
+    following = ord(head[-1]) + 1
+    return head[:-1] + chr(_BEHIND_SURROGATES if following == _SURROGATES else following)

@@ -1,14 +1,13 @@
 """ThreadEngine: calls run on worker threads; connections that are idle cost none.
 
 One selector watches the listening socket and all idle connections. When bytes arrive on one, a worker takes it over: it
-reads, runs calls, answers, and stays for a moment because the next call often follows at once. Then the connection goes
-back to the selector. So a thousand idle clients need no thread, the greeting of a new client is read by a worker and
-never holds up accepting, and a client that finds all workers busy waits its turn.
+reads, runs calls, answers, and stays for a moment because the next call often follows at once, unless others wait.
+Then the connection goes back to the selector. So a thousand idle clients need no thread, the greeting of a new client
+is read by a worker and never holds up accepting, and clients that find all workers busy take turns.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import socket
@@ -36,9 +35,11 @@ _IDLE = 10.0
 _STALL = 60.0
 """Seconds without progress after which a client that does not read its answer is given up."""
 _MIDWAY = 60.0
-"""Seconds that the rest of a message may take to arrive, where no time-out is configured."""
+"""Seconds in which more of a message that has begun must arrive, where no time-out is configured."""
 _FAREWELL = 0.5
-"""Seconds that a refused client has to read why."""
+"""Seconds, or a little more, that a refused client has to read why."""
+_ONEWAYS = 200
+"""Oneway calls that run in threads of their own at the same time; those beyond run in their client's worker."""
 _ACCEPT_PAUSE = 0.1
 """Seconds without accepting after the system ran out of descriptors."""
 
@@ -46,12 +47,13 @@ _ACCEPT_PAUSE = 0.1
 class _Client:
     """One connected client: its socket, its conversation, and until when it has to get on with it."""
 
-    __slots__ = ("conversation", "deadline", "stream")
+    __slots__ = ("conversation", "deadline", "leaving", "stream")
 
     def __init__(self, stream: SocketStream, conversation: Conversation, deadline: float | None) -> None:
         self.stream = stream
         self.conversation = conversation
         self.deadline = deadline
+        self.leaving = False
 
 
 class ThreadEngine:
@@ -90,9 +92,11 @@ class ThreadEngine:
         self._work_came = threading.Condition(self._lock)
         self._waiting = 0
         self._workers: set[threading.Thread] = set()
+        self._oneways: set[threading.Thread] = set()
         self._stopping = False
         self._closed = False
-        self._looping = threading.Lock()
+        # Reentrant, for `close` may be called by what the loop calls.
+        self._looping = threading.RLock()
         self._accept_again = 0.0
 
     @property
@@ -111,7 +115,8 @@ class ThreadEngine:
         """Serve until `shutdown`, or until the condition, looked at now and then, is no longer true."""
         with self._looping:
             next_chores = time.monotonic() + self._options.poll_timeout
-            while not self._stopping and condition():
+            # User code that is called from here may close everything.
+            while not self._stopping and condition() and not self._closed:
                 for key, _ in self._selector.select(self._options.poll_timeout):
                     key.data() if callable(key.data) else self._hand_over(key.data)
                 now = time.monotonic()
@@ -167,9 +172,20 @@ class ThreadEngine:
             if self._waiting >= len(self._work):
                 self._work_came.notify()
             elif len(self._workers) < self._options.workers:
-                worker = threading.Thread(target=self._be_worker, name="pyronb-worker", daemon=True)
-                self._workers.add(worker)
-                worker.start()
+                self._start(self._be_worker, "pyronb-worker", self._workers)
+
+    @staticmethod
+    def _start(target: Callable[[], None], name: str, among: set[threading.Thread]) -> bool:
+        """Start a thread and keep it among others; False when the system has no more threads to give."""
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        among.add(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            among.discard(thread)
+            log.error("cannot start a thread: %s", error)
+            return False
+        return True
 
     def _take_back(self) -> None:
         self._wakeup.drain()
@@ -180,6 +196,8 @@ class ThreadEngine:
         """Let go of clients that have not got on in time, and do what the daemon wants done now and then."""
         for key in list(self._selector.get_map().values()):
             client = key.data
+            if self._closed:
+                return
             if isinstance(client, _Client) and client.deadline is not None and client.deadline < now:
                 log.info("client %s is let go: nothing came in time", client.conversation.caller.address)
                 self._selector.unregister(client.stream)
@@ -193,7 +211,17 @@ class ThreadEngine:
 
     def _be_worker(self) -> None:
         while (client := self._next_work()) is not None:
-            self._serve(client)
+            stays = False
+            try:
+                stays = self._serve(client)
+            except CommunicationError as error:
+                log.debug("client %s is gone: %s", client.conversation.caller.address, error)
+            except BaseException:  # what would end the program ends its client only
+                log.exception("serving client %s failed", client.conversation.caller.address)
+            if stays:
+                self._give_back(client)
+            else:
+                self._end(client)
 
     def _next_work(self) -> _Client | None:
         """Wait for a client that needs a worker; None tells the worker to end."""
@@ -211,50 +239,53 @@ class ThreadEngine:
             self._workers.discard(threading.current_thread())
             return None
 
-    def _serve(self, client: _Client) -> None:
-        """Serve a client until it is idle for a moment, then give it back to the selector."""
+    def _serve(self, client: _Client) -> bool:
+        """Serve a client until it is idle for a moment or others wait; False when it has to go."""
         stream, conversation = client.stream, client.conversation
-        try:
-            while not self._stopping:
-                data = stream.receive_within(_STAY, missing=conversation.missing)
-                if data is None:
-                    self._give_back(client)
-                    return
-                for task in conversation.receive(data):
-                    self._do(task, stream)
-                if conversation.closed:
-                    self._say_farewell(stream)
-                    break
-                if conversation.midway:
-                    if client.deadline is None:
-                        client.deadline = after(self._options.timeout or _MIDWAY)
-                elif conversation.greeted:
-                    client.deadline = None
-        except CommunicationError as error:
-            log.debug("client %s is gone: %s", conversation.caller.address, error)
-        except Exception:
-            log.exception("serving client %s failed", conversation.caller.address)
-        self._end(client)
+        while not self._stopping:
+            data = stream.receive_within(_STAY, missing=conversation.missing)
+            if data is None:
+                return True
+            for task in conversation.receive(data):
+                self._do(task, stream)
+            if conversation.closed:
+                self._say_farewell(client)
+            elif conversation.greeted:
+                client.deadline = after(self._options.timeout or _MIDWAY) if conversation.midway else None
+            if client.deadline is not None and client.deadline < time.monotonic():
+                return False
+            if self._work:
+                return True
+        return False
 
     def _give_back(self, client: _Client) -> None:
         self._returned.append(client)
         self._wakeup.wake()
 
     def _do(self, task: Task, stream: SocketStream) -> None:
-        if task.detached:
-            threading.Thread(target=task.run, name="pyronb-oneway", daemon=True).start()
+        if task.detached and self._run_detached(task):
             return
         buffers = task.run()
         if buffers:
             stream.send(buffers, None if self._options.timeout is None else after(self._options.timeout))
 
-    def _say_farewell(self, stream: SocketStream) -> None:
+    def _run_detached(self, task: Task) -> bool:
+        def run() -> None:
+            try:
+                task.run()
+            finally:
+                with self._lock:
+                    self._oneways.discard(threading.current_thread())
+
+        with self._lock:
+            return len(self._oneways) < _ONEWAYS and self._start(run, "pyronb-oneway", self._oneways)
+
+    def _say_farewell(self, client: _Client) -> None:
         """Let a refused client read why: closing at once, with bytes of it unread, would take the reason away."""
-        stream.finish_sending()
-        until = after(_FAREWELL)
-        with contextlib.suppress(CommunicationError):
-            while True:
-                stream.receive(until)
+        if not client.leaving:
+            client.leaving = True
+            client.deadline = after(_FAREWELL)
+            client.stream.finish_sending()
 
     def _end(self, client: _Client) -> None:
         client.conversation.close()
@@ -287,7 +318,7 @@ class ThreadEngine:
         alone = self._looping.acquire(timeout=patience)
         self._listener.close()
         with self._lock:
-            clients, workers = list(self._clients), list(self._workers)
+            clients, workers = list(self._clients), [*self._workers, *self._oneways]
             self._work.clear()
             self._work_came.notify_all()
         for client in clients:
