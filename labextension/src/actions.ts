@@ -4,6 +4,7 @@ import { Clipboard, Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { connectCode, writable } from './code.js';
+import type { Before } from './code.js';
 import type { NotebookWriter } from './notebook.js';
 import type { Store } from './state.js';
 
@@ -19,13 +20,13 @@ export class Actions {
 
   async insert(name: string, run = this.runAfterInsert): Promise<void> {
     if (this._canWrite(name)) {
-      await this._writer.insert(sources => this._code(name, sources), run);
+      await this._writer.insert(before => this._code(name, before), run);
     }
   }
 
   copyCode(name: string): void {
     if (this._canWrite(name)) {
-      this.copy(this._code(name, this._writer.sources()));
+      this.copy(this._code(name, this._writer.before()));
     }
   }
 
@@ -41,9 +42,9 @@ export class Actions {
     });
   }
 
-  private _code(name: string, sources: string[]): string {
+  private _code(name: string, before: Before): string {
     const target = { name, nameserver: this._nameserver() };
-    return connectCode(target, sources, this._store.state.separator);
+    return connectCode(target, before, this._store.state.separator);
   }
 
   /** The address to write into the code; null when the default name server is meant. */
@@ -57,8 +58,8 @@ export class Actions {
     if (!good) {
       Notification.error(
         this._trans.__(
-          'This name has characters that IPython would not take as text ({ } $ or control characters), ' +
-            'so no code is made for it.'
+          'No code is made for this name: it begins with a dash, or has { } $ or control characters, ' +
+            'which IPython would not take as plain text.'
         ),
         { autoClose: 8000 }
       );

@@ -14,6 +14,14 @@ export interface Target {
   nameserver: string | null;
 }
 
+/** What a notebook already does. */
+export interface Before {
+  /** The sources of its code cells. */
+  sources: string[];
+  /** Whether one of them loads the extension. */
+  loaded: boolean;
+}
+
 const LOAD = '%load_ext pyronb';
 const LOADED = /^[ \t]*%(load_ext|reload_ext)[ \t]+pyronb[ \t]*(#.*)?$/m;
 const CONNECT = /^[ \t]*%pyro_connect[ \t]+(.+)$/gm;
@@ -23,10 +31,15 @@ export function writable(name: string): boolean {
   return !/^$|^-|[\p{C}\p{Zl}\p{Zp}{}$]/u.test(name);
 }
 
-/** The source of a cell that connects to `target`, for a notebook whose code cells are `sources`. */
-export function connectCode(target: Target, sources: string[], separator = '.'): string {
+/** True when the cell `source` loads the extension. */
+export function loadsExtension(source: string): boolean {
+  return LOADED.test(source);
+}
+
+/** The source of a cell that connects to `target`, in a notebook where `before` is there already. */
+export function connectCode(target: Target, before: Before, separator = '.'): string {
   const used = new Set<string>();
-  for (const bound of sources.flatMap(bindings)) {
+  for (const bound of before.sources.flatMap(bindings)) {
     if (!sameTarget(bound.target, target)) {
       used.add(bound.variable);
     }
@@ -37,8 +50,7 @@ export function connectCode(target: Target, sources: string[], separator = '.'):
   if (target.nameserver !== null) {
     line += ` --ns ${quote(target.nameserver)}`;
   }
-  const loaded = sources.some(source => LOADED.test(source));
-  return loaded ? line : `${LOAD}\n${line}`;
+  return before.loaded ? line : `${LOAD}\n${line}`;
 }
 
 /** The variables that the `%pyro_connect` lines of a cell bind. */

@@ -6,8 +6,11 @@ import { NotebookActions } from '@jupyterlab/notebook';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** Makes the source of the new cell out of the sources of all code cells. */
-export type MakeCode = (sources: string[]) => string;
+import { loadsExtension } from './code.js';
+import type { Before } from './code.js';
+
+/** Makes the source of the new cell, given what the notebook already does. */
+export type MakeCode = (before: Before) => string;
 
 export class NotebookWriter {
   constructor(
@@ -16,10 +19,10 @@ export class NotebookWriter {
     private _trans: TranslationBundle
   ) {}
 
-  /** The sources of the code cells of the current notebook; none without a notebook. */
-  sources(): string[] {
+  /** What the current notebook already does; nothing without a notebook. */
+  before(): Before {
     const panel = this._tracker?.currentWidget;
-    return panel ? sourcesOf(panel) : [];
+    return panel ? beforeOf(panel, false) : { sources: [], loaded: false };
   }
 
   /** Inserts a cell into the current notebook and runs it if asked; offers a new notebook when there is none. */
@@ -71,7 +74,7 @@ export class NotebookWriter {
       );
       return;
     }
-    writeCell(panel, makeCode(sourcesOf(panel)));
+    writeCell(panel, makeCode(beforeOf(panel, run)));
     this._app.shell.activateById(panel.id);
     if (run) {
       await NotebookActions.run(panel.content, panel.sessionContext);
@@ -94,9 +97,19 @@ function writeCell(panel: NotebookPanel, code: string): void {
   void notebook.scrollToCell(cell, 'smart');
 }
 
-function sourcesOf(panel: NotebookPanel): string[] {
-  const cells = [...(panel.model?.cells ?? [])];
-  return cells.filter(cell => cell.type === 'code').map(cell => cell.sharedModel.getSource());
+/** What is in the notebook; for a cell to run, a cell that loads the extension counts only if it was run itself. */
+function beforeOf(panel: NotebookPanel, run: boolean): Before {
+  const sources: string[] = [];
+  let loaded = false;
+  for (const { sharedModel } of panel.model?.cells ?? []) {
+    if (sharedModel.cell_type === 'code') {
+      const source = sharedModel.getSource();
+      const counts = !run || sharedModel.execution_count !== null;
+      sources.push(source);
+      loaded ||= counts && loadsExtension(source);
+    }
+  }
+  return { sources, loaded };
 }
 
 /** The language of the kernel, or of the one that is about to start; empty when nobody knows. */

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pyronb.config import config
-from pyronb.errors import CommunicationError, NamingError
+from pyronb.errors import CommunicationError, NamingError, PyroError
 from pyronb.nameserver.start import startNS
 from pyronb.server.daemon import Daemon
 from pyronb.sync.lookup import locateNS
@@ -89,12 +89,15 @@ def _withdraw(names: Proxy, uris: dict[str, URI]) -> None:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Split ``host:port``; the port is the configuration's where it is not given.
+    """Split ``host:port`` or ``[v6 address]:port``; the port is the configuration's where it is not given.
 
     Raises:
         NamingError: it is no address.
     """
-    host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
-    if not host or (port and not port.isdigit()):
+    try:
+        uri = URI(f"PYRONAME:any@{address}")
+    except PyroError:
+        uri = None
+    if uri is None or not uri.host or any(character.isspace() for character in address):
         raise NamingError(f"{address!r} is no address of a name server; write HOST:PORT")
-    return host, int(port) if port else int(config.NS_PORT)
+    return uri.host, int(config.NS_PORT) if uri.port is None else uri.port

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             uri = stack.enter_context(name_server(_LOCAL, args.ns_port))
             ns_host, ns_port = _LOCAL, uri.port or args.ns_port
-            if ns_port != args.ns_port:
+            if args.ns_port and ns_port != args.ns_port:
                 print(f"port {args.ns_port} is taken; the embedded name server uses {ns_port}", flush=True)
         print(f"name server   {ns_host}:{ns_port}", flush=True)
         if not args.no_demo:

@@ -141,8 +141,9 @@ class _Connection:
     def _next_header(self) -> Header | None:
         buffer = self._buffer
         layout = self._layout
-        if layout is None or len(buffer) < layout.header_size:
-            # Foreign bytes are refused as soon as they show, not only when a whole header of them has come.
+        if layout is None or self.state is not OPEN or len(buffer) < layout.header_size:
+            # Foreign bytes are refused as soon as they show, not only when a whole header of them has come, and who
+            # speaks another protocol is told apart from who speaks none.
             if len(buffer) < PREAMBLE_SIZE:
                 return None
             layout = self._recognise(buffer.peek(PREAMBLE_SIZE))

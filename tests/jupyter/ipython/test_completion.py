@@ -176,7 +176,7 @@ def test_a_value_made_of_a_proxy_has_the_members_it_has_now(shell, counter, comp
         ("f(a.b", "member", ("a",), "b"),
         ("a.m(x", "argument", ("a", "m"), "x"),
         ("a.m((1, 2), y=[", "item", None, ""),
-        ("[a][0].", "member", (None,), ""),
+        ("[a][0].", "member", (), ""),
         ("a.m(')', x", "argument", ("a", "m"), "x"),
         ("# it's\na.m(", "argument", ("a", "m"), ""),
         ("'''it's'''\na.", "member", ("a",), ""),

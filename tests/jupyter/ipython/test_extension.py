@@ -16,7 +16,7 @@ def state(shell):
     formatter = shell.display_formatter.formatters["text/html"]
     return (
         {kind: set(known) for kind, known in shell.magics_manager.magics.items()},
-        set(shell.magics_manager.registry),
+        "PyroMagics" in shell.magics_manager.registry,
         list(shell.Completer.custom_matchers),
         dict(formatter.type_printers),
         vars(shell.InteractiveTB).get("structured_traceback"),

@@ -1,0 +1,174 @@
+"""Daemons and raw clients for tests: each ends with the block it was made for."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from pyronb.dialects import PYRO5
+from pyronb.nameserver.daemon import NameServerDaemon
+from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, WireOptions
+from pyronb.rpc.call import Call
+from pyronb.rpc.codec import Codec
+from pyronb.serializers.catalog import Catalog
+from pyronb.server.daemon import Daemon
+from pyronb.sync.proxy import Proxy
+from pyronb.uri import URI
+from pyronb.wire.message import CONNECT, PING, Message
+from pyronb.wire.pyro5 import Pyro5Layout
+from tests.support.waiting import deadline, scaled
+
+LOCAL = "127.0.0.1"
+
+LAYOUT = Pyro5Layout()
+
+
+@contextlib.contextmanager
+def looping(daemon: Daemon) -> Iterator[Daemon]:
+    """Run a daemon's loop in a thread until the block ends; the daemon is closed then, and its thread has ended."""
+    thread = threading.Thread(target=daemon.requestLoop, name="pyronb-test-loop", daemon=True)
+    with daemon:
+        thread.start()
+        yield daemon
+    thread.join(scaled(5))
+    assert not thread.is_alive(), "the loop did not end when its daemon was closed"
+
+
+@contextlib.contextmanager
+def serving(daemon_class: type[Daemon] = Daemon, *, unixsocket: str | None = None, **options: Any) -> Iterator[Daemon]:
+    """Give a daemon whose loop runs; options are fields of `DaemonOptions`."""
+    options.setdefault("poll_timeout", 0.05)
+    with looping(daemon_class(LOCAL, unixsocket=unixsocket, options=DaemonOptions(**options))) as daemon:
+        yield daemon
+
+
+@contextlib.contextmanager
+def naming(storage: str | None = None, **options: Any) -> Iterator[NameServerDaemon]:
+    """Give a daemon with a name server in it whose loop runs."""
+    options.setdefault("poll_timeout", 0.05)
+    daemon = NameServerDaemon(LOCAL, 0, None, storage, options=DaemonOptions(**options))
+    with looping(daemon):
+        yield daemon
+
+
+def client_options(**changes: Any) -> ClientOptions:
+    """Give options with which no test waits for ever."""
+    return dataclasses.replace(ClientOptions(timeout=scaled(20), connect_timeout=scaled(10)), **changes)
+
+
+def lookup_at(names: URI) -> LookupOptions:
+    """Give the options that look for the name server at this address."""
+    return LookupOptions(host=names.host or f"./u:{names.sockname}", port=names.port or 0, timeout=scaled(5))
+
+
+def connect(uri: Any, **changes: Any) -> Proxy:
+    """Give a connected proxy with options under which no test waits for ever."""
+    proxy = Proxy(uri, options=client_options(**changes))
+    proxy._pyroBind()
+    return proxy
+
+
+class RawClient:
+    """A client that sends whatever it is told, and reads whatever comes.
+
+    The requests that it makes are well-formed in protocol 502; the bytes around them are the test's own business.
+    """
+
+    def __init__(self, location: str, serializer: str = "serpent") -> None:
+        if location.startswith("./u:"):
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.connect(location[4:])
+        else:
+            host, _, port = location.rpartition(":")
+            self.socket = socket.create_connection((host, int(port)), timeout=scaled(5))
+        self.socket.settimeout(scaled(5))
+        self.catalog = Catalog(PYRO5, WireOptions(), foreign_exceptions=False)
+        self.serializer = self.catalog.by_name(serializer)
+        self.codec = Codec(PYRO5, self.catalog, WireOptions())
+        self.seq = 0
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.socket.sendall(data)
+
+    def greeting(self, object_id: str = "Pyro.Daemon", handshake: Any = "hello", **more: Any) -> bytes:
+        """Give the bytes of a greeting as a real Pyro5 would send it; `more` are further keys."""
+        payload = self.serializer.dumps({"handshake": handshake, "object": object_id, **more})
+        return packed(Message(CONNECT, self.serializer.number, 0, 0, payload))
+
+    def request(
+        self, object_id: str, method: str, *args: Any, oneway: bool = False, batch: bool = False, **kwargs: Any
+    ) -> bytes:
+        """Give the bytes of a call."""
+        self.seq += 1
+        call = Call(object_id, method, list(args) if batch else args, None if batch else kwargs, oneway, batch)
+        return packed(self.codec.encode_call(call, self.serializer, self.seq))
+
+    def greet(self, object_id: str = "Pyro.Daemon", handshake: Any = "hello", **more: Any) -> Any:
+        """Send a greeting and give the type and the value of the answer."""
+        self.send(self.greeting(object_id, handshake, **more))
+        return self.answer()
+
+    def call(self, object_id: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a call and give what became of it."""
+        self.send(self.request(object_id, method, *args, **kwargs))
+        return self.codec.decode_reply(self.message())
+
+    def ping(self) -> None:
+        """Send a ping and read the answer."""
+        self.send(packed(Message(PING, 42, 0, 0, b"ping")))
+        answer = self.message()
+        assert (answer.type, bytes(answer.payload)) == (PING, b"pong")
+
+    def message(self) -> Message:
+        """Read one message."""
+        header = LAYOUT.unpack_header(self.exactly(LAYOUT.header_size))
+        annotations = LAYOUT.unpack_annotations(memoryview(self.exactly(header.annotations_size)))
+        payload = self.exactly(header.payload_size)
+        return Message(
+            header.type, header.serializer_id, header.flags, header.seq, payload, annotations, header.correlation_id
+        )
+
+    def answer(self) -> tuple[int, Any]:
+        """Read one message and give its type and value."""
+        message = self.message()
+        return message.type, self.codec.decode_payload(message)
+
+    def exactly(self, count: int) -> bytes:
+        """Read so many bytes."""
+        data = b""
+        while len(data) < count:
+            piece = self.socket.recv(count - len(data))
+            assert piece, f"the connection was closed after {len(data)} of {count} bytes"
+            data += piece
+        return data
+
+    def rest(self) -> bytes:
+        """Read until the other side closes; a reset counts as that, silence fails the test."""
+        data, limit = b"", deadline(5)
+        while True:
+            try:
+                self.socket.settimeout(max(limit.remaining, 0.01))
+                piece = self.socket.recv(65536)
+            except ConnectionError:
+                return data
+            except TimeoutError:
+                raise AssertionError(f"the connection is still open; it gave {data[:100]!r}") from None
+            if not piece:
+                return data
+            data += piece
+
+
+def packed(message: Message) -> bytes:
+    """Give the bytes of a message."""
+    return b"".join(bytes(buffer) for buffer in LAYOUT.pack(message))
