@@ -121,37 +121,23 @@ class Configuration:
     def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
         """Go back to the defaults, and to the environment unless told otherwise."""
         values = {name: item.copy_of_default() for name, item in ITEMS.items()}
-        self._values.clear()
-        self._values.update(values)
         if use_environment:
             for name, variable, text in _from_environment(os.environ if environment is None else environment):
                 try:
-                    setattr(self, name, ITEMS[name].parse(text))
+                    values[name] = _checked(name, ITEMS[name].parse(text))
                 except (TypeError, ValueError) as error:
                     raise ValueError(f"environment variable {variable}={text!r}: {error}") from error
+        self._values.update(values)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name]
-        except KeyError:
-            raise AttributeError(f"there is no configuration item {name!r}") from None
+        if name not in ITEMS:
+            raise AttributeError(f"there is no configuration item {name!r}")
+        return self._values[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        given: Any = value
-        item = ITEMS.get(name)
-        if item is None:
+        if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
-        # bool is an int, but a number is not meant where a switch is given, nor the reverse.
-        if not isinstance(value, item.types) or (isinstance(value, bool) and bool not in item.types):
-            wanted = " or ".join(kind.__name__ for kind in item.types)
-            raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
-        if not item.check(value):
-            raise ValueError(f"{name}={value!r} is out of range ({item.meaning})")
-        if isinstance(item.default, set):
-            given = set(given)
-        elif isinstance(item.default, float):
-            given = float(given)
-        self._values[name] = given
+        self._values[name] = _checked(name, value)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ITEMS]
@@ -218,6 +204,26 @@ class Configuration:
             serializers=frozenset(self.SERIALIZERS_ACCEPTED),
             wire=self.wire_options(),
         )
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Give a value as an item keeps it.
+
+    Raises:
+        TypeError: it is of another type.
+        ValueError: it is out of range.
+    """
+    item = ITEMS[name]
+    given: Any = value
+    # bool is an int, but a number is not meant where a switch is given, nor the reverse.
+    if not isinstance(value, item.types) or (isinstance(value, bool) and bool not in item.types):
+        wanted = " or ".join(kind.__name__ for kind in item.types)
+        raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
+    if not item.check(value):
+        raise ValueError(f"{name}={value!r} is out of range ({item.meaning})")
+    if isinstance(item.default, set):
+        return set(given)
+    return float(given) if isinstance(item.default, float) else given
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -34,6 +34,9 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
         self._guard = threading.Lock()
         self._chain: deque[Callable[[Any], Any]] = deque()
         self._sealed = False
+        # Steps that come after the result run one after the other.
+        self._late = threading.RLock()
+        self._handlers: list[Callable[[BaseException], Any]] = []
 
     @property
     def value(self) -> Any:
@@ -69,30 +72,41 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
             if not self._sealed:
                 self._chain.append(step)
                 return self
-        if self.cancelled() or self.exception() is not None:
-            return self
-        try:
-            result, error = step(self.result()), None
-        except Exception as failed:  # noqa: BLE001 - it belongs to whoever reads the future
-            result, error = None, failed
-        # A late step changes what is there already; the base class has no door for that.
-        with self._condition:
-            self._result, self._exception = result, error
+        with self._late:
+            if self.cancelled() or self.exception() is not None:
+                return self
+            try:
+                result, error = step(self.result()), None
+            except Exception as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+                result, error = None, failed
+            # A late step changes what is there already; the base class has no door for that.
+            with self._condition:
+                self._result, self._exception = result, error
+            if error is not None:
+                self._tell(error)
         return self
 
     def iferror(self, errorhandler: Callable[[BaseException], Any]) -> FutureResult:
         """Call this with the exception if the call or its chain fails; gives the future itself."""
-
-        def step(done: concurrent.futures.Future[Any]) -> None:
-            error = None if done.cancelled() else done.exception()
+        with self._guard:
+            self._handlers.append(errorhandler)
+        if self.done() and not self.cancelled():
+            error = self.exception()
             if error is not None:
-                try:
-                    errorhandler(error)
-                except Exception:
-                    log.exception("the error handler of a future failed")
-
-        self.add_done_callback(step)
+                self._tell(error)
         return self
+
+    def _tell(self, error: BaseException) -> None:
+        """Call the error handlers that were not called yet."""
+        while True:
+            with self._guard:
+                if not self._handlers:
+                    return
+                handler = self._handlers.pop(0)
+            try:
+                handler(error)
+            except Exception:
+                log.exception("the error handler of a future failed")
 
     def set_result(self, result: Any) -> None:
         """Take the result of the call, run the chain on it, and publish what comes out."""
@@ -114,6 +128,8 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
         with self._guard:
             self._sealed = True
         super().set_exception(exception)
+        if exception is not None:
+            self._tell(exception)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait for the result in a coroutine."""

@@ -66,6 +66,8 @@ class URI:
         elif self.protocol in ("PYRONAME", "PYROMETA"):
             if self.protocol == "PYROMETA":
                 self.object = {tag for tag in match["object"].split(",") if tag}
+                if not self.object:
+                    raise PyroError(f"invalid uri: {uri!r} names no tags")
             if location:
                 self._parse_location(location, 0, uri)
         else:

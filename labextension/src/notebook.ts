@@ -104,9 +104,9 @@ function beforeOf(panel: NotebookPanel, run: boolean): Before {
   for (const { sharedModel } of panel.model?.cells ?? []) {
     if (sharedModel.cell_type === 'code') {
       const source = sharedModel.getSource();
-      const counts = !run || sharedModel.execution_count !== null;
+      const ran = 'execution_count' in sharedModel && sharedModel.execution_count !== null;
       sources.push(source);
-      loaded ||= counts && loadsExtension(source);
+      loaded ||= (ran || !run) && loadsExtension(source);
     }
   }
   return { sources, loaded };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { bindings, connectCode, quote, splitWords, writable } from '../lib/code.js';
+import { bindings, connectCode, loadsExtension, quote, splitWords, writable } from '../lib/code.js';
 
 /** The cell for a name in a notebook that has the extension loaded, and these cells. */
 function line(name, ...sources) {

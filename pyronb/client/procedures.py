@@ -12,7 +12,7 @@ from pyronb.errors import (
     NamingError,
     ProtocolError,
     PyroError,
-    SerializeError,
+    SecurityError,
     TimeoutError,
 )
 from pyronb.options import ClientOptions
@@ -26,7 +26,21 @@ from pyronb.wire.connection import ClientConnection
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
 from pyronb.wire.message import PING, Message
 
-__all__ = ["call", "connect", "hang_up", "invoke", "locate", "lookup", "ping", "reconnect", "resolve"]
+__all__ = [
+    "adopt",
+    "call",
+    "check",
+    "connect",
+    "deliver_notes",
+    "hang_up",
+    "invoke",
+    "locate",
+    "lookup",
+    "lookup_by_tags",
+    "ping",
+    "reconnect",
+    "resolve",
+]
 
 _PAUSE = 2.0
 """Seconds between two attempts to reconnect, and between two looks for a name."""
@@ -46,9 +60,12 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
         TimeoutError: no answer in time.
         ProtocolError: what answers is no Pyro peer, or speaks another protocol.
         CommunicationError: the daemon refused; the message holds its reason.
+        PyroError: the object exposes nothing.
     """
     if link.connected:
         return
+    if link.given_socket:
+        raise ConnectionClosedError(f"the socket that the proxy for {link.uri} was given is no longer in use")
     yield HangUp(link)
     limit = link.options.connect_timeout
     if deadline is None and limit is not None:
@@ -73,18 +90,18 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     link.connection = connection
     assert isinstance(place.object, str)
     greeting = encode_greeting(serializer, place.object, link.handshake, link.sequence)
+    codec = Codec(link.dialect, catalog, wire)
     try:
         yield Send(link, connection.greet(greeting), deadline)
         event = yield Reply(link, None, deadline)
+        answer = decode_acceptance(codec.decode_payload(event.message)) if isinstance(event, Accepted) else None
     except CommunicationError as error:
         raise _explained(error, f"while connecting to {link.place}") from error
-    codec = Codec(link.dialect, catalog, wire)
     if isinstance(event, Refused):
         text = decode_refusal(_refusal_payload(codec, event.message))
         raise CommunicationError(f"connection to {link.place} rejected: {text}")
-    if not isinstance(event, Accepted):
+    if answer is None:
         raise ProtocolError(f"{link.place} did not answer the greeting")
-    answer = decode_acceptance(codec.decode_payload(event.message))
     link.codec = (
         codec
         if not answer.peer.is_pyronb
@@ -93,10 +110,14 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     link.serializer = link.codec.catalog.by_name(link.serializer_name)
     link.handshake_answer = answer.handshake
     link.remote = answer.peer
+    known = link.metadata
     if answer.metadata is None:
         link.metadata = yield from _ask_metadata(link, place.object, deadline)
     else:
         link.metadata = answer.metadata
+    if known != link.metadata:
+        # The object was replaced by another version of itself; its methods may have changed.
+        link.methods.clear()
     if not link.metadata.methods and not link.metadata.attributes:
         raise PyroError(
             f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"
@@ -106,7 +127,7 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
 def _refusal_payload(codec: Codec, message: Message) -> object:
     try:
         return codec.decode_payload(message)
-    except SerializeError:
+    except (ProtocolError, SecurityError):
         # The reason matters more than its encoding.
         return message.payload
 
@@ -143,6 +164,8 @@ def reconnect(link: Link, tries: int) -> Procedure[None]:
         ConnectionClosedError: no attempt succeeded; the last one's error is its cause.
     """
     yield HangUp(link)
+    if link.given_socket:
+        yield from connect(link)  # says that it cannot
     failed: Exception | None = None
     for attempt in range(tries):
         if attempt:
@@ -163,14 +186,15 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
     """Connect if need be, say one call, and say it again as often as the link allows after a lost connection.
 
     A call without an object id goes to the link's own object, whose id and oneway methods may only be known once the
-    link is connected.
+    link is connected. A call to another object of the daemon is never said again: for the next item of a far stream,
+    that would skip one.
 
     Raises:
         CommunicationError: the call did not come through.
         SerializeError: an argument cannot be written, or the result cannot be read.
     """
-    tries = link.max_retries
     own = not what.object_id
+    tries = link.max_retries if own else 0
     while True:
         try:
             if not link.connected:
@@ -180,7 +204,7 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
                 if link.metadata is not None and what.method in link.metadata.oneway:
                     what.oneway = True
             if link.notes:
-                yield from _deliver_notes(link)
+                yield from deliver_notes(link)
             deadline = None if link.timeout is None else (yield After(link.timeout))
             return (yield from call(link, what, deadline))
         except (ConnectionClosedError, TimeoutError):
@@ -199,7 +223,11 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
     assert codec is not None
     assert serializer is not None
     seq = link.sequence = connection.next_sequence()
-    buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
+    try:
+        buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
+    except (ProtocolError, SecurityError) as error:
+        # Nothing was sent; the connection stays as it is.
+        raise _explained(error, _calling(link, what)) from error
     try:
         yield Send(link, buffers, deadline)
         if what.oneway:
@@ -209,14 +237,22 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
         raise
     except CommunicationError as error:
         yield HangUp(link)
-        raise _explained(error, f"while calling {what.method!r} of {what.object_id!r} at {link.place}") from error
+        raise _explained(error, _calling(link, what)) from error
     except BaseException:
         yield HangUp(link)
         raise
-    return codec.decode_reply(event.message)
+    try:
+        return codec.decode_reply(event.message)
+    except (ProtocolError, SecurityError) as error:
+        # The whole reply was read; the connection stays as it is.
+        raise _explained(error, _calling(link, what)) from error
 
 
-def _deliver_notes(link: Link) -> Procedure[None]:
+def _calling(link: Link, what: Call) -> str:
+    return f"while calling {what.method!r} of {what.object_id!r} at {link.place}"
+
+
+def deliver_notes(link: Link) -> Procedure[None]:
     """Tell the daemon which far streams nobody iterates any more."""
     while link.notes:
         closed = Call(DAEMON_ID, "close_stream", (link.notes.pop(),), {}, oneway=True)
@@ -249,7 +285,7 @@ def check(event: Any, seq: int | None) -> bool:
     return seq is None or (isinstance(event, Replied) and event.message.seq == seq)
 
 
-def _explained(error: CommunicationError, circumstances: str) -> CommunicationError:
+def _explained(error: PyroError, circumstances: str) -> PyroError:
     """Give the same kind of error with the circumstances in its text."""
     return type(error)(f"{error} ({circumstances})")
 
@@ -329,10 +365,17 @@ def resolve(uri: URI, options: ClientOptions, deadline: float | None) -> Procedu
     server = yield from locate(options, host, uri.port or wanted.port, deadline)
     try:
         if isinstance(uri.object, str):
-            return (yield from lookup(server, uri.object, wanted.delay, deadline))
-        found = yield from lookup_by_tags(server, sorted(uri.object), deadline)
-    finally:
+            found = [(yield from lookup(server, uri.object, wanted.delay, deadline))]
+        else:
+            found = yield from lookup_by_tags(server, sorted(uri.object), deadline)
+    except GeneratorExit:
+        raise
+    except BaseException:
         yield HangUp(server)
+        raise
+    yield HangUp(server)
+    if len(found) == 1:
+        return found[0]
     if not found:
         raise NamingError(f"no object with the tags {', '.join(sorted(uri.object))} is registered at {server.place}")
     choice = yield Choose(len(found))

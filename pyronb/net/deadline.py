@@ -6,6 +6,8 @@ import time
 
 __all__ = ["after", "remaining"]
 
+_LONGEST = 1e9
+
 
 def after(seconds: float) -> float:
     """Give the moment that lies so many seconds ahead."""
@@ -13,5 +15,5 @@ def after(seconds: float) -> float:
 
 
 def remaining(deadline: float | None) -> float | None:
-    """Give the seconds until a deadline, not below zero; None for none."""
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    """Give the seconds until a deadline, not below zero and not more than a socket takes; None for none."""
+    return None if deadline is None else min(_LONGEST, max(0.0, deadline - time.monotonic()))

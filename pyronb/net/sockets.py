@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+from typing import Any
 
 __all__ = ["listen", "location_of"]
 
@@ -25,26 +26,36 @@ def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address
     Raises:
         OSError: the address cannot be had; the text names it.
     """
-    if unixsocket is not None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        address: str | tuple[str, int] = unixsocket
-        _remove_stale(unixsocket)
-    else:
-        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        if host in ("", "0.0.0.0"):  # noqa: S104 - the user asked for it
-            family = socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        address = (host, port)
-        if reuse_address:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        return _listen_unix(unixsocket) if unixsocket is not None else _listen_tcp(host, port, reuse_address)
+    except OSError as error:
+        where = f"{host}:{port}" if unixsocket is None else unixsocket
+        raise type(error)(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+
+
+def _listen_tcp(host: str, port: int, reuse_address: bool) -> socket.socket:
+    family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    if host in ("", "0.0.0.0"):  # noqa: S104 - the user asked for it
+        family = socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    if reuse_address:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _listen(sock, (host, port))
+
+
+def _listen_unix(path: str) -> socket.socket:
+    _remove_stale(path)
+    return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
+
+
+def _listen(sock: socket.socket, address: Any) -> socket.socket:
     try:
         sock.bind(address)
         sock.listen(_BACKLOG)
-    except OSError as error:
+        sock.setblocking(False)
+    except BaseException:
         sock.close()
-        where = unixsocket or f"{host}:{port}"
-        raise type(error)(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
-    sock.setblocking(False)
+        raise
     return sock
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import builtins
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from pyronb.errors import ConnectionClosedError, TimeoutError
-from pyronb.net.deadline import after, remaining
+from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
+from pyronb.net.deadline import remaining
 from pyronb.uri import URI
 
 __all__ = ["SocketStream", "dial"]
@@ -19,20 +19,19 @@ __all__ = ["SocketStream", "dial"]
 _SMALL = 64 * 1024
 _LARGE = 4 * 1024 * 1024
 _MOST_BUFFERS = 64
-
+_FIRST_ATTEMPT = 0.01
+"""Seconds for connecting, even when the deadline has passed."""
 
 # A socket in time-out mode raises BlockingIOError where its time-out is zero.
 _NOT_IN_TIME = (builtins.TimeoutError, BlockingIOError)
 
 
-@contextlib.contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except _NOT_IN_TIME as error:
-        raise TimeoutError(f"{doing}: no answer in time") from error
-    except OSError as error:
-        raise ConnectionClosedError(f"{doing}: {error.strerror or error}") from error
+def _translated(doing: str, error: Exception) -> CommunicationError:
+    """Give the exception of ours that says what a foreign one means."""
+    if isinstance(error, _NOT_IN_TIME):
+        return TimeoutError(f"{doing}: no answer in time")
+    # A ValueError comes from a host name or path that the system would not even look at.
+    return ConnectionClosedError(f"{doing}: {getattr(error, 'strerror', None) or error}")
 
 
 def dial(place: URI, deadline: float | None, *, nodelay: bool = True) -> SocketStream:
@@ -47,27 +46,33 @@ def dial(place: URI, deadline: float | None, *, nodelay: bool = True) -> SocketS
         ConnectionClosedError: nobody answers there.
         TimeoutError: the deadline passed.
     """
-    doing = f"cannot connect to {place}"
-    if place.sockname is not None:
-        with _translated(doing):
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.settimeout(remaining(deadline))
-                sock.connect(place.sockname)
-            except BaseException:
-                sock.close()
-                raise
-        return SocketStream(sock)
-    with _translated(doing):
-        # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
-        limit = remaining(deadline)
-        sock = socket.create_connection(
-            (place.host or "localhost", place.port or 0), limit if limit is None else max(limit, 0.01)
-        )
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if nodelay:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
+    limit = remaining(deadline)
+    limit = limit if limit is None else max(limit, _FIRST_ATTEMPT)
+    try:
+        sock = _connected(place, limit, nodelay=nodelay)
+    except (OSError, ValueError) as error:
+        raise _translated(f"cannot connect to {place}", error) from error
     return SocketStream(sock)
+
+
+def _connected(place: URI, limit: float | None, *, nodelay: bool) -> socket.socket:
+    if place.sockname is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    else:
+        sock = socket.create_connection((place.host or "localhost", place.port or 0), limit)
+    try:
+        if place.sockname is not None:
+            sock.settimeout(limit)
+            sock.connect(place.sockname)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if nodelay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class SocketStream:
@@ -78,13 +83,15 @@ class SocketStream:
     Args:
         sock: the socket, which the stream takes over.
         stall: seconds without any progress after which a peer that does not read is given up; None waits for ever.
+        keep_open: the socket is somebody else's: closing the stream leaves it open.
     """
 
-    __slots__ = ("_limit", "_stall", "closed", "socket")
+    __slots__ = ("_keep_open", "_limit", "_stall", "closed", "socket")
 
-    def __init__(self, sock: socket.socket, *, stall: float | None = None) -> None:
+    def __init__(self, sock: socket.socket, *, stall: float | None = None, keep_open: bool = False) -> None:
         self.socket = sock
         self._stall = stall
+        self._keep_open = keep_open
         self.closed = False
         self._limit: float | None = -1.0  # what the socket's time-out is set to, to spare the call that sets it again
         self._set_limit(None)
@@ -105,9 +112,11 @@ class SocketStream:
             ConnectionClosedError: the peer closed the connection, or it broke.
             TimeoutError: the deadline passed.
         """
-        with _translated("receiving"):
+        try:
             self._set_limit(remaining(deadline))
             data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
+        except OSError as error:
+            raise _translated("receiving", error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
@@ -118,10 +127,17 @@ class SocketStream:
         Raises:
             ConnectionClosedError: the peer closed the connection, or it broke.
         """
+        # Unlike a deadline, the same time-out each time need not be set each time.
         try:
-            return self.receive(after(seconds), missing=missing)
-        except TimeoutError:
+            self._set_limit(seconds)
+            data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
+        except _NOT_IN_TIME:
             return None
+        except OSError as error:
+            raise _translated("receiving", error) from error
+        if not data:
+            raise ConnectionClosedError("receiving: the peer closed the connection")
+        return data
 
     def send(self, buffers: Sequence[bytes | bytearray | memoryview], deadline: float | None = None) -> None:
         """Send buffers one after the other, as one write where the system allows.
@@ -130,27 +146,29 @@ class SocketStream:
             ConnectionClosedError: the connection is gone.
             TimeoutError: the deadline passed, or the peer did not read anything for too long.
         """
-        with _translated("sending"):
-            if len(buffers) == 1:
-                sent = self._send_some(buffers[0], deadline)
+        try:
+            sent = 0
+            if len(buffers) == 1 and deadline is None:
+                # A small message nearly always fits into the system's buffer, whatever time-out happens to be set.
+                with contextlib.suppress(*_NOT_IN_TIME):
+                    sent = self.socket.send(buffers[0])
                 if sent == len(buffers[0]):
                     return
-                views = [memoryview(buffers[0]).cast("B")[sent:]]
-            else:
-                views = [memoryview(buffer).cast("B") for buffer in buffers if len(buffer)]
-            while views:
-                limit = remaining(deadline)
-                self._set_limit(self._stall if limit is None else limit)
-                sent = self.socket.sendmsg(views[:_MOST_BUFFERS])
-                while views and sent >= len(views[0]):
-                    sent -= len(views.pop(0))
-                if sent:
-                    views[0] = views[0][sent:]
+            self._send_rest(buffers, sent, deadline)
+        except OSError as error:
+            raise _translated("sending", error) from error
 
-    def _send_some(self, buffer: bytes | bytearray | memoryview, deadline: float | None) -> int:
-        limit = remaining(deadline)
-        self._set_limit(self._stall if limit is None else limit)
-        return self.socket.send(buffer)
+    def _send_rest(self, buffers: Sequence[bytes | bytearray | memoryview], sent: int, deadline: float | None) -> None:
+        views = [memoryview(buffer).cast("B") for buffer in buffers if len(buffer)]
+        while True:
+            while views and sent >= len(views[0]):
+                sent -= len(views.pop(0))
+            if not views:
+                return
+            views[0] = views[0][sent:]
+            limit = remaining(deadline)
+            self._set_limit(self._stall if limit is None else limit)
+            sent = self.socket.sendmsg(views[:_MOST_BUFFERS])
 
     def fileno(self) -> int:
         """Give the file descriptor, for selectors."""
@@ -167,10 +185,11 @@ class SocketStream:
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close the socket; closing again does nothing."""
+        """Close the socket, if it is ours; closing again does nothing."""
         if not self.closed:
             self.closed = True
-            self.socket.close()
+            if not self._keep_open:
+                self.socket.close()
 
     def __del__(self) -> None:
         """Give the descriptor back when a proxy was dropped without being released."""

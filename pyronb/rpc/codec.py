@@ -12,6 +12,7 @@ from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.catalog import Catalog
+from pyronb.tracebacks import remote_traceback
 from pyronb.wire.compression import deflate, inflate
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
@@ -197,8 +198,20 @@ def _dumps_error(serializer: Serializer, error: BaseException) -> bytes:
         return serializer.dumps(error)
     except (SerializeError, SecurityError) as failed:
         kind = type(error)
+        try:
+            text = str(error)
+        except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the exception it belongs to
+            text = f"(its text raised {type(broken).__name__})"
         plain = PyroError(
-            f"Error serializing exception: {failed}. Original exception: {kind.__module__}.{kind.__qualname__}: {error}"
+            _writable(
+                f"Error serializing exception: {failed}. "
+                f"Original exception: {kind.__module__}.{kind.__qualname__}: {text}"
+            )
         )
-        plain._pyroTraceback = getattr(error, "_pyroTraceback", None)  # type: ignore[attr-defined]
+        plain._pyroTraceback = [_writable(line) for line in remote_traceback(error)]  # type: ignore[attr-defined]
         return serializer.dumps(plain)
+
+
+def _writable(text: str) -> str:
+    """Give a text without what UTF-8 cannot hold (half surrogates) and serpent refuses (NUL)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -169,10 +170,19 @@ def parse_signature(text: str) -> inspect.Signature | None:
     Returns:
         None when the text is no signature, for instance because a default shows itself as ``<object ...>``.
     """
+    if len(text) > MAX_DOC:
+        return None
     try:
-        tree = ast.parse(f"def f{text}: pass")
+        # The text may be odd Python, about which the user need not be warned.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(f"def f{text}: pass")
+        return _signature(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _signature(tree: ast.Module) -> inspect.Signature | None:
     function = tree.body[0] if len(tree.body) == 1 else None
     if not isinstance(function, ast.FunctionDef) or len(function.body) != 1:
         return None
@@ -195,10 +205,7 @@ def parse_signature(text: str) -> inspect.Signature | None:
     if spec.kwarg:
         parameters.append(parameter(spec.kwarg, inspect.Parameter.VAR_KEYWORD))
     returns = empty if function.returns is None else _Source(ast.unparse(function.returns))
-    try:
-        return inspect.Signature(parameters, return_annotation=returns)
-    except ValueError:
-        return None
+    return inspect.Signature(parameters, return_annotation=returns)
 
 
 def _literal(default: ast.expr) -> Any:

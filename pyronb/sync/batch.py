@@ -15,7 +15,7 @@ from pyronb.rpc.call import BATCH_METHOD, Call, Raised, Returned
 from pyronb.serializers.hooks import BatchError
 from pyronb.sync.background import in_background
 from pyronb.sync.driver import run
-from pyronb.sync.methods import outcome_of
+from pyronb.sync.methods import add_context, outcome_of
 
 __all__ = ["BatchProxy"]
 
@@ -40,6 +40,9 @@ class BatchProxy:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Give a function that keeps a call of this method."""
+        if name == "_link":
+            # Not there yet, in a batch that is just being copied.
+            raise AttributeError(name)
         link = self._link
         if never_remote(link, name):
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
@@ -96,13 +99,13 @@ class BatchProxy:
         if asynchronous:
             return self._in_background(_replay)
         if oneway:
-            self._send(self._link, self._take(), oneway=True)
+            _results(self._link, Call("", BATCH_METHOD, self._take(), None, oneway=True, batch=True))
             return None
         return _replay(self._pyroResults())
 
     def _pyroResults(self) -> list[Any]:
         """Send the calls and give the list of results; a call that failed is a `BatchError`, and the last one."""
-        return self._send(self._link, self._take())
+        return _results(self._link, Call("", BATCH_METHOD, self._take(), None, batch=True))
 
     def _pyroResultsAsync(self) -> FutureResult:
         """Send the calls in the background and give the future of the list that `_pyroResults` would give."""
@@ -110,16 +113,21 @@ class BatchProxy:
 
     def _in_background(self, finish: Callable[[list[Any]], Any]) -> FutureResult:
         calls = self._take()
-        # A connection of its own, so that the proxy's calls do not wait for the batch.
-        link = self._link.twin()
-        link.lock = threading.RLock()
+        batch = Call("", BATCH_METHOD, calls, None, batch=True)
+        add_context(batch)
+        link = self._link
+        if not link.given_socket:
+            # A connection of its own, so that the proxy's calls do not wait for the batch.
+            link = link.twin()
+            link.lock = threading.RLock()
 
         def work() -> Any:
             try:
-                return finish(self._send(link, calls))
+                return finish(_results(link, batch))
             finally:
-                with link.lock:
-                    run(hang_up(link))
+                if link is not self._link:
+                    with link.lock:
+                        run(hang_up(link))
 
         return in_background(work, "batch")
 
@@ -127,20 +135,19 @@ class BatchProxy:
         calls, self._pyroCalls = self._pyroCalls, []
         return calls
 
-    @staticmethod
-    def _send(link: Link, calls: list[Entry], *, oneway: bool = False) -> list[Any]:
-        if not calls:
-            return []
-        outcome = outcome_of(link, Call("", BATCH_METHOD, calls, None, oneway=oneway, batch=True))
-        if isinstance(outcome, Raised):
-            raise outcome.error
-        if oneway:
-            return []
-        if not isinstance(outcome, Returned) or not isinstance(outcome.value, list | tuple):
-            raise ProtocolError(
-                f"the daemon at {link.place} answered a batch with something that is no list of results"
-            )
-        return list(outcome.value)
+
+def _results(link: Link, batch: Call) -> list[Any]:
+    """Send a batch and give the list of its results; an empty one is not sent, and a oneway one has none."""
+    if not batch.args:
+        return []
+    outcome = outcome_of(link, batch)
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    if batch.oneway:
+        return []
+    if not isinstance(outcome, Returned) or not isinstance(outcome.value, list | tuple):
+        raise ProtocolError(f"the daemon at {link.place} answered a batch with something that is no list of results")
+    return list(outcome.value)
 
 
 def _replay(results: list[Any]) -> Iterator[Any]:

@@ -69,7 +69,7 @@ def _hang_up(effect: HangUp) -> None:
     link.stream = link.connection = None
     if connection is not None:
         connection.close()
-    if stream is not None and not link.given_socket:
+    if stream is not None:
         stream.close()
 
 

@@ -13,20 +13,27 @@ from pyronb.rpc.call import Call, Outcome, Raised, Returned
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
 
-__all__ = ["RemoteMethod", "call_remote", "outcome_of"]
+__all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of"]
 
 
 def outcome_of(link: Link, call: Call) -> Outcome:
     """Say one call over a link, under its lock, with what the context has to add to it."""
+    add_context(call)
+    with link.lock:
+        outcome = run(invoke(link, call))
+    if current_context.client is None:
+        # While a call is served, these are for its own reply.
+        current_context.response_annotations = dict(outcome.annotations)
+    return outcome
+
+
+def add_context(call: Call) -> None:
+    """Have the annotations and the correlation id of the context go out with a call."""
     context = current_context
     if context.annotations:
         call.annotations = {**context.annotations, **call.annotations}
     if context.correlation_id is not None:
         call.correlation_id = context.correlation_id.bytes
-    with link.lock:
-        outcome = run(invoke(link, call))
-    context.response_annotations = outcome.annotations
-    return outcome
 
 
 def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:

@@ -65,7 +65,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         if connected_socket is not None:
             link = self._pyro
             link.given_socket = True
-            link.stream = SocketStream(connected_socket)
+            link.stream = SocketStream(connected_socket, keep_open=True)
             limit = link.options.connect_timeout
             with link.lock:
                 run(adopt(link, None if limit is None else after(limit)))
@@ -128,12 +128,8 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
             if link.connected:
                 return False
             began = time.monotonic()
-            known = link.metadata
             run(connect(link))
             link.latency = time.monotonic() - began
-            if known is not None and known != link.metadata:
-                # The object was replaced by another version of itself; its methods may have changed.
-                link.methods.clear()
             return True
 
     def _pyroBind(self) -> bool:
@@ -170,8 +166,8 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
             CommunicationError: none came.
         """
         link = self._pyro
-        self._connect()
         with link.lock:
+            self._connect()
             began = time.monotonic()
             run(ping(link, after(timeout)))
             return time.monotonic() - began
@@ -228,7 +224,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
 
     @property
     def _pyroSerializer(self) -> str:
-        """Name of the serializer for calls; a change holds from the next connection on."""
+        """Name of the serializer for calls; a change holds from the next call on."""
         return self._pyro.serializer_name
 
     @_pyroSerializer.setter
@@ -239,9 +235,9 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
             known = ", ".join(sorted(link.dialect.serializers))
             raise SerializeError(f"unknown serializer {name!r}; use one of {known}")
         with link.lock:
-            link.serializer_name = name
             if link.codec is not None:
                 link.serializer = link.codec.catalog.by_name(name)
+            link.serializer_name = name
 
     @property
     def _pyroHandshake(self) -> Any:
@@ -309,6 +305,8 @@ def _to_state(proxy: Proxy, dialect: Dialect) -> tuple[Any, ...]:
     """Give what a proxy is on the wire. (Wire specification, section 17.)"""
     del dialect
     link = proxy._pyro
+    if link.given_socket:
+        raise PyroError("a proxy on a given socket cannot travel: nobody else could use its address")
     known = link.metadata or Metadata()
     own = link.serializer_name if link.serializer_name != link.options.serializer else None
     return (

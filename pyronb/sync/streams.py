@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pyronb.client.link import Link
-from pyronb.client.procedures import invoke
-from pyronb.errors import ConnectionClosedError, ProtocolError
+from pyronb.client.procedures import deliver_notes, invoke
+from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
 from pyronb.rpc.call import DAEMON_ID, Call, Raised, Returned
 from pyronb.sync.driver import run
 
@@ -42,17 +43,17 @@ class FarStream(Iterator[Any]):
         Raises:
             ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
         """
-        if self._stream_id is None:
-            raise StopIteration
         link = self._link
         with link.lock:
+            if self._stream_id is None:
+                raise StopIteration
             if not link.connected:
                 raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
             outcome = run(invoke(link, Call(DAEMON_ID, "get_next_stream_item", (self._stream_id,), {})))
-        if isinstance(outcome, Returned):
-            return outcome.value
-        # The daemon forgets a stream with its end and with any error of it.
-        self._stream_id = None
+            if isinstance(outcome, Returned):
+                return outcome.value
+            # The daemon forgets a stream with its end and with any error of it.
+            self._stream_id = None
         if isinstance(outcome, Raised):
             raise outcome.error
         raise ProtocolError("an item of a far stream cannot be a stream itself")
@@ -65,7 +66,9 @@ class FarStream(Iterator[Any]):
         link = self._link
         if link.connected and link.lock.acquire(blocking=False):
             try:
-                run(invoke(link, Call(DAEMON_ID, "close_stream", (link.notes.pop(),), {}, oneway=True)))
+                # With its connection the stream is gone as well.
+                with suppress(CommunicationError):
+                    run(deliver_notes(link))
             finally:
                 link.lock.release()
 

@@ -83,7 +83,9 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
     return <>{size}</>;
   }
   const byUri = !props.search.empty && find(entry.name) === null && entry.tags.every(tag => find(tag) === null);
-  const texts = byUri ? [entry.uri] : entry.tags;
+  // Pyro tags each object with its class; in a narrow row that only hides the other tags, unless it was searched for.
+  const tags = entry.tags.filter(tag => !tag.startsWith('class:') || find(tag)?.length);
+  const texts = byUri ? [entry.uri] : tags;
   return (
     <>
       <span className="pyronb-Row-extra" aria-hidden="true">

@@ -106,14 +106,8 @@ class NameServerBrowser(ipywidgets.VBox):
             layout=ipywidgets.Layout(flex="1 1 auto", overflow="auto", max_height="14rem", margin="0 0 0 12px"),
         )
         self._status = ipywidgets.HTML()
-        for part, name in (
-            (self._search, "search"),
-            (self._count, "count"),
-            (self._again, "refresh"),
-            (self._list, "list"),
-            (self._details, "details"),
-            (self._status, "status"),
-        ):
+        self._parts = (self._search, self._count, self._again, self._list, self._details, self._status)
+        for part, name in zip(self._parts, ("search", "count", "refresh", "list", "details", "status"), strict=True):
             part.add_class(f"pyronb-browser-{name}")
         self._search.observe(self._searched, "value")
         self._list.observe(self._selected, "value")
@@ -142,9 +136,11 @@ class NameServerBrowser(ipywidgets.VBox):
 
     def close(self) -> None:
         """End the view, its thread and its connections."""
-        self._watch.stop()
-        for part in (self._search, self._count, self._again, self._list, self._details, self._status, *self.children):
-            part.close()
+        # ipywidgets also closes, when they are collected, views that could not be made.
+        if "_watch" in vars(self):
+            self._watch.stop()
+            for part in (*self._parts, *self.children):
+                part.close()
         super().close()
 
     # What the user does; on the kernel's main thread
@@ -200,7 +196,7 @@ class NameServerBrowser(ipywidgets.VBox):
     # Without a live kernel
 
     def __repr__(self) -> str:
-        return names_text(self._model)
+        return names_text(self._model) if "_model" in vars(self) else "<NameServerBrowser, not made>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Give the live view, and for a saved notebook the names as they are now."""

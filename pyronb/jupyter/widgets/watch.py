@@ -5,6 +5,7 @@ No widget is known here; whoever is interested is called on the watch's thread, 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -21,6 +22,7 @@ MIN_GAP = 0.05
 MAX_DELAY = 60.0
 """Most seconds between two looks at a name server that does not answer."""
 _TIMEOUT = 2.0
+_log = logging.getLogger(__name__)
 _ANOTHER = 'name another with NameServerBrowser("HOST:PORT")'
 
 NamesCallback = Callable[[NamesModel, "float | None"], None]
@@ -90,10 +92,15 @@ class Watch:
                 wanted, look = self._wanted, self._refresh or time.monotonic() >= due
                 ask = bool(wanted) and wanted != self._asked
                 self._refresh, self._asked = False, wanted
-            if ask:
-                self._ask(wanted)
-            if look:
-                due = time.monotonic() + self._look()
+            try:
+                if ask:
+                    self._ask(wanted)
+                if look:
+                    due = time.monotonic() + self._look()
+            except Exception:
+                # Whoever is told may be closed at this moment; else the next look may go better.
+                due = time.monotonic() + self._interval
+                _log.debug("a look at the name server could not be shown", exc_info=True)
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped, MIN_GAP)
 

@@ -11,7 +11,7 @@ from tests.jupyter.ipython.scene import playing
 
 
 @pytest.fixture
-def scene():
+def scene(no_leaks):
     with playing() as scene:
         yield scene
 
