@@ -163,7 +163,7 @@ class Configuration:
             max_message_size=self.MAX_MESSAGE_SIZE,
             compression=self.COMPRESSION,
             bytes_repr=self.SERPENT_BYTES_REPR,
-            serializers={"json": {"module": self.JSON_MODULE}},
+            json_module=self.JSON_MODULE,
         )
 
     def lookup_options(self) -> LookupOptions:

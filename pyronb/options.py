@@ -5,10 +5,7 @@ Nothing below the public classes ever reads the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 __all__ = ["ClientOptions", "DaemonOptions", "LookupOptions", "WireOptions"]
 
@@ -21,13 +18,13 @@ class WireOptions:
         max_message_size: most bytes of one message, also after inflating; 0 means no limit but the format's own.
         compression: whether larger payloads are compressed.
         bytes_repr: whether serpent writes bytes as a literal rather than as a base64 record.
-        serializers: settings of single serializers, by serializer name.
+        json_module: name of the module that does the json serializer's work.
     """
 
     max_message_size: int = 1 << 30
     compression: bool = False
     bytes_repr: bool = False
-    serializers: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    json_module: str = "json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Ra
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
-from pyronb.serializers.catalog import Catalog
+from pyronb.serializers.catalog import catalog_for
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
@@ -84,7 +84,7 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
 
 def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     wire = link.options.wire
-    catalog = Catalog(link.dialect, wire, foreign_exceptions=False)
+    catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
     serializer = catalog.by_name(link.serializer_name)
     connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)
     link.connection = connection
@@ -105,7 +105,7 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     link.codec = (
         codec
         if not answer.peer.is_pyronb
-        else Codec(link.dialect, Catalog(link.dialect, wire, foreign_exceptions=True), wire)
+        else Codec(link.dialect, catalog_for(link.dialect, wire, foreign_exceptions=True), wire)
     )
     link.serializer = link.codec.catalog.by_name(link.serializer_name)
     link.handshake_answer = answer.handshake
@@ -142,7 +142,7 @@ def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedu
 def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     """Take up a socket that is connected already: there is no handshake, and metadata is asked for. (Section 28.)"""
     wire = link.options.wire
-    catalog = Catalog(link.dialect, wire, foreign_exceptions=False)
+    catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
     link.codec = Codec(link.dialect, catalog, wire)
     link.serializer = catalog.by_name(link.serializer_name)
     link.connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)

@@ -6,6 +6,7 @@ to import.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.serializers.base import Serializer
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "catalog_for"]
 
 
 class _Entry(NamedTuple):
@@ -32,12 +33,21 @@ _KNOWN = {
 }
 
 
+@functools.lru_cache(maxsize=32)
+def catalog_for(dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> Catalog:
+    """Give the catalog for these circumstances, the same one each time: connecting should not make serializers anew.
+
+    Serializers keep nothing of what they write and read, so all connections and threads may share them.
+    """
+    return Catalog(dialect, options, foreign_exceptions)
+
+
 class Catalog:
     """Gives the serializers of one dialect; each is made once.
 
     Args:
         dialect: the protocol above the header.
-        options: how values are written; ``serializers["json"]["module"]`` names the module that does json's work.
+        options: how values are written; `json_module` names the module that does json's work.
         foreign_exceptions: the peer takes exceptions of any class. False for a real Pyro, which drops its connection
             over one that it does not know; see `exceptions`.
     """
@@ -86,7 +96,7 @@ class Catalog:
             there = ", ".join(self.names())
             raise SerializeError(f"{self._dialect.family} has no serializer {name!r}; there is: {there}")
         extra: dict[str, Any] = {}
-        module = self._options.serializers.get(name, {}).get("module", entry.needs)
+        module = self._options.json_module if name == "json" else entry.needs
         try:
             if name == "json":
                 extra["module"] = importlib.import_module(module)

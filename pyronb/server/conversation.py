@@ -19,7 +19,7 @@ from pyronb.rpc.call import Call, Raised
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
-from pyronb.serializers.catalog import Catalog
+from pyronb.serializers.catalog import catalog_for
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
@@ -159,7 +159,7 @@ class Conversation:
         return buffers
 
     def _codec_for(self, dialect: Dialect, message: Message, *, foreign_exceptions: bool) -> Codec:
-        catalog = Catalog(dialect, self._host.wire, foreign_exceptions=foreign_exceptions)
+        catalog = catalog_for(dialect, self._host.wire, foreign_exceptions=foreign_exceptions)
         self._check_serializer(dialect, message.serializer_id)
         return Codec(dialect, catalog, self._host.wire)
 
@@ -174,7 +174,7 @@ class Conversation:
     def _refuse(self, text: str, message: Message | None = None) -> Buffers:
         # Before anything of the client could be read, marshal is what every peer understands.
         dialect = self._connection.dialect or PYRO5
-        catalog = Catalog(dialect, self._host.wire, foreign_exceptions=False)
+        catalog = catalog_for(dialect, self._host.wire, foreign_exceptions=False)
         serializer = catalog.by_name("marshal") if message is None else catalog.by_number(message.serializer_id)
         return self._connection.refuse(encode_refusal(serializer, text, message.seq if message else 0))
 

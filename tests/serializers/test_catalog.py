@@ -70,7 +70,7 @@ def test_json_module(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = ModuleType("fancyjson")
     module.dumps, module.loads = lambda _, **_more: "[5]", lambda _: ["fancy"]
     monkeypatch.setitem(sys.modules, "fancyjson", module)
-    options = WireOptions(serializers={"json": {"module": "fancyjson"}})
+    options = WireOptions(json_module="fancyjson")
 
     json = Catalog(PYRO5, options, foreign_exceptions=True).by_name("json")
 
@@ -80,7 +80,7 @@ def test_json_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_json_module() -> None:
     """A json module that is not installed is an error that names it."""
-    options = WireOptions(serializers={"json": {"module": "no_such_json"}})
+    options = WireOptions(json_module="no_such_json")
 
     with pytest.raises(SerializeError, match="no_such_json is not installed"):
         Catalog(PYRO5, options, foreign_exceptions=True).by_name("json")

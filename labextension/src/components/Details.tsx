@@ -59,6 +59,7 @@ function Card(props: ICardProps): React.JSX.Element {
           kind={kind}
           tone={toneOf(kind)}
           wording={objectNotice(objectCondition, trans)}
+          compact
           action={{
             label: trans.__('Try again'),
             run: () => store.refresh()

@@ -6,7 +6,7 @@ import type { IPart } from './part.js';
 const LINES = 4;
 const LETTERS = 240;
 
-/** A docstring, folded to its beginning when it is long. */
+/** A docstring; a long one begins folded to its first paragraph. */
 export function Doc(props: { text: string; trans: IPart['trans'] }): React.JSX.Element | null {
   const { trans } = props;
   const [unfolded, setUnfolded] = React.useState(false);
@@ -16,9 +16,10 @@ export function Doc(props: { text: string; trans: IPart['trans'] }): React.JSX.E
   }
   const long = text.length > LETTERS || text.split('\n').length > LINES;
   const folded = long && !unfolded;
+  const shown = folded ? text.split(/\n\s*\n/)[0] : text;
   return (
     <div className="pyronb-Doc">
-      <div className={`pyronb-Doc-text${folded ? ' pyronb-mod-folded' : ''}`}>{text}</div>
+      <div className={`pyronb-Doc-text${folded ? ' pyronb-mod-folded' : ''}`}>{shown}</div>
       {long && (
         <button type="button" className="pyronb-Link" aria-expanded={!folded} onClick={() => setUnfolded(!unfolded)}>
           {folded ? trans.__('Show more') : trans.__('Show less')}

@@ -72,7 +72,7 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
   const wording = nameServerNotice(condition, trans);
   const notes = [];
   if (names.length > 0 && updatedAt !== null) {
-    notes.push(trans.__('Stale: the names below are %1 old.', formatSpan(now - updatedAt)));
+    notes.push(trans.__('Stale: these names are %1 old.', formatSpan(now - updatedAt)));
   }
   if (refreshing) {
     notes.push(trans.__('Trying…'));
@@ -85,6 +85,7 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
       tone={toneOf(condition.kind)}
       wording={wording}
       note={notes.join(' ')}
+      compact={names.length > 0}
       action={actionFor(condition, wording.code)}
     />
   );

@@ -10,13 +10,19 @@ interface INoticeProps {
   /** A last line in small print, such as when the next try is due. */
   note?: string;
   action?: { label: string; run: () => void };
+  /** Smaller, because there is something else to see besides. */
+  compact?: boolean;
 }
 
 /** A state in words: what is the matter, why, what helps, and one button. */
 export function Notice(props: INoticeProps): React.JSX.Element {
-  const { kind, tone, wording, note, action } = props;
+  const { kind, tone, wording, note, action, compact } = props;
   return (
-    <div className="pyronb-Notice" data-pyronb-kind={kind} data-pyronb-tone={tone}>
+    <div
+      className={`pyronb-Notice${compact ? ' pyronb-mod-compact' : ''}`}
+      data-pyronb-kind={kind}
+      data-pyronb-tone={tone}
+    >
       <div role="status">
         <div className="pyronb-Notice-title">{wording.title}</div>
         {wording.reason && <p className="pyronb-Notice-reason">{wording.reason}</p>}

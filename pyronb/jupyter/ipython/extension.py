@@ -23,9 +23,11 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 def proxy_html(proxy: Proxy) -> str | None:
     """Show a proxy as a card, from what it knows already."""
-    uri = proxy._pyro.uri
-    name = str(uri.object) if uri.protocol == "PYRONAME" else ""
-    return object_html(object_model(proxy, name))
+    link = proxy._pyro
+    model = object_model(proxy, str(link.uri.object) if link.uri.protocol == "PYRONAME" else "")
+    # Not to be connected is no failure: a proxy connects when it is used.
+    model["state"] = "ok"
+    return object_html(model, note="" if link.connected else "Not connected; it connects when it is used.")
 
 
 def result_html(future: FutureResult) -> str | None:

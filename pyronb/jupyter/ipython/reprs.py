@@ -102,7 +102,7 @@ def object_text(model: ObjectModel, *, variable: str = "", limit: int | None = M
         rows = [[shorten(_attribute(a)), _explained(_access(a), a["doc"])] for a in attributes[:limit]]
         lines += ["attributes:", *text_table(rows), *_more(len(attributes), limit)]
     if not methods and not attributes:
-        lines.append("  its members are not known yet")
+        lines.append("  it exposes nothing")
     return "\n".join(lines)
 
 
@@ -114,8 +114,10 @@ def _more(total: int, limit: int | None) -> list[str]:
     return [f"  … {total - limit} more"] if limit is not None and total > limit else []
 
 
-def object_html(model: ObjectModel, *, variable: str = "", limit: int | None = MAX_METHODS) -> str:
-    """Show a remote object as a card; `limit` as in `object_text`."""
+def object_html(
+    model: ObjectModel, *, variable: str = "", note: str = "", limit: int | None = MAX_METHODS
+) -> str:
+    """Show a remote object as a card; `note` is a sentence to go with it, `limit` as in `object_text`."""
     title = escape(clean(model["name"] or model["uri"]))
     parts = [
         '<div class="pyronb-head">',
@@ -125,13 +127,14 @@ def object_html(model: ObjectModel, *, variable: str = "", limit: int | None = M
         "</div>",
         f"<div>{muted(model['uri'])}</div>" if model["name"] and model["uri"] else "",
         f"<div>{''.join(map(chip, model['tags']))}</div>" if model["tags"] else "",
+        f"<div>{muted(note)}</div>" if note else "",
     ]
     if model["state"] != "ok":
         return block("card", *parts, _trouble_html(model))
     if model["class_name"] or model["doc"]:
         doc = model["doc"] if limit is None else _first_line(model["doc"])
-        name = code(model["class_name"]) if model["class_name"] else ""
-        parts.append(f'<div class="pyronb-doc">{name} {escape(clean(doc))}</div>')
+        known = [code(model["class_name"]) if model["class_name"] else "", escape(clean(doc))]
+        parts.append(f'<div class="pyronb-doc">{" – ".join(filter(None, known))}</div>')
     methods, attributes = model["methods"], model["attributes"]
     if methods:
         rows = [[code(_signature(m)), _explained_html(_notes(m), m["doc"], limit)] for m in methods[:limit]]
@@ -139,8 +142,8 @@ def object_html(model: ObjectModel, *, variable: str = "", limit: int | None = M
     if attributes:
         rows = [[code(_attribute(a)), _explained_html(_access(a), a["doc"], limit)] for a in attributes[:limit]]
         parts += [_members_html("Attribute", rows), _more_html(len(attributes), limit)]
-    if not methods and not attributes:
-        parts.append(f"<div>{muted('Its members are not known yet.')}</div>")
+    if not methods and not attributes and not note:
+        parts.append(f"<div>{muted('It exposes nothing.')}</div>")
     return block("card", *parts)
 
 

@@ -95,7 +95,8 @@ def test_a_proxy_shows_its_card(shell, counter, network):
 def test_an_unconnected_proxy_shows_what_to_do(shell, network):
     card = html(shell, Proxy("PYRO:a@127.0.0.1:1"))
 
-    assert "not connected" in card
+    assert "Not connected; it connects when it is used." in card
+    assert "unreachable" not in card
     assert network.calls == []
 
 

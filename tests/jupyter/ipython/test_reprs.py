@@ -122,8 +122,8 @@ def test_an_object_that_tells_nothing():
 
     assert "About" not in reprs.object_html(bare)
     assert "m(...)" in reprs.object_text(bare)
-    assert "not known yet" in reprs.object_html({**bare, "methods": []})
-    assert "not known yet" in reprs.object_text({**bare, "methods": []})
+    assert "xposes nothing" in reprs.object_html({**bare, "methods": []})
+    assert "xposes nothing" in reprs.object_text({**bare, "methods": []})
 
 
 def test_many_names_are_cut():
