@@ -223,6 +223,9 @@ export class Store {
       return; // A later question is under way or was answered already.
     }
     const condition = patch.condition!;
+    if (condition.kind !== this._state.condition.kind && this._state.objectName !== null) {
+      askNow(this._objectPoll); // What became of the name server is likely to concern the object too.
+    }
     if (isFine(condition)) {
       this._take(patch.reply!);
     } else {

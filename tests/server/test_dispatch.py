@@ -187,7 +187,7 @@ def test_an_error_goes_to_the_caller_with_its_traceback(run, told):
 
     assert (type(error), error.args) == (ValueError, ("boom", 7))
     assert 'raise error or ValueError("boom", 7)' in text
-    assert "dispatch.py" not in text
+    assert "pyronb/server" not in text
     assert all(line.endswith("\n") for line in error._pyroTraceback)
     assert [(method, kept) for _, method, kept in told] == [("fail", error)]
 

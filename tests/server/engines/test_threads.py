@@ -12,9 +12,10 @@ from contextlib import ExitStack
 import pytest
 
 from pyronb.errors import CommunicationError
+from pyronb.options import DaemonOptions
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose, oneway
-from tests.support.serving import RawClient, connect, serving
+from tests.support.serving import LOCAL, RawClient, connect, serving
 from tests.support.waiting import deadline, eventually, scaled
 
 
@@ -357,8 +358,6 @@ def test_a_daemon_out_of_descriptors_serves_those_who_are_connected(caplog):
 
 def test_the_loop_looks_at_its_condition():
     """It ends when the condition is no longer true, and can be entered again."""
-    from tests.support.serving import LOCAL, DaemonOptions
-
     with Daemon(LOCAL, options=DaemonOptions(poll_timeout=0.01)) as daemon:
         looks = []
         for _ in range(2):
@@ -409,8 +408,6 @@ def test_closing_is_quick_when_nothing_runs():
 @pytest.mark.parametrize("where", ["housekeeping", "condition", "disconnect"])
 def test_a_daemon_may_be_closed_by_what_its_loop_calls(where):
     """At once, and without waiting for the loop that is further up."""
-    from tests.support.serving import LOCAL, DaemonOptions
-
     took = []
 
     class Closing(Daemon):
