@@ -214,8 +214,8 @@ class Conversation:
     def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
         try:
             return self._connection.reply(codec.encode_outcome(outcome, message))
-        except (ProtocolError, TypeError, ValueError) as error:
-            # Too large, or with annotations that are none; an error without annotations always fits.
+        except Exception as error:  # noqa: BLE001 - too large, or user code set annotations that are none
+            # An error without annotations always fits.
             return self._connection.reply(codec.encode_outcome(Raised(error), message))
 
 

@@ -34,11 +34,12 @@ class ReceiveBuffer:
 
     def peek(self, count: int) -> bytes:
         """Give the first bytes and leave them there; there must be as many."""
-        first = self._chunks[0]
-        if len(first) - self._at >= count:
-            return first[self._at : self._at + count]
+        if self._chunks and len(self._chunks[0]) - self._at >= count:
+            return self._chunks[0][self._at : self._at + count]
         # Only headers are looked at, so this joins little.
         piece = self.take(count)
+        if not piece:
+            return piece
         if self._chunks:
             self._chunks[0] = self._chunks[0][self._at :]
         self._at = 0

@@ -108,7 +108,7 @@ class LabPage:
     def shoot(self, step: str, target: Locator | None = None) -> None:
         """Keep a picture of the page, or of a part of it, under the step's name and the theme's."""
         path = self._shots / f"{step}.{self.theme}.png"
-        (target or self.page).screenshot(path=path, animations="disabled")
+        (target or self.page).screenshot(path=path)
 
     def shoot_both(self, step: str, target: Locator | None = None) -> None:
         """Keep a picture in this theme, and one in the other."""
@@ -131,7 +131,8 @@ class LabPage:
         return self.panel.locator(f"[role=treeitem][data-pyronb-path={json.dumps(path)}]")
 
     def expect_names(self, *names: str) -> None:
-        """Wait until exactly these names are listed."""
+        """Wait until exactly these names are listed, and that of the name server itself."""
+        names = (*names, "Pyro.NameServer")
         rows = self.panel.locator("[role=treeitem][data-pyronb-name]")
         expect(rows).to_have_count(len(names), timeout=ms(15))
         assert {row.get_attribute("data-pyronb-name") for row in rows.all()} == set(names)

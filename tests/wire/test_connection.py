@@ -44,9 +44,7 @@ def open_client(**options):
 def describe(events):
     """Give events as values that can be compared."""
     return [
-        (type(event), str(event.error), event.answerable)
-        if isinstance(event, Broken)
-        else (type(event), event.message)
+        (type(event), str(event.error), event.answerable) if isinstance(event, Broken) else (type(event), event.message)
         for event in events
     ]
 

@@ -120,9 +120,7 @@ def unpack(data):
     chunks = LAYOUT.unpack_annotations(memoryview(data[LAYOUT.header_size : middle]))
     payload = data[middle:]
     assert header.payload_size == len(payload)
-    return Message(
-        header.type, header.serializer_id, header.flags, header.seq, payload, chunks, header.correlation_id
-    )
+    return Message(header.type, header.serializer_id, header.flags, header.seq, payload, chunks, header.correlation_id)
 
 
 @pytest.mark.parametrize("name", CAPTURES)

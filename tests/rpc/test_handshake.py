@@ -1,0 +1,196 @@
+"""The handshake's three messages, and what hostile peers make of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyronb.dialects import PYRO5
+from pyronb.errors import ProtocolError
+from pyronb.options import WireOptions
+from pyronb.rpc.handshake import (
+    DETAILS,
+    Acceptance,
+    Peer,
+    decode_acceptance,
+    decode_greeting,
+    decode_refusal,
+    encode_acceptance,
+    encode_greeting,
+    encode_refusal,
+)
+from pyronb.rpc.metadata import Details, Metadata, MethodDetails
+from pyronb.serializers.catalog import Catalog
+from pyronb.version import __version__
+from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK
+
+METADATA = Metadata(
+    methods=frozenset({"add", "fire"}),
+    oneway=frozenset({"fire"}),
+    attributes=frozenset({"val"}),
+    details=Details("module.Adder", "Adds.", {"add": MethodDetails("(a, b)", "Add two.")}),
+)
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.text() | st.sampled_from(["handshake", "object", "meta", "pyronb", "can"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.fixture(params=["serpent", "json", "marshal", "msgpack"])
+def serializer(request):
+    """Give each serializer in turn."""
+    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name(request.param)
+
+
+def test_greeting(serializer):
+    """A daemon reads who is wanted, what the client says, and that it is pyronb."""
+    message = encode_greeting(serializer, "obj", {"user": "me"}, 9)
+    greeting = decode_greeting(serializer.loads(message.payload))
+
+    assert (CONNECT, 9) == (message.type, message.seq)
+    assert ("obj", {"user": "me"}) == (greeting.object_id, greeting.handshake)
+    assert Peer(__version__, frozenset({DETAILS})) == greeting.peer
+    assert greeting.peer.is_pyronb
+
+
+def test_greeting_of_a_real_peer():
+    """It has two keys and no pyronb."""
+    greeting = decode_greeting({"handshake": "hello", "object": "obj"})
+
+    assert not greeting.peer.is_pyronb
+
+
+@pytest.mark.parametrize(
+    ("wire", "text"),
+    [
+        ({"object": "obj"}, "'handshake'"),
+        ({"handshake": "hello"}, "'object'"),
+        ({"handshake": "hello", "object": 5}, "should be a text"),
+        (["handshake"], "should be a map, not list"),
+        (None, "should be a map, not NoneType"),
+    ],
+)
+def test_wrong_greetings(wire, text):
+    """They are refused in the words of real daemons where those have any (section 8.3)."""
+    with pytest.raises(ProtocolError, match=text):
+        decode_greeting(wire)
+
+
+def test_acceptance_among_pyronb_peers(serializer):
+    """The client gets answer, names and documentation."""
+    greeting = encode_greeting(serializer, "obj", "hello", 9)
+    greeting.correlation_id = bytes(range(16))
+    peer = decode_greeting(serializer.loads(greeting.payload)).peer
+    message = encode_acceptance(serializer, PYRO5, METADATA, "welcome", peer, greeting)
+    acceptance = decode_acceptance(serializer.loads(message.payload))
+
+    assert (CONNECTOK, 9, bytes(range(16))) == (message.type, message.seq, message.correlation_id)
+    assert Acceptance("welcome", METADATA, Peer(__version__, frozenset({DETAILS}))) == acceptance
+
+
+def test_acceptance_towards_a_real_peer(serializer):
+    """It holds what a real peer expects and nothing else."""
+    message = encode_acceptance(serializer, PYRO5, METADATA, "hello", Peer(), encode_greeting(serializer, "o", "h", 0))
+    value = serializer.loads(message.payload)
+
+    assert {"handshake", "meta"} == set(value)
+    assert {"methods", "oneway", "attrs"} == set(value["meta"])
+
+
+def test_captured_acceptance():
+    """The CONNECTOK of a real Pyro5 (section 8.4)."""
+    payload = (
+        b"# serpent utf-8 python3.2\n{'handshake':'hello','meta':{'methods':{'__getitem__','give','gen','noop',"
+        b"'myerr','__len__','fire','err','add','selfref','kw','recv'},'oneway':{'fire'},'attrs':{'val'}}}"
+    )
+    value = Catalog(PYRO5, WireOptions(), foreign_exceptions=False).by_name("serpent").loads(payload)
+    acceptance = decode_acceptance(value)
+
+    assert ("hello", Peer()) == (acceptance.handshake, acceptance.peer)
+    assert (12, {"fire"}, {"val"}) == (
+        len(acceptance.metadata.methods),
+        acceptance.metadata.oneway,
+        acceptance.metadata.attributes,
+    )
+
+
+@pytest.mark.parametrize("wire", [{"handshake": "hello"}, {"handshake": "hello", "meta": {}}, {"meta": None}, {}])
+def test_acceptance_without_metadata(wire):
+    """It has to be asked for (section 27)."""
+    assert decode_acceptance(wire).metadata is None
+
+
+@pytest.mark.parametrize("wire", ["hello", None, 5, ["meta"]])
+def test_acceptance_of_another_shape(wire):
+    """A bare value is no answer in this protocol."""
+    with pytest.raises(ProtocolError, match="should be a map"):
+        decode_acceptance(wire)
+
+
+@pytest.mark.parametrize(
+    ("wire", "peer"),
+    [
+        (None, Peer()),
+        ("0.1", Peer()),
+        ({}, Peer()),
+        ({"version": 5, "can": ["details"]}, Peer()),
+        ({"version": "1.0"}, Peer("1.0")),
+        ({"version": "1.0", "can": "details"}, Peer("1.0")),
+        ({"version": "1.0", "can": ["details", 5, [], {}]}, Peer("1.0", frozenset({"details"}))),
+        ({"version": "1.0", "can": {"details"}}, Peer("1.0", frozenset({"details"}))),
+        ({"version": "9" * 1000, "can": ()}, Peer("9" * 50)),
+    ],
+)
+def test_introductions(wire, peer):
+    """Whatever a peer says of itself is taken as far as it makes sense."""
+    assert peer == decode_acceptance({"handshake": "hello", "pyronb": wire}).peer
+
+
+def test_refusal(serializer):
+    """It carries its reason as a text."""
+    message = encode_refusal(serializer, "unknown object", 4)
+
+    assert (CONNECTFAIL, 4) == (message.type, message.seq)
+    assert "unknown object" == decode_refusal(serializer.loads(message.payload))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(b"bytes\xff", "bytes\ufffd"), (5, "5"), (["a"], "['a']"), (None, "None"), ("x" * 9999, "x" * 2000)],
+)
+def test_refusals_of_any_kind(value, text):
+    """Whatever was sent as the reason is shown."""
+    assert text == decode_refusal(value)
+
+
+@given(JSON_LIKE)
+def test_no_value_raises_anything_else(value):
+    """What a hostile peer sends as greeting or acceptance raises ProtocolError or nothing."""
+    for decode in (decode_greeting, decode_acceptance, decode_refusal):
+        try:
+            decode(value)
+        except ProtocolError:
+            pass
+
+
+def test_captured_greetings():
+    """The CONNECT payloads of real Pyro5 in other serializers (section 8.4)."""
+    catalog = Catalog(PYRO5, WireOptions(), foreign_exceptions=False)
+    captured = {
+        "json": b'{"handshake": "hello", "object": "obj"}',
+        "marshal": bytes.fromhex("fbda0968616e647368616b65da0568656c6c6fda066f626a656374fa036f626a30"),
+        "msgpack": bytes.fromhex("82a968616e647368616b65a568656c6c6fa66f626a656374a36f626a"),
+    }
+    for name, payload in captured.items():
+        greeting = decode_greeting(catalog.by_name(name).loads(payload))
+
+        assert ("obj", "hello") == (greeting.object_id, greeting.handshake)
