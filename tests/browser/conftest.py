@@ -104,9 +104,10 @@ def context(browser, server):
 
 @pytest.fixture(scope="package")
 def shots():
-    """The folder for pictures, empty."""
-    shutil.rmtree(SHOTS, ignore_errors=True)
-    SHOTS.mkdir(parents=True)
+    """The folder for pictures. Those of earlier runs stay until they are taken again, except those of failures."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for old in SHOTS.glob("failed-*"):
+        old.unlink()
     return SHOTS
 
 

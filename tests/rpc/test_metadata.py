@@ -124,7 +124,7 @@ SIGNATURES = [
     "(a, /, b, *, c=None)",
     "(x: int = 5, y: 'str' = \"a\") -> list[int]",
     "(self: Any, a: numpy.ndarray = numpy.pi)",
-    "(a=[1, 2], b={'k': (1, 2)}, c=-1, d=1e5)",
+    "(a=[1, 2], b={'k': (1, 2)}, c=-1, d=1.5)",
     "(*, on_change: Callable[[int], None])",
 ]
 

@@ -417,7 +417,9 @@ def test_details_are_told_to_those_who_ask(daemon):
         assert answer["meta"]["pyronb"]["methods"]["echo"] == ["(value)", "Give it back."]
 
 
-@pytest.mark.parametrize("claim", [3, "x", [], {"version": 3}, {"version": "1", "can": 3}, {"version": "1", "can": [3]}])
+@pytest.mark.parametrize(
+    "claim", [3, "x", [], {"version": 3}, {"version": "1", "can": 3}, {"version": "1", "can": [3]}]
+)
 def test_a_nonsensical_introduction_is_overlooked(daemon, claim):
     """It is as good as none."""
     with RawClient(daemon.locationStr) as client:

@@ -327,7 +327,9 @@ def test_what_cannot_be_called_fails_the_whole_batch(run, name, error):
     assert isinstance(error_of(batch(run, ("add", (1,), {}), (name, (), {}))), error)
 
 
-@pytest.mark.parametrize("entry", [None, 3, "add", (), ("add",), ("add", ()), ("add", 3, {}), (3, (), {}), ("add", (), 3)])
+@pytest.mark.parametrize(
+    "entry", [None, 3, "add", (), ("add",), ("add", ()), ("add", 3, {}), (3, (), {}), ("add", (), 3)]
+)
 def test_a_malformed_batch_is_an_error(run, entry):
     """Whatever its entries are."""
     assert isinstance(error_of(batch(run, entry)), TypeError)

@@ -40,7 +40,14 @@ def test_an_id_is_made_up_where_none_is_given(registry):
 
 @pytest.mark.parametrize(
     ("object_id", "error"),
-    [(3, TypeError), (b"x", TypeError), ("", ValueError), ("a b", ValueError), ("a\n", ValueError), ("a@b", ValueError)],
+    [
+        (3, TypeError),
+        (b"x", TypeError),
+        ("", ValueError),
+        ("a b", ValueError),
+        ("a\n", ValueError),
+        ("a@b", ValueError),
+    ],
 )
 def test_ids_that_no_address_could_hold_are_refused(registry, object_id, error):
     """An id is text without white space and without the sign that ends it in an address."""

@@ -62,7 +62,7 @@ class LabPage:
         self.theme = "light"
         self.panel = page.locator("#pyronb-panel")
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error.stack or error}"))
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -102,7 +102,8 @@ class LabPage:
         self.command("apputils:change-theme", theme=THEMES[theme])
         light = "true" if theme == "light" else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light, timeout=ms(10))
-        self.page.evaluate("() => document.fonts.ready.then(() => undefined)")
+        # Lab shows its splash while it changes the theme, and trips over itself when that comes again too soon.
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0, timeout=ms(10))
         self.theme = theme
 
     def shoot(self, step: str, target: Locator | None = None) -> None:

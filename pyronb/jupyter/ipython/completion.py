@@ -8,12 +8,10 @@ It also answers for names that the same cell makes of a proxy (``x = p.value``),
 
 from __future__ import annotations
 
-import ast
 import builtins
 import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
@@ -21,30 +19,17 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.client.face import signature_of
 from pyronb.dialects import DIALECTS
+from pyronb.jupyter.ipython.cursor import Spot, bound_by, expression, positions, spot_of, statements, words_of
 from pyronb.jupyter.models import NamesModel
 from pyronb.sync.proxy import Proxy
 
-__all__ = ["KnownNames", "Spot", "known_names", "make_matcher", "spot_of"]
+__all__ = ["KnownNames", "known_names", "make_matcher"]
 
 IDENTIFIER = "pyronb.proxy"
 PRIORITY = 2000
 
 MAX_TEXT = 20_000
 """Most characters before the cursor that are looked at."""
-
-_TOKEN = re.compile(
-    r"(?P<space>\s+|\\\n|\#[^\n]*)"
-    r"|(?P<string>(?P<prefix>[rRbBuUfFtT]{0,2})(?P<quote>'''|\"\"\"|'|\"))"
-    r"|(?P<number>\d[\w.]*)|(?P<name>[^\W\d]\w*)|(?P<op>.)"
-)
-_END = {
-    "'''": re.compile(r"(?:[^\\]|\\.)*?'''", re.DOTALL),
-    '"""': re.compile(r'(?:[^\\]|\\.)*?"""', re.DOTALL),
-    "'": re.compile(r"(?:[^\\'\n]|\\.)*(?:'|\n)", re.DOTALL),
-    '"': re.compile(r'(?:[^\\"\n]|\\.)*(?:"|\n)', re.DOTALL),
-}
-_CLOSES = {")": "(", "]": "[", "}": "{"}
-Path = tuple["str | tuple[Any] | None", ...]
 
 _MAGIC = re.compile(r"\s*%{1,2}(pyro_connect|pyro_batch)\s+(.*)$")
 _OPTIONS = {
@@ -75,138 +60,6 @@ known_names = KnownNames()
 
 Answer = dict[str, Any]
 """What IPython calls SimpleMatcherResult, whose optional keys its types do not know as optional."""
-
-
-# What is before the cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where the cursor is, as far as it concerns proxies.
-
-    Attributes:
-        kind: ``member`` behind a dot, ``argument`` in the brackets of a call or ``item`` in those of a subscript.
-        path: the expression before the dot or the bracket: names as text, constant subscripts as a tuple of one; None
-            stands for a call, or a subscript that is computed.
-        fragment: the part of a name that was typed already.
-        starts: whether an argument could begin here.
-        given: named arguments that are there already.
-        words: the variables in that expression, those in its brackets included.
-    """
-
-    kind: str
-    path: Path
-    fragment: str
-    starts: bool = False
-    given: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
-
-
-def _tokens(text: str) -> tuple[list[str], str | None]:
-    """Split program text, with a line break as a token; also give a string that has not ended, from its prefix on."""
-    tokens: list[str] = []
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            break
-        at = match.end()
-        if match["string"]:
-            end = _END[match["quote"]].match(text, at)
-            if end is None:
-                return tokens, text[match.start() :]
-            at = end.end()
-            tokens.append(text[match.start() : at])
-        elif not match["space"]:
-            tokens.append(match.group())
-        elif "\n" in match["space"] and not match["space"].startswith("\\"):
-            tokens.append("\n")
-    return tokens, None
-
-
-def _words(tokens: Sequence[str]) -> set[str]:
-    """List the variables in an expression or statement."""
-    return {
-        token
-        for ahead, token in zip(["", *tokens], tokens, strict=False)
-        if ahead != "." and token.isidentifier() and not keyword.iskeyword(token)
-    }
-
-
-def _open_bracket(tokens: Sequence[str], end: int) -> int | None:
-    """Find the bracket in which the tokens before `end` are."""
-    depth = 0
-    for i in range(end - 1, -1, -1):
-        if tokens[i] in _CLOSES:
-            depth += 1
-        elif tokens[i] in "([{" and len(tokens[i]) == 1:
-            if depth == 0:
-                return i
-            depth -= 1
-    return None
-
-
-def _expression(tokens: Sequence[str], end: int) -> tuple[Path, frozenset[str]]:
-    """Read the expression that ends before `end` backwards: ``a.b["k"].c``.
-
-    Returns:
-        Its path, which is empty when it has no variable at its root, and the variables in it.
-    """
-    path: list[str | tuple[Any] | None] = []
-    i = end - 1
-    while i >= 0:
-        token = tokens[i]
-        if token in _CLOSES:
-            start = _open_bracket(tokens, i)
-            if start is None:
-                return (), frozenset()
-            path.insert(0, _subscript(tokens[start : i + 1]))
-            i = start - 1
-        elif token.isidentifier() and not keyword.iskeyword(token):
-            path.insert(0, token)
-            if i == 0 or tokens[i - 1] != ".":
-                return tuple(path), frozenset(_words(tokens[i:end]))
-            i -= 2
-        else:
-            break
-    # What is in brackets is the root: ``(a or b).c``.
-    return (), frozenset(_words(tokens[i + 1 : end]))
-
-
-def _subscript(tokens: Sequence[str]) -> tuple[Any] | None:
-    if tokens[0] != "[" or len(tokens) != 3:
-        return None
-    try:
-        return (ast.literal_eval(tokens[1]),)
-    except (ValueError, SyntaxError):
-        return None
-
-
-def spot_of(text: str) -> Spot | None:
-    """Tell where the end of this text is; None when it is behind no dot and in no bracket of an expression."""
-    tokens, unfinished = _tokens(text)
-    tokens = [token for token in tokens if token != "\n"]
-    if unfinished is not None:
-        prefix, _, inside = unfinished.partition(unfinished.lstrip("rRbBuUfFtT")[0])
-        if "f" in prefix.lower() and "{" in inside:
-            return spot_of(inside.rpartition("{")[2])
-    fragment = ""
-    if tokens and unfinished is None and text.endswith(tokens[-1]) and tokens[-1].isidentifier():
-        fragment = tokens.pop()
-    if tokens and tokens[-1] == "." and unfinished is None:
-        path, words = _expression(tokens, len(tokens) - 1)
-        return Spot("member", path, fragment, words=words) if words else None
-    at = _open_bracket(tokens, len(tokens))
-    path, words = ((), frozenset()) if at is None else _expression(tokens, at)
-    if at is None or not words or tokens[at] == "{":
-        return None
-    if tokens[at] == "[":
-        return Spot("item", path, fragment, words=words)
-    if unfinished is not None:
-        return None
-    pairs = zip(tokens[at + 1 :], tokens[at + 2 :], strict=False)
-    given = frozenset(name for name, sign in pairs if sign == "=" and name.isidentifier())
-    return Spot("argument", path, fragment, starts=tokens[-1] in ("(", ","), given=given, words=words)
 
 
 # What is there
@@ -241,49 +94,20 @@ def made_of_proxies(text: str, namespace: Mapping[str, Any]) -> set[str]:
 
     It is better to list too many: for them only jedi's static analysis is missing.
     """
-    statements = _statements(_tokens(text)[0])
+    parts = statements(text)
     hot: set[str] = set()
-    for statement in statements:
+    for statement in parts:
         for i, token in enumerate(statement):
             if token in namespace and (i == 0 or statement[i - 1] != ".") and _leads_to_proxy(statement[i:], namespace):
                 hot.add(token)
-    functions = {statement[i + 1] for statement in statements for i in _positions(statement[:-1], "def")}
+    functions = {statement[i + 1] for statement in parts for i in positions(statement[:-1], "def")}
     count = -1
     while hot and count != len(hot):
         count = len(hot)
-        for statement in statements:
-            if _words(statement) & hot:
-                hot |= functions if {"return", "yield"} & {*statement} else _bound(statement)
+        for statement in parts:
+            if words_of(statement) & hot:
+                hot |= functions if {"return", "yield"} & {*statement} else bound_by(statement)
     return hot
-
-
-def _statements(tokens: Sequence[str]) -> list[list[str]]:
-    """Split at line breaks and semicolons that are in no brackets."""
-    statements: list[list[str]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth = max(0, depth + (token in ("(", "[", "{")) - (token in _CLOSES))
-        if token in ("\n", ";") and depth == 0:
-            statements.append([])
-        elif token != "\n":
-            statements[-1].append(token)
-    return statements
-
-
-def _positions(tokens: Sequence[str], wanted: str) -> list[int]:
-    return [i for i, token in enumerate(tokens) if token == wanted]
-
-
-def _bound(statement: Sequence[str]) -> set[str]:
-    """List the variables that a statement may bind: before its last ``=``, after ``for`` and ``as``."""
-    signs = _positions(statement, "=")
-    bound = _words(statement[: signs[-1]]) if signs else set()
-    for i in _positions(statement, "for"):
-        ends = [at for at in _positions(statement, "in") if at > i]
-        bound |= _words(statement[i : ends[0]]) if ends else set()
-    for i in _positions(statement, "as"):
-        bound |= _words(statement[i : i + 2])
-    return bound
 
 
 def _leads_to_proxy(tokens: Sequence[str], namespace: Mapping[str, Any]) -> bool:
@@ -296,7 +120,7 @@ def _leads_to_proxy(tokens: Sequence[str], namespace: Mapping[str, Any]) -> bool
             end += 3
         else:
             break
-    return locate(_expression(tokens, end)[0], namespace) is not None
+    return locate(expression(tokens, end)[0], namespace) is not None
 
 
 Candidates = Iterable[tuple[str, str]]

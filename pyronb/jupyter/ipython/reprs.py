@@ -114,9 +114,7 @@ def _more(total: int, limit: int | None) -> list[str]:
     return [f"  … {total - limit} more"] if limit is not None and total > limit else []
 
 
-def object_html(
-    model: ObjectModel, *, variable: str = "", note: str = "", limit: int | None = MAX_METHODS
-) -> str:
+def object_html(model: ObjectModel, *, variable: str = "", note: str = "", limit: int | None = MAX_METHODS) -> str:
     """Show a remote object as a card; `note` is a sentence to go with it, `limit` as in `object_text`."""
     title = escape(clean(model["name"] or model["uri"]))
     parts = [
@@ -134,7 +132,7 @@ def object_html(
     if model["class_name"] or model["doc"]:
         doc = model["doc"] if limit is None else _first_line(model["doc"])
         known = [code(model["class_name"]) if model["class_name"] else "", escape(clean(doc))]
-        parts.append(f'<div class="pyronb-doc">{" – ".join(filter(None, known))}</div>')
+        parts.append(f'<div class="pyronb-doc">{" - ".join(filter(None, known))}</div>')
     methods, attributes = model["methods"], model["attributes"]
     if methods:
         rows = [[code(_signature(m)), _explained_html(_notes(m), m["doc"], limit)] for m in methods[:limit]]

@@ -17,7 +17,7 @@ STYLE = """<style>
 .pyronb-view.pyronb-view .pyronb-title{font-weight:600;font-size:1.1em;overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-muted{color:var(--jp-content-font-color2,inherit);overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-doc{margin:.15em 0 .4em;white-space:pre-wrap}
-.pyronb-view.pyronb-view code{font-family:var(--jp-code-font-family,monospace);font-size:.95em;padding:0;
+.pyronb-view.pyronb-view code.pyronb-code{font-family:var(--jp-code-font-family,monospace);font-size:.95em;padding:0;
  color:inherit;background:none;white-space:pre-wrap;overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-chip{display:inline-block;padding:0 .45em;margin:0 .3em 0 0;border-radius:.7em;
  font-size:.88em;border:1px solid var(--jp-border-color1,#8886);color:var(--jp-content-font-color2,inherit)}
@@ -53,7 +53,7 @@ def shorten(text: str, limit: int = _SHOWN) -> str:
 
 def code(text: str) -> str:
     """Show program text."""
-    return f"<code>{escape(clean(text))}</code>"
+    return f'<code class="pyronb-code">{escape(clean(text))}</code>'
 
 
 def muted(text: str) -> str:

@@ -99,11 +99,11 @@ class NameServerBrowser(ipywidgets.VBox):
         self._list = ipywidgets.Select(
             rows=10,
             tooltip="Registered names",
-            layout=ipywidgets.Layout(width="18rem", flex="0 0 auto", height="14rem"),
+            layout=ipywidgets.Layout(width="18rem", flex="0 0 auto", height="18rem"),
         )
         self._details = ipywidgets.HTML(
             note_html(_NOTHING),
-            layout=ipywidgets.Layout(flex="1 1 auto", overflow="auto", max_height="14rem", margin="0 0 0 12px"),
+            layout=ipywidgets.Layout(flex="1 1 auto", overflow="auto", max_height="18rem", margin="0 0 0 12px"),
         )
         self._status = ipywidgets.HTML()
         self._parts = (self._search, self._count, self._again, self._list, self._details, self._status)
@@ -179,7 +179,8 @@ class NameServerBrowser(ipywidgets.VBox):
             self._drawing = True
             try:
                 with ExitStack() as stack:
-                    for part in (self._list, self._count, self._status, self._details):
+                    # The stack is left from its end: the list goes out first, so that the count never runs ahead of it.
+                    for part in (self._details, self._status, self._count, self._list):
                         stack.enter_context(part.hold_sync())
                     if tuple(shown) != tuple(self._list.options):
                         self._list.options = shown

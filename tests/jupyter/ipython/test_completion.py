@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from pyronb.jupyter.ipython.completion import KnownNames, known_names, spot_of
+from pyronb.jupyter.ipython.completion import KnownNames, known_names
 from pyronb.sync.proxy import Proxy
 from tests.support.waiting import scaled
 
@@ -163,39 +163,3 @@ def test_a_value_made_of_a_proxy_has_the_members_it_has_now(shell, counter, comp
     shell.user_ns["reading"] = 3
 
     assert "reading = c.value\nreading.real" in complete("reading = c.value\nreading.re")
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "path", "fragment"),
-    [
-        ("a.b", "member", ("a",), "b"),
-        ("a.b.", "member", ("a", "b"), ""),
-        ("x = a['k'].b", "member", ("a", ("k",)), "b"),
-        ("a[i].b", "member", ("a", None), "b"),
-        ("a(1, [2]).b", "member", ("a", None), "b"),
-        ("f(a.b", "member", ("a",), "b"),
-        ("a.m(x", "argument", ("a", "m"), "x"),
-        ("a.m((1, 2), y=[", "item", None, ""),
-        ("[a][0].", "member", (), ""),
-        ("a.m(')', x", "argument", ("a", "m"), "x"),
-        ("# it's\na.m(", "argument", ("a", "m"), ""),
-        ("'''it's'''\na.", "member", ("a",), ""),
-        ('f"{a.b', "member", ("a",), "b"),
-        ("a[", "item", ("a",), ""),
-        ("(a).b", "member", (), "b"),
-        ("1.", "member", None, ""),
-        ("", "member", None, ""),
-        ("a", "member", None, ""),
-        (")", "member", None, ""),
-        ("a]).b", "member", None, ""),
-        ("'a.b", "member", None, ""),
-        ("return a.b", "member", ("a",), "b"),
-    ],
-)
-def test_where_the_cursor_is(text, kind, path, fragment):
-    spot = spot_of(text)
-
-    if path is None:
-        assert spot is None
-    else:
-        assert (spot.kind, spot.path, spot.fragment) == (kind, path, fragment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -31,9 +32,9 @@ def test_binds_the_chosen_variable(counter):
     assert counter.add(3) == 3
 
 
-@pytest.mark.parametrize("line", ["--ns {ns} lab.counter as d", "lab.counter --ns {ns} as d", "lab.counter as d --ns {ns}"])
+@pytest.mark.parametrize("line", ["--ns {} lab.counter as d", "lab.counter --ns {} as d", "lab.counter as d --ns {}"])
 def test_options_stand_anywhere(shell, scene, cell, line):
-    assert cell("%pyro_connect " + line.format(ns=scene.nameserver)).error is None
+    assert cell("%pyro_connect " + line.format(scene.nameserver)).error is None
 
     shell.user_ns["d"]._pyroRelease()
 
@@ -65,7 +66,7 @@ def test_shows_a_card(scene, counter, cell):
     """Name, address, server, latency, members; as text and as HTML."""
     card = cell(f"%pyro_connect lab.counter as c --ns {scene.nameserver}")
 
-    for part in ("lab.counter", "PYRO:counter@", "pyronb ", " ms", "add(number: int, times: int = 1) -> int", "value: int"):
+    for part in ("lab.counter", "PYRO:counter@", "pyronb ", " ms", "add(number: int, times: int = 1) -> int", "value:"):
         assert part in card.text
     assert "Counts &lt;b&gt;things&lt;/b&gt;." in card.html
     assert "floor2" in card.html
@@ -136,8 +137,6 @@ def test_the_name_is_looked_up_again(shell, scene, counter):
     with Daemon(host=HOST, port=0) as other:
         scene.enter("lab.counter", other.register(Counter(), "other"))
         counter._pyroRelease()
-        import threading
-
         thread = threading.Thread(target=other.requestLoop, daemon=True)
         thread.start()
         assert counter.add(5) == 5

@@ -71,7 +71,11 @@ def test_other_peoples_work_survives_unloading(bare_shell):
     formatter.for_type(URI, earlier)
     load_ipython_extension(bare_shell)
     wrapped = bare_shell.InteractiveTB.structured_traceback
-    bare_shell.InteractiveTB.structured_traceback = lambda *args, **kwargs: wrapped(*args, **kwargs)
+
+    def later(*args):
+        return wrapped(*args)
+
+    bare_shell.InteractiveTB.structured_traceback = later
     unload_ipython_extension(bare_shell)
 
     assert formatter.lookup_by_type(URI) is earlier

@@ -23,7 +23,7 @@ def test_the_remote_traceback_is_below_the_local_one(counter, cell):
     shown = cell("c.fail('no')").stdout
 
     assert shown.index("----> 1 c.fail('no')") < shown.index("ValueError: no") < shown.index(HEAD)
-    assert 'raise ValueError(text)' in shown.partition(HEAD)[2]
+    assert "raise ValueError(text)" in shown.partition(HEAD)[2]
 
 
 def test_plumbing_is_hidden_and_kept(counter, cell):
@@ -97,7 +97,13 @@ def test_control_characters_are_stripped(counter, cell):
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("\x1b[1;31mred\x1b[0m", "red"), ("a\rb", "a\\x0db"), ("\x9b2Jx", "x"), ("tab\tis fine", "tab\tis fine"), ("é", "é")],
+    [
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("a\rb", "a\\x0db"),
+        ("\x9b2Jx", "x"),
+        ("tab\tis fine", "tab\tis fine"),
+        ("é", "é"),
+    ],
 )
 def test_stripped(text, shown):
     assert shown == stripped(text)

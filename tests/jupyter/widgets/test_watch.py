@@ -25,11 +25,11 @@ class Listener:
 
 
 def test_it_ends_when_nobody_listens_any_more(scene, no_leaks):
-    listener = Listener()
-    watch = Watch(scene.nameserver, 0.05, listener.on_names, listener.on_object)
+    listeners = [Listener()]
+    watch = Watch(scene.nameserver, 0.05, listeners[0].on_names, listeners[0].on_object)
     watch.start()
-    eventually(lambda: listener.names)
-    del listener
+    eventually(lambda: listeners[0].names)
+    listeners.clear()
     gc.collect()
 
     eventually(lambda: not watch.alive)

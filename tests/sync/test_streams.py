@@ -1,0 +1,232 @@
+"""Far streams: iterators over there, iterated here."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, RemoteError
+from pyronb.sync.streams import FarStream
+from pyronb.tracebacks import getPyroTraceback
+from tests.support.serving import connect, serving
+from tests.support.waiting import eventually, scaled
+from tests.sync.test_proxy import SERIALIZERS
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_items(proxy, bench, serializer):
+    """Each item is asked for when it is wanted; the end over there is the end here."""
+    proxy._pyroSerializer = serializer
+    stream = proxy.count(3)
+
+    assert isinstance(stream, FarStream)
+    assert [] == bench.streams
+    assert 0 == next(stream)
+    assert ["item 0"] == bench.streams
+    assert [1, 2] == list(stream)
+    assert "closed" == bench.streams[-1]
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_calls_in_between(proxy):
+    """The connection is free between two items, and two streams can go on at once."""
+    first, second = proxy.count(5), proxy.count(5)
+
+    assert [0, 3, 0, 1] == [next(first), proxy.add(1, 2), next(second), next(first)]
+    assert [2, 3, 4] == list(first)
+    assert [1, 2, 3, 4] == list(second)
+
+
+def test_error_in_the_generator(proxy):
+    """It is raised here after the items before it, and ends the stream; the connection survives."""
+    stream = proxy.count(2, fail=True)
+
+    assert [0, 1] == [next(stream), next(stream)]
+    with pytest.raises(RemoteError, match="MotorStalled: in mid-stream") as caught:
+        next(stream)
+    assert "in count" in "".join(getPyroTraceback(caught.value))
+    with pytest.raises(StopIteration):
+        next(stream)
+    assert 3 == proxy.add(1, 2)
+
+
+def test_close(proxy, bench, daemon):
+    """The daemon is told at once, the generator ends over there, and closing again does nothing."""
+    stream = proxy.count(100)
+    next(stream)
+    stream.close()
+    stream.close()
+
+    assert eventually(lambda: "closed" in bench.streams)
+    assert [] == list(stream)
+    assert "(ended)" in repr(stream)
+    assert 0 == len(daemon._streams)
+
+
+def test_dropped(proxy, bench, sends):
+    """A stream that is dropped sends nothing by itself; the next call tells the daemon."""
+    stream = proxy.count(100)
+    next(stream)
+    sends.clear()
+    del stream
+    gc.collect()
+
+    assert [] == sends
+    assert 1 == len(proxy._pyro.notes)
+    assert 3 == proxy.add(1, 2)
+    assert eventually(lambda: "closed" in bench.streams)
+    assert [] == proxy._pyro.notes
+
+
+def test_loop_that_is_left(proxy, bench):
+    """Leaving a for loop drops its stream."""
+    for item in proxy.count(100):
+        if item == 2:
+            break
+    gc.collect()
+    proxy.add(1, 2)
+
+    assert eventually(lambda: "closed" in bench.streams)
+    assert ["item 0", "item 1", "item 2", "closed"] == bench.streams
+
+
+def test_close_while_the_connection_is_in_use(proxy, bench):
+    """Closing never waits for another thread's call: the next call tells the daemon."""
+    stream = proxy.count(100)
+    next(stream)
+    thread = threading.Thread(target=proxy.wait)
+    thread.start()
+    assert bench.entered.acquire(timeout=5)
+    stream.close()
+
+    assert "closed" not in bench.streams
+    bench.go.set()
+    thread.join(scaled(5))
+    proxy.add(1, 2)
+    assert eventually(lambda: "closed" in bench.streams)
+
+
+def test_close_after_the_daemon_went(bench):
+    """There is nobody to tell; that is no error."""
+    with serving() as daemon:
+        proxy = connect(daemon.register(bench, "bench"))
+        stream = proxy.count(100)
+        next(stream)
+    for _ in range(3):
+        stream.close()
+    proxy._pyroRelease()
+
+
+def test_release_in_between(proxy):
+    """The stream says so; after connecting again it goes on where it was."""
+    stream = proxy.count(3)
+    next(stream)
+    proxy._pyroRelease()
+
+    with pytest.raises(ConnectionClosedError, match=f"the proxy for {proxy._pyroUri} was released; reconnect"):
+        next(stream)
+    proxy._pyroReconnect(1)
+    assert [1, 2] == list(stream)
+
+
+def test_unknown_stream(proxy):
+    """One that the daemon has forgotten is an error, once."""
+    proxy._pyroBind()
+    stream = FarStream(proxy._pyro, "no-such-id")
+
+    with pytest.raises(PyroError, match="item stream terminated"):
+        next(stream)
+    assert [] == list(stream)
+
+
+def test_daemon_that_does_not_stream(bench):
+    """The error names the daemon."""
+    with serving(streaming=False) as daemon, connect(daemon.register(bench)) as proxy:
+        with pytest.raises(ProtocolError, match=f"the daemon at {proxy._pyroUri} does not stream"):
+            proxy.count(3)
+        assert 3 == proxy.add(1, 2)
+
+
+def test_item_that_takes_too_long(proxy, bench, daemon):
+    """A timeout closes the connection; the item is not asked for again, whatever retries are allowed."""
+    from pyronb.server.exposure import expose
+
+    asked = []
+
+    @expose
+    class Slow:
+        def items(self):
+            for number in range(3):
+                asked.append(number)
+                if number == 1:
+                    bench.go.wait(scaled(20))
+                yield number
+
+    with connect(daemon.register(Slow())) as slow:
+        slow._pyroMaxRetries = 3
+        stream = slow.items()
+        next(stream)
+        slow._pyroTimeout = 0.05
+        with pytest.raises(CommunicationError, match="no answer in time"):
+            next(stream)
+
+        assert [0, 1] == asked
+        bench.go.set()
+
+
+def test_threads_share_a_stream(proxy):
+    """Each item goes to one of them, and each of them sees the end."""
+    stream, items = proxy.count(200), []
+    threads = [threading.Thread(target=lambda: items.extend(stream)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(scaled(20))
+
+    assert list(range(200)) == sorted(items)
+
+
+def test_closing_from_many_threads(proxy):
+    """Notes are delivered by whoever comes first; nobody stumbles over another's."""
+    failed = []
+
+    def work():
+        try:
+            for _ in range(30):
+                stream = proxy.count(5)
+                next(stream)
+                stream.close()
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(scaled(20))
+
+    assert [] == failed
+
+
+def test_outlives_its_proxy(daemon):
+    """As long as the stream is there, the connection is."""
+    proxy = connect(daemon.uriFor("bench"))
+    stream = proxy.count(3)
+    del proxy
+    gc.collect()
+
+    assert [0, 1, 2] == list(stream)
+    del stream
+    gc.collect()
+    assert eventually(lambda: daemon._engine.clients == 0)
+
+
+def test_shows_itself(proxy):
+    """By the object that it comes from."""
+    stream = proxy.count(3)
+
+    assert f"<far stream of {proxy._pyroUri}>" == repr(stream)
+    assert iter(stream) is stream

@@ -1,0 +1,246 @@
+"""FutureResult: a result that arrives later."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import threading
+
+import pytest
+
+from pyronb.futures import FutureResult
+from tests.support.waiting import eventually, scaled
+
+
+def add(result, number=1):
+    return result + number
+
+
+def boom(result):
+    raise ValueError(f"boom {result}")
+
+
+@pytest.fixture
+def future():
+    return FutureResult()
+
+
+def test_waiting(future):
+    """Not ready, then ready; waiting tells which."""
+    assert not future.ready
+    assert not future.wait(0.01)
+
+    threading.Timer(0.02, future.set_result, (5,)).start()
+
+    assert future.wait(scaled(5))
+    assert (True, 5) == (future.ready, future.value)
+    assert future.wait(0)
+
+
+def test_error(future):
+    """Reading the value raises what the call raised."""
+    future.set_exception(KeyError("no"))
+
+    assert future.ready
+    for _ in range(2):
+        with pytest.raises(KeyError, match="no"):
+            _ = future.value
+
+
+def test_chain(future):
+    """Each step gets the result so far, and further arguments; the last one's result is the value."""
+    assert future.then(add).then(add, 10).then(add, number=100) is future
+    future.set_result(0)
+
+    assert 111 == future.value
+
+
+def test_late_steps(future):
+    """A step that comes after the result works on it at once."""
+    future.then(add)
+    future.set_result(1)
+
+    assert 2 == future.value
+    assert 12 == future.then(add, 10).value
+    assert 12 == future.result()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_failing_step(future, late):
+    """Its error ends the chain and is the future's."""
+    ran = []
+    if late:
+        future.set_result(1)
+    future.then(boom).then(ran.append)
+    if not late:
+        future.set_result(1)
+
+    assert [] == ran
+    with pytest.raises(ValueError, match="boom 1"):
+        _ = future.value
+
+
+def test_no_step_after_an_error(future):
+    """Neither before nor after it is there."""
+    ran = []
+    future.then(ran.append)
+    future.set_exception(KeyError())
+    future.then(ran.append)
+
+    assert [] == ran
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("fails", ["call", "chain"])
+def test_error_handler(future, late, fails):
+    """It is called with the error, of the call or of its chain, once, whenever it was added."""
+    seen = []
+    if fails == "chain":
+        future.then(boom)
+    if not late:
+        future.iferror(seen.append)
+    if fails == "call":
+        future.set_exception(ValueError("boom"))
+    else:
+        future.set_result(1)
+    if late:
+        assert future.iferror(seen.append) is future
+    future.iferror(lambda error: None)
+
+    assert [ValueError] == [type(error) for error in seen]
+
+
+def test_error_handler_and_a_late_step(future):
+    """An error of a step that comes late is told as well: it makes no difference who was faster."""
+    seen = []
+    future.set_result(1)
+    future.iferror(seen.append)
+    future.then(boom)
+
+    assert ["boom 1"] == [str(error) for error in seen]
+
+
+def test_error_handler_of_a_good_result(future):
+    """It is not called."""
+    seen = []
+    future.iferror(seen.append)
+    future.set_result(1)
+    future.iferror(seen.append)
+
+    assert [] == seen
+
+
+def test_error_handler_that_fails(future, caplog):
+    """That is logged and hides nothing."""
+    seen = []
+    future.iferror(boom).iferror(seen.append)
+    with caplog.at_level(logging.ERROR, "pyronb.futures"):
+        future.set_exception(KeyError("first"))
+
+    assert "the error handler of a future failed" in caplog.text
+    assert 1 == len(seen)
+    with pytest.raises(KeyError):
+        _ = future.value
+
+
+def test_cancel(future):
+    """Before it runs it can be cancelled; nothing is called then."""
+    seen = []
+    future.then(seen.append).iferror(seen.append)
+
+    assert future.cancel()
+    assert (True, True) == (future.cancelled(), future.ready)
+    future.then(seen.append).iferror(seen.append)
+    assert [] == seen
+    with pytest.raises(concurrent.futures.CancelledError):
+        _ = future.value
+
+
+def test_cancelling_what_runs(future):
+    """It is too late then."""
+    future.set_running_or_notify_cancel()
+
+    assert not future.cancel()
+    future.set_result(1)
+    assert 1 == future.value
+
+
+def test_standard_functions():
+    """wait and as_completed take it."""
+    futures = [FutureResult() for _ in range(3)]
+    futures[1].set_result("one")
+    done, rest = concurrent.futures.wait(futures, 0.01)
+
+    assert ({futures[1]}, {futures[0], futures[2]}) == (done, rest)
+
+    futures[2].set_result("two")
+    futures[0].set_exception(ValueError())
+
+    assert set(futures) == set(concurrent.futures.as_completed(futures, scaled(5)))
+
+
+def test_done_callbacks(future):
+    """They see the value after the chain."""
+    seen = []
+    future.then(add)
+    future.add_done_callback(lambda done: seen.append(done.result()))
+    future.set_result(1)
+
+    assert [2] == seen
+
+
+async def test_await(future):
+    """In a coroutine it is awaited."""
+    future.then(add)
+    threading.Timer(0.01, future.set_result, (1,)).start()
+
+    assert 2 == await future
+    assert 2 == await future
+
+
+async def test_await_an_error(future):
+    """What the call raised is raised there."""
+    threading.Timer(0.01, future.set_exception, (KeyError("no"),)).start()
+    with pytest.raises(KeyError, match="no"):
+        await future
+
+
+def test_steps_from_many_threads(future):
+    """None is lost, whether it comes before or after the result."""
+    start = threading.Barrier(9)
+
+    def work():
+        start.wait(scaled(5))
+        for _ in range(200):
+            future.then(add)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    start.wait(scaled(5))
+    future.set_result(0)
+    for thread in threads:
+        thread.join()
+
+    assert eventually(lambda: future.value == 1600)
+
+
+def test_shows_itself(future):
+    """State and result, the result not at full length."""
+    assert "<pyronb.FutureResult pending>" == repr(future)
+
+    future.set_running_or_notify_cancel()
+
+    assert "<pyronb.FutureResult running>" == repr(future)
+
+    future.set_result("x" * 500)
+
+    assert len(repr(future)) < 150
+    assert "done: 'xxx" in repr(future)
+
+    failed, cancelled = FutureResult(), FutureResult()
+    failed.set_exception(ValueError("no"))
+    cancelled.cancel()
+
+    assert "<pyronb.FutureResult failed: ValueError: no>" == repr(failed)
+    assert "<pyronb.FutureResult cancelled>" == repr(cancelled)
