@@ -115,7 +115,7 @@ def _copy_tutorials(folder: Path) -> None:
 
 def _free_port(wanted: int) -> int:
     """Give this port, or the next one that is free."""
-    for port in range(wanted, wanted + _PORTS):
+    for port in range(wanted, min(wanted + _PORTS, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

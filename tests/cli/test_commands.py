@@ -305,12 +305,11 @@ def test_demo_takes_another_port_where_its_own_is_taken(names):
 
 def test_demo_ends_quietly_when_its_name_server_is_gone():
     """There is nobody left to withdraw the names from."""
-    with naming() as names:
-        with running("demo", "-H", LOCAL, "-n", LOCAL, "-p", str(names.uri.port)) as program:
-            program.wait_for("Ctrl-C stops")
-            names.close()
-            assert program.stop() == 0
-            assert "Traceback" not in program.output
+    with naming() as names, running("demo", "-H", LOCAL, "-n", LOCAL, "-p", str(names.uri.port)) as program:
+        program.wait_for("Ctrl-C stops")
+        names.close()
+        assert program.stop() == 0
+        assert "Traceback" not in program.output
 
 
 def test_demo_without_a_name_server_is_one_line():

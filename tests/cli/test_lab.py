@@ -11,14 +11,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
 
+pytest.importorskip("jupyterlab")
+
+from jupyter_client import BlockingKernelClient
+
 from tests.support.programs import LOCAL, free_port, jupyter_folders, listens, running
 from tests.support.waiting import eventually, scaled
-
-pytest.importorskip("jupyterlab")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(scaled(120))]
 
@@ -70,6 +73,17 @@ def port_of(url):
     return int(host_of(url).rpartition(":")[2])
 
 
+def wait_for_kernel(file):
+    """Wait until the kernel of this connection file does its work."""
+    client = BlockingKernelClient(connection_file=str(file))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        client.wait_for_ready(scaled(30))
+    finally:
+        client.stop_channels()
+
+
 def gone(processes):
     return not [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
@@ -97,8 +111,7 @@ def test_a_signal_ends_it_with_its_kernels_and_it_can_start_again(root, env, num
         ns, url, token = came_up(program)
         status, text = get(f"{host_of(url)}/api/kernels", token, method="POST", data=b"{}")
         assert status == 201, text
-        kernel = f"{host_of(url)}/api/kernels/{json.loads(text)['id']}"
-        eventually(lambda: json.loads(get(kernel, token)[1])["execution_state"] == "idle", 30, what="an idle kernel")
+        wait_for_kernel(Path(env["JUPYTER_RUNTIME_DIR"]) / f"kernel-{json.loads(text)['id']}.json")
         assert len(program.family()) >= 2
         began = time.monotonic()
         program.signal(number)

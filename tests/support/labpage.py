@@ -85,8 +85,7 @@ class LabPage:
         tree = f"/tree/{file}" if file else ""
         self.page.goto(f"{self._url}/lab/workspaces/{self._workspace}{tree}?token={self._token}&reset")
         self.wait_until_up()
-        if file:
-            expect(self.notebook).to_be_visible(timeout=ms(20))
+        expect(self.notebook if file else self.page.locator(".jp-Launcher")).to_be_visible(timeout=ms(20))
 
     def wait_until_up(self) -> None:
         """Wait until Lab has come up."""
@@ -120,6 +119,13 @@ class LabPage:
         self.set_theme(before)
 
     # The panel
+
+    def toast(self, text: str) -> Locator:
+        """The notification that says this, once it is in its place."""
+        toast = self.page.locator(".Toastify__toast", has_text=text)
+        expect(toast).to_be_visible()
+        toast.evaluate("async toast => { await Promise.all(toast.getAnimations().map(moving => moving.finished)); }")
+        return toast
 
     def show_panel(self) -> None:
         """Open the panel from the sidebar, unless it is open."""

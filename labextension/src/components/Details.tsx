@@ -1,6 +1,7 @@
 import { copyIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
+import { isFine } from '../condition.js';
 import { formatLatency } from '../format.js';
 import type { PanelState } from '../state.js';
 import { objectNotice, objectWord, toneOf } from '../wording.js';
@@ -38,15 +39,21 @@ interface ICardProps extends IPart {
 function Card(props: ICardProps): React.JSX.Element {
   const { store, trans, state, name } = props;
   const { object, objectCondition } = state;
-  const { kind } = objectCondition;
+  const { kind, reason } = objectCondition;
+  // Without its name server no object is found; that trouble is told above, and once is enough.
+  const unasked = reason !== '' && reason === state.condition.reason && !isFine(state.condition);
   const latency = object?.latency ?? null;
   return (
     <article className="pyronb-Card" data-pyronb-object={name}>
-      <h2 className="pyronb-Card-name">
+      <h2 className="pyronb-Card-name" title={name}>
         <Dotted text={name} />
       </h2>
       <div className="pyronb-Card-state" role="status">
-        <Dot tone={toneOf(kind)} word={objectWord(kind, trans)} />
+        {unasked ? (
+          <Dot tone="off" word={trans.__('not asked: the name server is missing')} />
+        ) : (
+          <Dot tone={toneOf(kind)} word={objectWord(kind, trans)} />
+        )}
         {kind === 'ok' && latency !== null && (
           <span className="pyronb-Card-latency" title={trans.__('The time that connecting took')}>
             {formatLatency(latency)}
@@ -54,7 +61,7 @@ function Card(props: ICardProps): React.JSX.Element {
         )}
       </div>
       <Buttons {...props} />
-      {kind !== 'ok' && kind !== 'loading' && (
+      {kind !== 'ok' && kind !== 'loading' && !unasked && (
         <Notice
           kind={kind}
           tone={toneOf(kind)}

@@ -6,26 +6,17 @@ import pytest
 
 pytest.importorskip("IPython")
 
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
-
 from pyronb.jupyter.ipython.extension import load_ipython_extension, unload_ipython_extension
-from tests.jupyter.ipython.scene import NetworkProbe, playing, run_cell
+from tests.jupyter.ipython.scene import NetworkProbe, a_shell, playing, run_cell
 
 
 @pytest.fixture
 def bare_shell(tmp_path, monkeypatch):
     """A shell without the extension."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(config=config)
-    yield shell
-    unload_ipython_extension(shell)
-    shell.configurables.clear()
-    InteractiveShell.clear_instance()
+    with a_shell() as shell:
+        yield shell
+        unload_ipython_extension(shell)
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 from pyronb.nameserver.start import startNS
 from pyronb.server.daemon import Daemon
@@ -173,6 +177,24 @@ class NetworkProbe:
             return original(*args, **kwargs)
 
         return counted
+
+
+@contextlib.contextmanager
+def a_shell():
+    """Make the one shell of a test; nothing of it is left in the interpreter."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    main = sys.modules["__main__"]
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(config=config)
+    try:
+        yield shell
+    finally:
+        InteractiveShell.clear_instance()
+        # At exit each shell collects garbage, which takes long after some hundred of them.
+        atexit.unregister(shell.atexit_operations)
+        sys.modules["__main__"] = main
 
 
 @dataclass

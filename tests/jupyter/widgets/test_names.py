@@ -10,14 +10,13 @@ import weakref
 import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import pyronb.widgets
 from pyronb.config import config
 from pyronb.jupyter.widgets import names as module
 from pyronb.jupyter.widgets.names import NameServerBrowser, matches
 from pyronb.server.daemon import Daemon
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, bad_peer, free_port, nameserver, serving
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, a_shell, bad_peer, free_port, nameserver, serving
 from tests.support.waiting import eventually, scaled
 
 
@@ -279,11 +278,8 @@ original_draw = NameServerBrowser._draw
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    options = Config()
-    options.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    yield InteractiveShell.instance(config=options)
-    InteractiveShell.clear_instance()
+    with a_shell() as shell:
+        yield shell
 
 
 def test_running_a_cell_again_leaves_one_poller(scene, shell, no_leaks):

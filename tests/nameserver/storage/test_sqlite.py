@@ -39,7 +39,9 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path, count):
         acknowledged = [int(process.stdout.readline()) for _ in range(count)]
     finally:
         process.send_signal(signal.SIGKILL)
-        more, _ = process.communicate(timeout=scaled(10))
+        more = process.stdout.read()
+        process.wait(scaled(10))
+        process.stdout.close()
     # The last line may have been cut off by the kill.
     acknowledged += [int(line) for line in more.splitlines(keepends=True) if line.endswith("\n")]
 

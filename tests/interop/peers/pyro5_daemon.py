@@ -1,0 +1,22 @@
+"""A real Pyro5 daemon: OPTIONS is JSON with `compression`, `unixsocket`, and `ns` (host, port) with `name`."""
+
+import json
+import sys
+
+import Pyro5.api as api
+import thing
+
+options = json.loads(sys.argv[1])
+api.config.COMPRESSION = options.get("compression", False)
+Daemon = thing.make_daemon(api)
+with Daemon("127.0.0.1", unixsocket=options.get("unixsocket")) as daemon:
+    Thing = thing.make(api)
+    served = Thing()
+    served.other = Thing()
+    uri = daemon.register(served, "thing")
+    daemon.register(served.other, "other")
+    if "ns" in options:
+        with api.locate_ns(*options["ns"], broadcast=False) as names:
+            names.register(options["name"], uri, metadata={"interop", options["name"]})
+    print("READY", uri, flush=True)
+    daemon.requestLoop()

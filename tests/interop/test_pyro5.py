@@ -1,0 +1,188 @@
+"""pyronb and the real Pyro5, each as client, daemon and name server of the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+import pyronb
+from pyronb.config import config
+from pyronb.options import DaemonOptions
+from pyronb.sync.lookup import locateNS
+from pyronb.uri import URI
+from tests.interop.conftest import ask_real_client, peer
+from tests.interop.peers import checks, thing
+from tests.support.serving import LOCAL, client_options, connect, looping, naming
+
+# The names of pyronb that the real package has under others.
+API = SimpleNamespace(
+    **{name: getattr(pyronb, name) for name in ("URI", "Daemon", "Proxy", "callback", "current_context", "errors")},
+    **{name: getattr(pyronb, name) for name in ("expose", "oneway")},
+    BatchProxy=pyronb.batch,
+    get_pyro_traceback=pyronb.getPyroTraceback,
+)
+
+SETTINGS = [(serializer, False) for serializer in checks.ALL] + [("serpent", True), ("msgpack", True)]
+
+
+def label(setting):
+    serializer, compressed = setting
+    return f"{serializer}-compressed" if compressed else serializer
+
+
+@contextmanager
+def our_daemon(unixsocket=None, compression=False):
+    """Serve the thing by pyronb."""
+    options = DaemonOptions(poll_timeout=0.05)
+    options = dataclasses.replace(options, wire=dataclasses.replace(options.wire, compression=compression))
+    daemon = thing.make_daemon(API)(LOCAL, unixsocket=unixsocket, options=options)
+    with looping(daemon):
+        kind = thing.make(API)
+        served = kind()
+        served.other = kind()
+        daemon.register(served, "thing")
+        daemon.register(served.other, "other")
+        yield daemon
+
+
+@contextmanager
+def compression(switched_on):
+    before, config.COMPRESSION = config.COMPRESSION, switched_on
+    try:
+        yield
+    finally:
+        config.COMPRESSION = before
+
+
+def world(uri, serializer):
+    return checks.World(API, str(uri), serializer, real=False, ping=lambda proxy: proxy._pyroPing(10))
+
+
+def cases(*, real):
+    return [
+        pytest.param(setting, name, id=f"{label(setting)}-{name}")
+        for setting in SETTINGS
+        for name in checks.CHECKS
+        if checks.applies(name, setting[0], real=real)
+    ]
+
+
+# A real client and our daemon, in our name server
+
+
+@pytest.fixture(scope="module")
+def what_real_clients_found():
+    """Run all checks of real clients; by setting."""
+    found = {}
+    for compressed in (False, True):
+        with naming() as names, our_daemon(compression=compressed) as daemon:
+            names.nameserver.register("interop.thing", daemon.uriFor("thing"))
+            serializers = [serializer for serializer, mode in SETTINGS if mode == compressed]
+            uri = f"PYRONAME:interop.thing@{names.locationStr}"
+            options = {"uri": uri, "serializers": serializers, "compression": compressed}
+            for key, result in ask_real_client(options).items():
+                serializer, _, name = key.partition(" ")
+                found[(serializer, compressed), name] = result
+    return found
+
+
+@pytest.mark.parametrize(("setting", "name"), cases(real=True))
+def test_a_real_client_on_our_daemon(what_real_clients_found, setting, name):
+    """It finds the object by name and cannot tell the difference."""
+    result = what_real_clients_found[setting, name]
+
+    assert result == "ok", result
+
+
+# Our client and a real daemon, in a real name server
+
+
+@pytest.fixture(scope="module")
+def real_daemons(real_ns):
+    """Start a real daemon without and one with compression, and give their names."""
+    place = URI(real_ns)
+    ns = [place.host, place.port]
+    with (
+        peer("pyro5_daemon.py", {"ns": ns, "name": "real.plain"}),
+        peer("pyro5_daemon.py", {"ns": ns, "name": "real.compressed", "compression": True}),
+    ):
+        yield {False: f"PYRONAME:real.plain@{place.location}", True: f"PYRONAME:real.compressed@{place.location}"}
+
+
+@pytest.mark.parametrize(("setting", "name"), cases(real=False))
+def test_our_client_on_a_real_daemon(real_daemons, setting, name, no_leaks):
+    """It finds the object by name and can do all that it can with one of ours."""
+    serializer, compressed = setting
+    with compression(compressed):
+        checks.CHECKS[name][0](world(real_daemons[compressed], serializer))
+
+
+# Ours with ours, by the same checks
+
+
+@pytest.fixture(scope="module")
+def our_daemons():
+    with our_daemon() as plain, our_daemon(compression=True) as compressed:
+        yield {False: plain.uriFor("thing"), True: compressed.uriFor("thing")}
+
+
+@pytest.mark.parametrize(("setting", "name"), cases(real=False))
+def test_our_client_on_our_daemon(our_daemons, setting, name):
+    """The same checks hold among ourselves."""
+    serializer, compressed = setting
+    with compression(compressed):
+        checks.CHECKS[name][0](world(our_daemons[compressed], serializer))
+
+
+# Name servers
+
+
+def test_a_real_client_asks_our_name_server():
+    """Every method, in every serializer."""
+    with naming() as names:
+        place = URI(names.uri)
+        results = ask_real_client({"ns": [place.host, place.port]})
+
+    assert results == dict.fromkeys(checks.ALL, "ok"), "\n".join(results.values())
+
+
+@pytest.mark.parametrize("serializer", checks.ALL)
+def test_our_client_asks_a_real_name_server(real_ns, serializer):
+    """Every method, in every serializer."""
+    with connect(real_ns, serializer=serializer) as names:
+        if serializer in ("json", "marshal", "msgpack"):
+            names._pyroSerializer = serializer
+        checks.nameserver(world("", serializer), names)
+
+
+def test_crosswise(real_ns):
+    """A real daemon in our name server for our client; our daemon in a real name server for a real client."""
+    with naming() as names, our_daemon() as daemon:
+        ours, theirs = URI(names.uri), URI(real_ns)
+        with peer("pyro5_daemon.py", {"ns": [ours.host, ours.port], "name": "cross.real"}):
+            for uri in (f"PYRONAME:cross.real@{ours.location}", f"PYROMETA:interop,cross.real@{ours.location}"):
+                checks.CHECKS["calls"][0](world(uri, "serpent"))
+            options = {"uri": f"PYRONAME:cross.real@{ours.location}", "serializers": ["serpent"], "only": ["calls"]}
+            assert ask_real_client(options) == {"serpent calls": "ok"}
+        with locateNS(theirs.host, theirs.port, options=client_options()) as real:
+            real.register("cross.ours", daemon.uriFor("thing"), metadata=["interop", "mine"])
+        for uri in (f"PYRONAME:cross.ours@{theirs.location}", f"PYROMETA:interop,mine@{theirs.location}"):
+            options = {"uri": uri, "serializers": ["serpent", "json"], "only": ["calls", "attributes"]}
+            assert set(ask_real_client(options).values()) == {"ok"}
+            checks.CHECKS["calls"][0](world(uri, "serpent"))
+
+
+def test_unix_sockets(tmp_path):
+    """In both directions."""
+    only = ["calls", "attributes", "streams", "errors", "pings", "unknown_objects"]
+    with our_daemon(unixsocket=str(tmp_path / "ours.sock")) as daemon:
+        uri = str(daemon.uriFor("thing"))
+        assert uri == f"PYRO:thing@./u:{tmp_path / 'ours.sock'}"
+        results = ask_real_client({"uri": uri, "serializers": ["serpent"], "only": only})
+        assert set(results.values()) == {"ok"}, results
+    with peer("pyro5_daemon.py", {"unixsocket": str(tmp_path / "theirs.sock")}) as uri:
+        for name in only:
+            checks.CHECKS[name][0](world(uri, "serpent"))
