@@ -8,15 +8,13 @@ cell sets is gone in the next cell when the cell awaits.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
-__all__ = ["CallContext", "current_context", "serving"]
+__all__ = ["CallContext", "ambient", "current_context", "enter", "leave"]
 
 Annotations = dict[str, bytes | bytearray | memoryview]
 
@@ -69,7 +67,8 @@ _served: ContextVar[CallContext] = ContextVar("pyronb.served")
 _thread = threading.local()
 
 
-def _current() -> CallContext:
+def ambient() -> CallContext:
+    """Give the context of the moment itself; whoever looks at several of its fields asks once."""
     served = _served.get(None)
     if served is not None:
         return served
@@ -80,14 +79,14 @@ def _current() -> CallContext:
     return own
 
 
-@contextmanager
-def serving(context: CallContext) -> Iterator[CallContext]:
-    """Make this the current context while a call is served."""
-    token = _served.set(context)
-    try:
-        yield context
-    finally:
-        _served.reset(token)
+def enter(context: CallContext) -> Token[CallContext]:
+    """Make this the context of the moment, while a call is served; `leave` ends it."""
+    return _served.set(context)
+
+
+def leave(token: Token[CallContext]) -> None:
+    """Undo `enter`."""
+    _served.reset(token)
 
 
 class _Current:
@@ -96,16 +95,16 @@ class _Current:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_current(), name)
+        return getattr(ambient(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(_current(), name, value)
+        setattr(ambient(), name, value)
 
     def __dir__(self) -> list[str]:
         return dir(CallContext)
 
     def __repr__(self) -> str:
-        return f"<current_context {_current()!r}>"
+        return f"<current_context {ambient()!r}>"
 
 
 current_context: Any = _Current()

@@ -82,9 +82,7 @@ def _remove(names: Proxy, args: argparse.Namespace) -> int:
 def _ping(names: Proxy, args: argparse.Namespace) -> int:
     began = time.monotonic()
     names.ping()
-    print(
-        f"name server at {plain(str(names._pyroUri.location))} answers in {(time.monotonic() - began) * 1000:.1f} ms"
-    )
+    print(f"name server at {plain(str(names._pyroUri.location))} answers in {(time.monotonic() - began) * 1000:.1f} ms")
     del args
     return 0
 

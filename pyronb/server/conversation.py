@@ -75,6 +75,7 @@ class Conversation:
         self._host = host
         self._connection = ServerConnection(max_message_size=host.wire.max_message_size)
         self._codec: Codec | None = None
+        self._accepted: set[int] = set()
 
     @property
     def closed(self) -> bool:
@@ -179,22 +180,26 @@ class Conversation:
         return self._connection.refuse(encode_refusal(serializer, text, message.seq if message else 0))
 
     def _answer_call(self, message: Message, codec: Codec, *, oneway: bool) -> Buffers | None:
-        try:
-            self._check_serializer(codec.dialect, message.serializer_id)
-        except ProtocolError as error:
-            # There is no serializer in which this could be told.
-            log.warning("client %s: %s", self.caller.address, error)
-            self._connection.close()
-            return None
+        if message.serializer_id not in self._accepted:
+            try:
+                self._check_serializer(codec.dialect, message.serializer_id)
+            except ProtocolError as error:
+                # There is no serializer in which this could be told.
+                log.warning("client %s: %s", self.caller.address, error)
+                self._connection.close()
+                return None
+            self._accepted.add(message.serializer_id)
+        caller = self.caller
         context = CallContext(
-            client=self.caller,
-            client_sock_addr=self.caller.address,
-            seq=message.seq,
-            msg_flags=message.flags,
-            serializer_id=message.serializer_id,
-            annotations=dict(message.annotations),
-            correlation_id=UUID(bytes=message.correlation_id) if message.correlation_id else None,
-            resources=self.caller.resources,
+            caller,
+            caller.address,
+            message.seq,
+            message.flags,
+            message.serializer_id,
+            dict(message.annotations) if message.annotations else {},
+            {},
+            UUID(bytes=message.correlation_id) if message.correlation_id else None,
+            caller.resources,
         )
         call: Call | None = None
         try:

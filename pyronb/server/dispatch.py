@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
-from pyronb.context import CallContext, serving
+from pyronb.context import CallContext, enter, leave
 from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.hooks import BatchError
@@ -22,6 +22,10 @@ from pyronb.tracebacks import format_traceback
 __all__ = ["Caller", "Dispatcher"]
 
 log = logging.getLogger("pyronb.server")
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
+"""Types of results that are no iterators; asking the abstract class for each result costs more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,23 +76,25 @@ class Dispatcher:
 
     def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome:
         """Run a call and tell what became of it; never raises."""
-        with serving(context):
-            try:
-                target = self._target(call.object_id, caller)
-                if call.batch:
-                    value: Any = self._run_batch(target, call, caller)
-                else:
-                    value = self._run_one(target, call, caller)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
-                return Raised(self._for_caller(error), context.response_annotations)
-        if isinstance(value, Iterator) and not call.oneway:
+        token = enter(context)
+        try:
+            target = self._target(call.object_id, caller)
+            if call.batch:
+                value: Any = self._run_batch(target, call, caller)
+            else:
+                value = self._run_one(target, call, caller)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
+            return Raised(self._for_caller(error), context.response_annotations)
+        finally:
+            leave(token)
+        if type(value) not in _PLAIN and isinstance(value, Iterator) and not call.oneway:
             stream_id = self._streams.open(value, caller) if self._streaming else None
             return StreamOpened(stream_id, context.response_annotations)
         return Returned(value, context.response_annotations)
 
     def _target(self, object_id: str, caller: Caller) -> Any:
         target = self._registry.find(object_id)
-        return self._instances.get(target, caller.session) if inspect.isclass(target) else target
+        return self._instances.get(target, caller.session) if isinstance(target, type) else target
 
     def _run_one(self, target: Any, call: Call, caller: Caller) -> Any:
         if call.method == "__getattr__":
@@ -172,7 +178,7 @@ def find_method(target: Any, name: str, object_id: str) -> Any:
     if is_private(name):
         raise AttributeError(f"attempt to access private attribute {name!r} of {object_id!r}")
     # Not by getattr at first, which would run the code of a property.
-    member = inspect.getattr_static(type(target), name, None)
+    member = _class_member(type(target), name)
     if member is None:
         member = inspect.getattr_static(target, name, None)
     if member is None:
@@ -182,6 +188,15 @@ def find_method(target: Any, name: str, object_id: str) -> Any:
     if not is_exposed(member):
         raise AttributeError(f"attempt to access unexposed attribute {name!r} of {object_id!r}")
     return getattr(target, name)
+
+
+def _class_member(cls: type, name: str) -> Any:
+    """Find a member on a class without running any code of it; `inspect.getattr_static` costs as much as a call."""
+    for base in cls.__mro__:
+        member = base.__dict__.get(name)
+        if member is not None:
+            return member
+    return None
 
 
 def _find_property(target: Any, name: str, object_id: str) -> property:

@@ -8,7 +8,7 @@ from typing import Any
 from pyronb.client.face import doc_of, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
-from pyronb.context import current_context
+from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Raised, Returned
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
@@ -18,18 +18,20 @@ __all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of"]
 
 def outcome_of(link: Link, call: Call) -> Outcome:
     """Say one call over a link, under its lock, with what the context has to add to it."""
-    add_context(call)
+    context = ambient()
+    if context.annotations or context.correlation_id is not None:
+        add_context(call)
     with link.lock:
         outcome = run(invoke(link, call))
-    if current_context.client is None:
+    if context.client is None:
         # While a call is served, these are for its own reply.
-        current_context.response_annotations = dict(outcome.annotations)
+        context.response_annotations = dict(outcome.annotations)
     return outcome
 
 
 def add_context(call: Call) -> None:
     """Have the annotations and the correlation id of the context go out with a call."""
-    context = current_context
+    context = ambient()
     if context.annotations:
         call.annotations = {**context.annotations, **call.annotations}
     if context.correlation_id is not None:

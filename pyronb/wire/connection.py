@@ -68,6 +68,8 @@ class _Connection:
         self._layout = LAYOUTS[dialect] if dialect is not None else None
         self._limit = max_message_size
         self._buffer = ReceiveBuffer()
+        # A message that arrived alone and whole, as most do, is not put through the buffer.
+        self._whole: Message | None = None
         self._header: Header | None = None
         # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
         self.calls_made: set[int] = set()
@@ -75,6 +77,12 @@ class _Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
+        if self.state is OPEN and self._whole is None and self._header is None and not self._buffer:
+            assert self._layout is not None
+            if not self._limit or len(data) <= self._limit:
+                self._whole = self._layout.unpack_whole(data)
+                if self._whole is not None:
+                    return
         if self.state is not CLOSED:
             self._buffer.feed(data)
 
@@ -94,7 +102,7 @@ class _Connection:
         """End the conversation on our side: nothing more is read or given out."""
         self.state = CLOSED
         self._buffer.clear()
-        self._header = None
+        self._header = self._whole = None
 
     def pack(self, message: Message) -> list[Buffer]:
         """Lay out a message in the dialect of the conversation.
@@ -106,7 +114,7 @@ class _Connection:
         buffers = self._layout.pack(message)
         # As the receiver counts: everything but the header.
         size = sum(map(len, buffers)) - self._layout.header_size
-        if self._limit and size > self._limit:
+        if size > self._limit > 0:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
         return buffers
 
@@ -120,6 +128,10 @@ class _Connection:
         Raises:
             ProtocolError: the bytes are no message.
         """
+        whole = self._whole
+        if whole is not None:
+            self._whole = None
+            return whole
         header = self._header
         if header is None:
             header = self._next_header()

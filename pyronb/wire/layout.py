@@ -41,6 +41,12 @@ class Layout(Protocol):
             ProtocolError: the message does not fit into the format.
         """
 
+    def unpack_whole(self, data: bytes) -> Message | None:
+        """Read a message from bytes that are exactly one message without annotations; None when they are not.
+
+        It is a short-cut for what mostly arrives, and never the judge: whatever it does not take is read in pieces.
+        """
+
     def unpack_header(self, data: Buffer) -> Header:
         """Read a header from exactly `header_size` bytes.
 

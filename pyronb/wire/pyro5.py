@@ -25,12 +25,14 @@ import struct
 from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError
 from pyronb.wire.layout import TAG, Header
-from pyronb.wire.message import Buffer, Message
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
 __all__ = ["Pyro5Layout"]
 
 _HEADER = struct.Struct("!4sHBBHHII16sHH")
+_HEADER_SIZE = _HEADER.size
 _CHUNK = struct.Struct("!4sI")
+_unpack = _HEADER.unpack_from
 _MAGIC = 0x4DC5
 _NO_CORRELATION = bytes(16)
 _VERSION = PYRO5.version
@@ -74,6 +76,24 @@ class Pyro5Layout:
         if size + len(chunks) < _JOIN_BELOW:
             return [b"".join((header, chunks, payload))]
         return [header + chunks, payload]
+
+    def unpack_whole(self, data: bytes) -> Message | None:
+        """Read a message from bytes that are exactly one message without annotations; None when they are not."""
+        if len(data) < _HEADER_SIZE:
+            return None
+        (tag, version, kind, serializer, flags, seq, payload_size, annotations_size, correlation, _, magic) = _unpack(
+            data
+        )
+        if (
+            annotations_size
+            or payload_size + _HEADER_SIZE != len(data)
+            or tag != TAG
+            or version != _VERSION
+            or magic != _MAGIC
+        ):
+            return None
+        correlation = correlation if flags & _CORRELATION else None
+        return Message(kind, serializer, flags, seq, data[_HEADER_SIZE:], NO_ANNOTATIONS, correlation)
 
     def unpack_header(self, data: Buffer) -> Header:
         """Read a header; the reserved field is not looked at, as real peers do not either."""
