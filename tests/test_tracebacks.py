@@ -90,15 +90,15 @@ def test_detailed():
 
 def test_of_what_is_being_handled():
     """Without arguments the exception of the moment is taken."""
+    found = []
     try:
         raise KeyError("here")
     except KeyError as error:
+        given = [(), (error,), sys.exc_info(), (KeyError, error)]
+        found = [getPyroTraceback(*arguments) for arguments in given]
         expected = format_traceback(error)
 
-        assert expected == getPyroTraceback()
-        assert expected == getPyroTraceback(error)
-        assert expected == getPyroTraceback(*sys.exc_info())
-        assert expected == getPyroTraceback(KeyError, error)
+    assert [expected] * 4 == found
 
 
 def test_of_nothing():

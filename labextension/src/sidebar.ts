@@ -35,7 +35,7 @@ export class PyroPanel extends SidePanel {
     details.addClass('pyronb-Details');
     this.addWidget(names);
     this.addWidget(details);
-    (this.content as AccordionPanel).setRelativeSizes([2, 3]);
+    (this.content as AccordionPanel).setRelativeSizes([5, 6]);
   }
 
   /** Puts the keyboard into the search box. */

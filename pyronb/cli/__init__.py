@@ -6,6 +6,7 @@ import argparse
 import importlib
 import io
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -57,9 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 0 if args.command in _SERVERS else 130
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; what is left must not fail once more when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (PyroError, OSError) as error:
         print(f"pyronb {args.command}: {plain(str(error))}", file=sys.stderr)
         return 1

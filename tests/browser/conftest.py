@@ -1,4 +1,4 @@
-"""A site of the tests' own, one JupyterLab that looks at it, one browser; for each test a page, a workspace and files."""
+"""A site of our own, one JupyterLab that looks at it, one browser; for each test a page, a workspace and files."""
 
 from __future__ import annotations
 

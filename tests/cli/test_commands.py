@@ -192,6 +192,18 @@ def test_a_poor_terminal_shows_what_it_can(names, nsc):
     assert "gr\\xf6\\xdfe.\\u20ac" in out
 
 
+def test_whoever_has_read_enough_may_go(names):
+    """As `head` does; there is nothing to complain about."""
+    for number in range(3000):
+        names.nameserver.register(f"n{number}", A)
+    for enough in ("head -1", "true"):
+        command = f"{sys.executable} -m pyronb nsc -n {LOCAL} -p {names.uri.port} list | {enough}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=scaled(30), check=False)
+
+        assert done.stderr == ""
+        assert done.stdout.count("\n") <= 1
+
+
 # ns
 
 

@@ -17,8 +17,6 @@ from tests.support.waiting import scaled
 
 PEERS = Path(__file__).parent / "peers"
 
-pytest.importorskip("Pyro5")
-
 
 @contextmanager
 def peer(script, options=None):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +19,11 @@ from pyronb.sync.lookup import locateNS
 from pyronb.uri import URI
 from tests.interop.conftest import ask_real_client, peer
 from tests.interop.peers import checks, thing
+from tests.support.paths import ROOT
 from tests.support.serving import LOCAL, client_options, connect, looping, naming
+from tests.support.waiting import scaled
+
+pytestmark = pytest.mark.skipif(find_spec("Pyro5") is None, reason="Pyro5 is not installed")
 
 # The names of pyronb that the real package has under others.
 API = SimpleNamespace(
@@ -57,8 +65,8 @@ def compression(switched_on):
         config.COMPRESSION = before
 
 
-def world(uri, serializer):
-    return checks.World(API, str(uri), serializer, real=False, ping=lambda proxy: proxy._pyroPing(10))
+def world(uri, serializer="serpent", *, real_peer=False):
+    return checks.World(API, str(uri), serializer, False, lambda proxy: proxy._pyroPing(10), real_peer)
 
 
 def cases(*, real):
@@ -117,7 +125,7 @@ def test_our_client_on_a_real_daemon(real_daemons, setting, name, no_leaks):
     """It finds the object by name and can do all that it can with one of ours."""
     serializer, compressed = setting
     with compression(compressed):
-        checks.CHECKS[name][0](world(real_daemons[compressed], serializer))
+        checks.CHECKS[name][0](world(real_daemons[compressed], serializer, real_peer=True))
 
 
 # Ours with ours, by the same checks
@@ -149,13 +157,58 @@ def test_a_real_client_asks_our_name_server():
     assert results == dict.fromkeys(checks.ALL, "ok"), "\n".join(results.values())
 
 
+def test_our_client_asks_a_real_name_server(real_ns):
+    """Every method; in serpent, for a real one keeps tags in frozensets, which nothing else writes."""
+    with connect(real_ns) as names:
+        checks.nameserver(world(""), names)
+
+
 @pytest.mark.parametrize("serializer", checks.ALL)
-def test_our_client_asks_a_real_name_server(real_ns, serializer):
-    """Every method, in every serializer."""
-    with connect(real_ns, serializer=serializer) as names:
-        if serializer in ("json", "marshal", "msgpack"):
-            names._pyroSerializer = serializer
+def test_our_client_asks_our_name_server(serializer):
+    """The same checks hold among ourselves, in every serializer."""
+    with naming() as daemon, connect(daemon.uri, serializer=serializer) as names:
         checks.nameserver(world("", serializer), names)
+
+
+def test_our_nsc_asks_a_real_name_server(real_ns):
+    """Each word of it."""
+    place = URI(real_ns)
+
+    def nsc(*words):
+        command = [sys.executable, "-m", "pyronb", "nsc", "-n", place.host, "-p", str(place.port), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(30), cwd=ROOT, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert nsc("register", "nsc.a", "PYRO:a@localhost:1", "tag") == (0, "registered nsc.a\n")
+    assert nsc("lookup", "nsc.a") == (0, "PYRO:a@localhost:1\ntag\n")
+    assert nsc("list", "nsc.") == (0, "nsc.a  PYRO:a@localhost:1  tag\n1 name starting with 'nsc.'\n")
+    assert nsc("remove", "nsc.a") == (0, "removed nsc.a\n")
+    assert nsc("ping")[0] == 0
+    code, text = nsc("lookup", "nsc.a")
+    assert (code, text.count("\n")) == (1, 1)
+    assert "unknown name: nsc.a" in text
+
+
+def test_a_real_nsc_asks_our_name_server():
+    """Each word of it."""
+    with naming() as names:
+
+        def nsc(*words):
+            command = [sys.executable, "-m", "Pyro5.nsc", "-n", LOCAL, "-p", str(names.uri.port), *words]
+            environment = {name: text for name, text in os.environ.items() if not name.startswith("PYRO")}
+            done = subprocess.run(
+                command, input="y\n", capture_output=True, text=True, timeout=scaled(30), env=environment, check=False
+            )
+            return done.stdout + done.stderr
+
+        assert "Registered nsc.a" in nsc("register", "nsc.a", "PYRO:a@localhost:1")
+        assert "PYRO:a@localhost:1" in nsc("lookup", "nsc.a")
+        assert "nsc.a --> PYRO:a@localhost:1" in nsc("list")
+        nsc("setmeta", "nsc.a", "tag")
+        assert "nsc.a --> PYRO:a@localhost:1" in nsc("yplookup_all", "tag")
+        nsc("removematching", "nsc.*")
+        assert names.nameserver.list("nsc.") == {}
+        assert "ping ok" in nsc("ping")
 
 
 def test_crosswise(real_ns):
@@ -186,3 +239,12 @@ def test_unix_sockets(tmp_path):
     with peer("pyro5_daemon.py", {"unixsocket": str(tmp_path / "theirs.sock")}) as uri:
         for name in only:
             checks.CHECKS[name][0](world(uri, "serpent"))
+
+
+@pytest.mark.skipif(find_spec("Pyro4") is None, reason="Pyro4 is not installed")
+def test_a_real_pyro4_client_is_told_that_it_speaks_another_protocol():
+    """It has an error at once, and the daemon goes on."""
+    with our_daemon() as daemon:
+        with peer("pyro4_client.py", {"uri": str(daemon.uriFor("thing"))}) as error:
+            assert error == "ProtocolError invalid data or unsupported protocol version"
+        checks.CHECKS["calls"][0](world(daemon.uriFor("thing")))

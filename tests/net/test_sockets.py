@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -109,7 +109,7 @@ def test_stale_unix_socket(tmp_path):
     """A file that a dead process left behind is replaced."""
     path = str(tmp_path / "s")
     listen("", 0, unixsocket=path).close()
-    assert os.path.exists(path)
+    assert Path(path).exists()
     with listen("", 0, unixsocket=path) as sock:
         assert f"./u:{path}" == reach(sock, "")
 

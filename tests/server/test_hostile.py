@@ -82,6 +82,7 @@ Thing.hidden._pyroExposed = False
 
 
 LIBC = ctypes.CDLL(None)
+STATM = Path("/proc/self/statm")
 M_MMAP_THRESHOLD = -3
 
 
@@ -93,8 +94,8 @@ def tidy_up():
 
 
 def resident():
-    """Bytes of memory that this process uses."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that this process uses; always 0 where the system does not tell."""
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if STATM.exists() else 0
 
 
 def is_well(daemon):

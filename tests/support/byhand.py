@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyronb.client.effects import After, Dial, Effect, HangUp, Procedure, Reply, Send
-from pyronb.client.link import Link
 from pyronb.client.procedures import check
 from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions

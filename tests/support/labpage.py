@@ -1,16 +1,17 @@
-"""A page of JupyterLab as a user has it: the panel, the notebook, its cells. Nothing here sleeps; all waits have a condition."""
+"""A page of JupyterLab as a user has it: the panel, the notebook, its cells. Every wait has a condition."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-from tests.support.programs import write_setting
+from tests.support.programs import settings_folder, write_setting
 from tests.support.waiting import scaled
 
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
@@ -73,6 +74,7 @@ class LabPage:
     def open(self, file: str = "", *sources: str, theme: str = "light") -> None:
         """Open Lab, with a new notebook file of these cells if one is named, and wait until it can be used."""
         self.theme = theme
+        shutil.rmtree(settings_folder(self._folder), ignore_errors=True)
         setting = json.dumps({"theme": THEMES[theme], "adaptive-theme": False})
         write_setting(self._folder, "@jupyterlab/apputils-extension:themes", setting)
         write_setting(
@@ -211,8 +213,9 @@ class LabPage:
         if self.sources()[index].strip():
             self.command("notebook:insert-cell-below")
             index += 1
-        self.command("notebook:enter-edit-mode")
-        expect(self.cell(index).locator(".cm-content")).to_be_focused()
+        editor = self.cell(index).locator(".cm-content")
+        editor.click()
+        expect(editor).to_be_focused()
         self.page.keyboard.insert_text(source)
         self.page.wait_for_function(
             "([index, text]) => jupyterapp.shell.currentWidget.model.cells.get(index).sharedModel.getSource() === text",

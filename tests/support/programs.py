@@ -134,17 +134,22 @@ def jupyter_folders(folder: Path) -> dict[str, str]:
         }.items()
     }
     config = folder / "config"
-    (config / "lab" / "user-settings").mkdir(parents=True)
+    config.mkdir(parents=True)
     (config / "jupyter_lab_config.json").write_text(
         '{"LabApp": {"expose_app_in_browser": true, "extension_manager": "readonly"}}'
     )
     return env
 
 
+def settings_folder(folder: Path) -> Path:
+    """Where JupyterLab keeps the settings of its user; `folder` as in `jupyter_folders`."""
+    return folder / "config" / "lab" / "user-settings"
+
+
 def write_setting(folder: Path, plugin: str, text: str) -> None:
     """Set what a plugin of JupyterLab reads from the settings of its user; `folder` as in `jupyter_folders`."""
     package, _, name = plugin.partition(":")
-    file = folder / "config" / "lab" / "user-settings" / package / f"{name}.jupyterlab-settings"
+    file = settings_folder(folder) / package / f"{name}.jupyterlab-settings"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
 

@@ -130,7 +130,7 @@ def test_asynchronous_failure():
     future = calls(asynchronous=True)
 
     assert future.wait(scaled(10))
-    with pytest.raises(ConnectionClosedError, match="PYRO:x@127.0.0.1:1"):
+    with pytest.raises(ConnectionClosedError, match=r"PYRO:x@127.0.0.1:1"):
         _ = future.value
 
 

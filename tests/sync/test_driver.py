@@ -347,14 +347,19 @@ def accept_client(sock):
 
 
 def receive_message(sock):
-    """Read one message and give its header."""
-    data = b""
-    while len(data) < LAYOUT.header_size:
-        data += sock.recv(LAYOUT.header_size - len(data))
-    header = LAYOUT.unpack_header(data)
-    left = header.payload_size + header.annotations_size
-    while left:
-        left -= len(sock.recv(left))
+    """Read one message and give its header; raises what ends the server's side when the client is gone."""
+
+    def exactly(count):
+        data = b""
+        while len(data) < count:
+            piece = sock.recv(count - len(data))
+            if not piece:
+                raise ConnectionResetError
+            data += piece
+        return data
+
+    header = LAYOUT.unpack_header(exactly(LAYOUT.header_size))
+    exactly(header.payload_size + header.annotations_size)
     return header
 
 
@@ -402,8 +407,9 @@ def test_server_that_answers_garbage(kind):
 def test_server_that_hangs_up_at_once():
     """The error names the address."""
     with answering(lambda sock: None) as uri:
+        proxy = Proxy(uri, options=client_options())
         with pytest.raises(ConnectionClosedError, match=f"while connecting to {uri}"):
-            Proxy(uri, options=client_options())._pyroBind()
+            proxy._pyroBind()
 
 
 def test_server_that_is_silent():
@@ -437,14 +443,6 @@ def test_server_that_drips():
         end.set()
 
 
-REPLIES = {
-    "another number": (lambda seq: reply_with(seq + 1, b"5"), "reply sequence out of sync"),
-    "another type": (lambda seq: b"PYRO\x01\xf6\x01\x01" + bytes(30) + b"\x4d\xc5", "unexpected message of type 1"),
-    "garbage": (lambda seq: b"GARBAGE" * 10, "not a Pyro peer"),
-    "wrong annotations": (lambda seq: annotated(seq), "annotation reaches past the end"),
-}
-
-
 def reply_with(seq, payload, flags=0):
     """Give the bytes of a reply."""
     from pyronb.wire.message import RESULT, Message
@@ -457,6 +455,14 @@ def annotated(seq):
     data = bytearray(reply_with(seq, b""))
     data[16:20] = (12).to_bytes(4, "big")
     return bytes(data) + b"ABCD\0\0\0\xffabcd"
+
+
+REPLIES = {
+    "another number": (lambda seq: reply_with(seq + 1, b"5"), "reply sequence out of sync"),
+    "another type": (lambda seq: b"PYRO\x01\xf6\x01\x01" + bytes(30) + b"\x4d\xc5", "unexpected message of type 1"),
+    "garbage": (lambda seq: b"GARBAGE" * 10, "not a Pyro peer"),
+    "wrong annotations": (annotated, "annotation reaches past the end"),
+}
 
 
 @pytest.mark.parametrize("kind", REPLIES)
@@ -487,7 +493,7 @@ UNREADABLE = {
     "unknown class": (b"{'__class__': 'some.Thing'}", 0, "unsupported serialized class: some.Thing"),
     "forbidden class": (b"{'__class__': '__main__.Thing'}", 0, "double underscores"),
     "no exception": (b"5", 1, "reported an exception and sent a int"),
-    "not compressed": (b"5", 2, "cannot be inflated"),
+    "not compressed": (b"plain text", 2, "cannot be inflated"),
 }
 
 

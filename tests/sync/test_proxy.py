@@ -473,14 +473,13 @@ def test_handshake(bench):
                 raise SecurityError("wrong password")
             return ["welcome"]
 
-    with serving(Guarded) as daemon:
-        with Proxy(daemon.register(bench), options=client_options()) as proxy:
-            with pytest.raises(CommunicationError, match="rejected: wrong password"):
-                proxy.add(1, 2)
-            proxy._pyroHandshake = {"password": "sesame"}
+    with serving(Guarded) as daemon, Proxy(daemon.register(bench), options=client_options()) as proxy:
+        with pytest.raises(CommunicationError, match="rejected: wrong password"):
+            proxy.add(1, 2)
+        proxy._pyroHandshake = {"password": "sesame"}
 
-            assert 3 == proxy.add(1, 2)
-            assert ["welcome"] == proxy._pyro.handshake_answer
+        assert 3 == proxy.add(1, 2)
+        assert ["welcome"] == proxy._pyro.handshake_answer
 
 
 def test_settings_of_a_given_name_only(proxy):
@@ -610,7 +609,7 @@ def test_given_socket(daemon):
         assert [0, 1] == list(proxy.count(2))
 
         proxy._pyroRelease()
-        with pytest.raises(ConnectionClosedError, match="the socket that the proxy for PYRO:bench@.* was given"):
+        with pytest.raises(ConnectionClosedError, match=r"the socket that the proxy for PYRO:bench@.* was given"):
             proxy.add(1, 2)
         del proxy
         gc.collect()

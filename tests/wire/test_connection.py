@@ -411,7 +411,7 @@ def test_no_bytes_raise(data, tail):
 @settings(max_examples=200)
 @given(st.data())
 def test_one_flipped_byte(data):
-    """A message with any one byte changed is a message (and a rest that is none), an error, or one whose end is awaited."""
+    """A message with any one byte changed gives a message, perhaps with a broken rest, an error, or awaits its end."""
     original = packed(message(CONNECT, payload=b"x" * 20, annotations={"ABCD": b"12345"}))
     at = data.draw(st.integers(0, len(original) - 1))
     changed = bytearray(original)

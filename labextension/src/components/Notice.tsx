@@ -25,8 +25,16 @@ export function Notice(props: INoticeProps): React.JSX.Element {
     >
       <div role="status">
         <div className="pyronb-Notice-title">{wording.title}</div>
-        {wording.reason && <p className="pyronb-Notice-reason">{wording.reason}</p>}
-        {wording.hint && <p className="pyronb-Notice-hint">{wording.hint}</p>}
+        {wording.reason && (
+          <p className="pyronb-Notice-reason">
+            <Prose text={wording.reason} />
+          </p>
+        )}
+        {wording.hint && (
+          <p className="pyronb-Notice-hint">
+            <Prose text={wording.hint} />
+          </p>
+        )}
       </div>
       {wording.code && <pre className="pyronb-Code">{wording.code}</pre>}
       <div className="pyronb-Notice-foot">
@@ -39,4 +47,10 @@ export function Notice(props: INoticeProps): React.JSX.Element {
       </div>
     </div>
   );
+}
+
+/** A sentence in which `this` is code. */
+function Prose({ text }: { text: string }): React.JSX.Element {
+  const pieces = text.split(/`([^`]+)`/);
+  return <>{pieces.map((piece, place) => (place % 2 ? <code key={place}>{piece}</code> : piece))}</>;
 }

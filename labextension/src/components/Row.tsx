@@ -69,7 +69,7 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
   );
 });
 
-/** Beside the label: the tags, or the URI when it is only the URI that a search found, or the size of a group. */
+/** Beside the label: the tags, or the class or URI when only that is why a search found it, or the size of a group. */
 function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
   const { node, open } = props.row;
   const { entry } = node;
@@ -82,15 +82,17 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
   if (!entry) {
     return <>{size}</>;
   }
-  const byUri = !props.search.empty && find(entry.name) === null && entry.tags.every(tag => find(tag) === null);
-  // Pyro tags each object with its class; in a narrow row that only hides the other tags, unless it was searched for.
-  const tags = entry.tags.filter(tag => !tag.startsWith('class:') || find(tag)?.length);
-  const texts = byUri ? [entry.uri] : tags;
+  // Pyro tags each object with its class; in a narrow row that would only hide the other tags.
+  let texts = entry.tags.filter(tag => !tag.startsWith('class:'));
+  const unclear = !props.search.empty && find(entry.name) === null && texts.every(tag => find(tag) === null);
+  if (unclear) {
+    texts = [entry.tags.find(tag => find(tag) !== null) ?? entry.uri];
+  }
   return (
     <>
       <span className="pyronb-Row-extra" aria-hidden="true">
         {texts.map((text, place) => (
-          <span key={place} className={byUri ? 'pyronb-Row-uri' : 'pyronb-Tag'}>
+          <span key={place} className={unclear ? 'pyronb-Row-uri' : 'pyronb-Tag'}>
             <bdi dir="ltr">
               <Marked text={text} ranges={find(text) ?? []} />
             </bdi>

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from pyronb.futures import FutureResult
 from pyronb.jupyter.ipython.batch import brief
 from pyronb.jupyter.ipython.completion import make_matcher
+from pyronb.jupyter.ipython.inspection import Inspection
 from pyronb.jupyter.ipython.magics import BODY, PyroMagics
 from pyronb.jupyter.ipython.reprs import future_html, object_html, uri_html
 from pyronb.jupyter.ipython.tracebacks import RemoteTracebacks
@@ -61,6 +62,7 @@ class _Loaded:
         self._magics = PyroMagics(shell)
         self._matcher = make_matcher(shell)
         self._tracebacks = RemoteTracebacks(shell, BODY)
+        self._inspection = Inspection(shell)
         self._formats: dict[type, Callable[[Any], str | None]] = {
             Proxy: _safe(proxy_html),
             URI: _safe(lambda uri: uri_html(str(uri))),
@@ -72,6 +74,7 @@ class _Loaded:
         shell.register_magics(self._magics)
         shell.Completer.custom_matchers.append(self._matcher)
         self._tracebacks.install()
+        self._inspection.install()
         formatter = _html(shell)
         for kind, show in self._formats.items():
             self._before[kind] = formatter.for_type(kind, show)
@@ -86,6 +89,7 @@ class _Loaded:
         if self._matcher in shell.Completer.custom_matchers:
             shell.Completer.custom_matchers.remove(self._matcher)
         self._tracebacks.remove()
+        self._inspection.remove()
         formatter = _html(shell)
         for kind, show in self._formats.items():
             if formatter.type_printers.get(kind) is show:

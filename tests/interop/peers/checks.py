@@ -1,6 +1,6 @@
 """What a client checks, whichever package it is made of. Each check gets a `World`; it fails by raising."""
 
-import datetime
+import datetime as dt
 import decimal
 import threading
 import time
@@ -26,7 +26,7 @@ class World:
         serializer: what the client talks in.
         real: the client is made of the real Pyro5.
         ping: sends a PING over a connected proxy.
-        results: calls a batch and gives the list of its results, an exception last if one was raised.
+        real_peer: the daemon is made of the real Pyro5.
     """
 
     api: Any
@@ -34,6 +34,7 @@ class World:
     serializer: str
     real: bool
     ping: Any
+    real_peer: bool = False
 
     def proxy(self, uri=None):
         proxy = self.api.Proxy(uri or self.uri)
@@ -172,6 +173,8 @@ def batches(world):
         batch.echo("x")
         batch.add(1, b=5)
         assert list(batch()) == [3, "x", 6]
+        if world.serializer == "marshal" and world.real_peer:
+            return  # a real daemon cannot write an error inside of a list
         batch.add(1, 2)
         batch.fail()
         batch.fire(123456)
@@ -187,6 +190,8 @@ def batches(world):
         batch.add(1, 2)
         batch.count(3)
         raised(Exception, lambda: list(batch()))
+    # A real daemon hangs up over some of these.
+    with world.proxy() as p:
         assert p.add(1, 2) == 3
 
 
@@ -243,8 +248,8 @@ def pings(world):
             assert p.add(1, 2) == 3
 
 
-MOMENT = datetime.datetime(2020, 1, 2, 3, 4, 5)
-DAY = datetime.date(2020, 1, 2)
+MOMENT = dt.datetime(2020, 1, 2, 3, 4, 5)
+DAY = dt.date(2020, 1, 2)
 ID = uuid.UUID(int=5)
 # What arrives at the method, and comes back from it, by serializer; what is missing arrives as it is.
 TYPES = [
@@ -429,6 +434,7 @@ def nameserver(world, names):
     """What `nsc` asks a name server, and more."""
     errors = world.api.errors
     assert names.ping() is None
+    names.remove(prefix="interop.")
     before = names.count()
     assert before == len(names.list())
     assert "Pyro.NameServer" in names.list(prefix="Pyro.")

@@ -8,10 +8,14 @@ import sys
 import traceback
 
 import checks
-import Pyro5.api as api
+import Pyro5.errors
 import Pyro5.protocol
+from Pyro5 import api
 
 options = json.loads(sys.argv[1])
+# pyronb has them in one place.
+api.errors = Pyro5.errors
+api.get_pyro_traceback = Pyro5.errors.get_pyro_traceback
 api.config.COMPRESSION = options.get("compression", False)
 results = {}
 

@@ -3,10 +3,12 @@
 import json
 import sys
 
-import Pyro5.api as api
+import Pyro5.errors
 import thing
+from Pyro5 import api
 
 options = json.loads(sys.argv[1])
+api.errors = Pyro5.errors  # pyronb has them in one place
 api.config.COMPRESSION = options.get("compression", False)
 Daemon = thing.make_daemon(api)
 with Daemon("127.0.0.1", unixsocket=options.get("unixsocket")) as daemon:

@@ -21,6 +21,7 @@ def state(shell):
         dict(formatter.type_printers),
         vars(shell.InteractiveTB).get("structured_traceback"),
         vars(shell.SyntaxTB).get("structured_traceback"),
+        vars(shell).get("_ofind"),
         {thread.name for thread in threading.enumerate()},
         set(shell.user_ns),
     )
