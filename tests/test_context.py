@@ -8,7 +8,8 @@ from weakref import WeakSet
 
 import pytest
 
-from pyronb.context import CallContext, current_context, serving
+from pyronb.context import CallContext, current_context
+from tests.support.fix_daemons import in_context
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def test_a_served_call_lies_over_it():
     """While it is served its context is the current one; afterwards the thread's is back."""
     current_context.seq = 5
     served = CallContext(client="client", seq=9)
-    with serving(served) as given:
+    with in_context(served) as given:
         assert served is given
         assert ("client", 9) == (current_context.client, current_context.seq)
         current_context.response_annotations = {"RESP": b"y"}
@@ -51,8 +52,8 @@ def test_a_served_call_lies_over_it():
 
 def test_nested_calls():
     """The inner one ends with its block, also by an error."""
-    with serving(CallContext(seq=1)):
-        with pytest.raises(ValueError, match="boom"), serving(CallContext(seq=2)):
+    with in_context(CallContext(seq=1)):
+        with pytest.raises(ValueError, match="boom"), in_context(CallContext(seq=2)):
             raise ValueError("boom")
 
         assert 1 == current_context.seq
@@ -65,7 +66,7 @@ async def test_tasks_of_a_served_call():
         await asyncio.sleep(0)
         return current_context.seq
 
-    with serving(CallContext(seq=7)):
+    with in_context(CallContext(seq=7)):
         inside = asyncio.create_task(look())
     outside = asyncio.create_task(look())
 
@@ -80,7 +81,7 @@ def test_resources():
             pass
 
     resource = Resource()
-    with serving(CallContext(resources=WeakSet())) as context:
+    with in_context(CallContext(resources=WeakSet())) as context:
         current_context.track_resource(resource)
 
         assert [resource] == list(context.resources)

@@ -10,48 +10,29 @@ This module knows neither tornado nor IPython.
 
 from __future__ import annotations
 
-import difflib
-import heapq
 import logging
 import platform
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from pyronb import errors
 from pyronb.config import config
-from pyronb.jupyter.models import AttributeModel, MethodModel, NameModel, NamesModel, ObjectModel, State
+from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, is_default, parse_address
+from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
+from pyronb.jupyter.models import AttributeModel, MethodModel, NameModel, NamesModel, ObjectModel
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import NAMESERVER_ID
 from pyronb.sync.proxy import Proxy
-from pyronb.tracebacks import remote_traceback
 from pyronb.uri import URI
 from pyronb.version import __version__
 
-__all__ = [
-    "MAX_NAME",
-    "NAME_ANOTHER",
-    "Address",
-    "Explanation",
-    "default_address",
-    "explain",
-    "failed_object",
-    "is_default",
-    "nearest",
-    "object_model",
-    "parse_address",
-    "read_names",
-    "read_object",
-]
+__all__ = ["MAX_NAME", "failed_object", "object_model", "read_names", "read_object"]
 
 T = TypeVar("T")
-
-NAME_ANOTHER = "name another with --ns HOST:PORT"
-"""How a person asks another name server, as part of a hint; callers with another way say so."""
 
 MAX_NAME = 500
 """Most characters of a name that are passed on; likewise below."""
@@ -63,7 +44,6 @@ MAX_TAGS = 50
 MAX_MEMBERS = 1000
 MAX_DOCS = 500_000
 """Most characters of the documentation of all members of an object together."""
-MAX_WORDS = 200
 
 MAX_ANSWER = 16 << 20
 """Most bytes of one answer that are read; reading takes memory and time that grow with it."""
@@ -72,247 +52,9 @@ MAX_QUESTIONS = 32
 
 _PATIENCE = 0.9
 """Part of the time that the conversation may take; the rest is for what does not know of deadlines."""
-_MAX_CAUSES = 8
-_PROMISING = 100
-_REJECTED = " rejected: "
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_UNIX = "./u:"
-_MAX_PORT = 65535
 
 _log = logging.getLogger(__name__)
 _slots = threading.BoundedSemaphore(MAX_QUESTIONS)
-
-
-# Addresses
-
-
-class Address(NamedTuple):
-    """Where a name server is, in the form that `locateNS(*address)` takes."""
-
-    host: str
-    """A host name or address without brackets, or ``./u:path``."""
-    port: int | None
-    """None for a Unix domain socket."""
-
-    def __str__(self) -> str:
-        """Show the form that `parse_address` reads."""
-        if self.port is None:
-            return self.host
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str) -> Address:
-    """Read the address of a name server: ``host``, ``host:port``, ``[::1]:9090`` or ``./u:path``.
-
-    Without a port it is the usual one of the configuration (NS_PORT).
-
-    Raises:
-        ValueError: it is no address; the message says which part is wrong.
-    """
-    text = text.strip()
-    if text.startswith(_UNIX):
-        if not text[len(_UNIX) :] or ":" in text[len(_UNIX) :]:
-            raise ValueError(f"{text!r} needs a socket path without ':' after ./u:")
-        return Address(text, None)
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in host or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is no IPv6 address in brackets, such as [::1]:9090")
-        colon, port = rest[:1], rest[1:]
-    else:
-        host, colon, port = text.partition(":")
-        if ":" in port:
-            raise ValueError(f"{text!r} has too many colons; an IPv6 address needs brackets, such as [::1]:9090")
-    if not host or not host.isprintable() or any(c.isspace() or c in "/@,[]" for c in host):
-        raise ValueError(f"{text!r} does not begin with the name of a host; write HOST:PORT")
-    if not colon:
-        return Address(host, config.NS_PORT)
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MAX_PORT):
-        raise ValueError(f"the port in {text!r} should be a number from 1 to {_MAX_PORT}")
-    return Address(host, int(port))
-
-
-def default_address() -> Address:
-    """Give the address where `locateNS()` without arguments looks first."""
-    return Address(config.NS_HOST, None if config.NS_HOST.startswith(_UNIX) else config.NS_PORT)
-
-
-def is_default(address: Address) -> bool:
-    """Tell whether `locateNS()` without arguments looks there first; all names of the loopback are the same."""
-    default = default_address()
-    same = address.host == default.host or {address.host, default.host} <= _LOOPBACK
-    return same and address.port == default.port
-
-
-# Explanations
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What became of a question, in the words of `models.State`, and in two sentences for people."""
-
-    state: State
-    reason: str = ""
-    hint: str = ""
-
-
-_OK = Explanation("ok")
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A kind of failure and the sentences for it; those for an object where they differ."""
-
-    kinds: tuple[type[BaseException], ...]
-    state: State
-    reason: str
-    hint: str
-    object_hint: str = ""
-
-
-_NOT_RUNNING = "{who} is not running: "
-_START = "Start one with `pyronb ns`, or {another}."
-_START_OBJECT = "Start the program that serves it, or remove the stale name from the name server."
-_RIGHT_PORT = "Check that the address is that of a Pyro5 or pyronb name server, or {another}."
-_RIGHT_OBJECT = "Check that a Pyro5 or pyronb daemon serves it."
-
-_CASES = (
-    _Case(
-        (socket.gaierror,),
-        "unreachable",
-        "{who} cannot be found: this machine does not know the host.",
-        "Check the spelling and the network, or {another}.",
-        "Its daemon may have been started with a host name that only its own network knows.",
-    ),
-    _Case(
-        (errors.TimeoutError, TimeoutError),
-        "unreachable",
-        "{who} did not answer in time.",
-        "Check that it is running and not behind a firewall, or {another}.",
-        "Check that its program is running, not busy, and not behind a firewall.",
-    ),
-    _Case(
-        (ConnectionRefusedError,), "unreachable", "{who} is not running: nothing listens there.", _START, _START_OBJECT
-    ),
-    _Case((FileNotFoundError,), "unreachable", "{who} is not running: there is no such socket.", _START, _START_OBJECT),
-    _Case(
-        (errors.SecurityError, PermissionError),
-        "refused",
-        "{who} refused: {words}.",
-        "Ask whoever runs it for access, or {another}.",
-        "Ask whoever runs it for access.",
-    ),
-    _Case(
-        (errors.MessageTooLargeError,),
-        "error",
-        "The answer of {whom} is too large to be read.",
-        "Ask for less, for example by a prefix, in code.",
-    ),
-    _Case(
-        (errors.SerializeError,),
-        "error",
-        "The answer of {whom} cannot be read: {words}.",
-        "Try another serializer, for example `pyronb.config.SERIALIZER = 'json'`.",
-    ),
-    _Case(
-        (errors.ProtocolError,),
-        "wrong-version",
-        "{who} does not speak a protocol that is known here: {words}.",
-        _RIGHT_PORT,
-        _RIGHT_OBJECT,
-    ),
-    _Case(
-        (errors.ConnectionClosedError, OSError),
-        "unreachable",
-        "The connection to {whom} failed: {words}.",
-        "Check the address and the network, or {another}.",
-        "Check that its program still runs, and the network.",
-    ),
-    _Case(
-        (errors.CommunicationError,),
-        "refused",
-        "{who} refused: {words}.",
-        "Check that a name server is at this address and lets this machine in, or {another}.",
-        "Register it again if its program was restarted; else ask whoever runs it for access.",
-    ),
-    _Case((errors.DaemonError,), "refused", "{who} refused: {words}.", _START, _START_OBJECT),
-)
-
-_UNKNOWN = "Check the spelling; names are told apart by upper and lower case, and dots."
-_REPORT = "Look at the log of the program at the other end."
-
-
-def explain(error: BaseException, *, address: str = "", name: str = "", another: str = NAME_ANOTHER) -> Explanation:
-    """Say in a state and two sentences what an exception of the runtime means.
-
-    Args:
-        error: the exception; its causes count too.
-        address: where the peer is; "" when that is not known.
-        name: the object that was asked for; "" when it is about a name server.
-        another: how a person asks another name server, as part of a hint.
-    """
-    place = f" at {_words(address)}" if address else ""
-    who = f"The object {_words(name)!r}{place}" if name else f"The name server{place}"
-    chain = _causes(error)
-    if remote_traceback(error) and not isinstance(error, errors.NamingError | errors.SecurityError):
-        kind = error.class_name if isinstance(error, errors.RemoteError) else type(error).__name__
-        return Explanation("error", f"{who} raised {_words(kind)}: {_words(error)}.", _REPORT)
-    for case in _CASES:
-        found = [cause for cause in chain if isinstance(cause, case.kinds)]
-        if found:
-            # The innermost of our own says it best: those around it repeat it with circumstances.
-            told = next((cause for cause in reversed(found) if isinstance(cause, errors.PyroError)), found[-1])
-            words = _words(_words(told).partition(_REJECTED)[2] or told)
-            reason = case.reason.format(who=who, whom=who[0].lower() + who[1:], words=words)
-            return Explanation(case.state, reason, ((name and case.object_hint) or case.hint).format(another=another))
-    if isinstance(error, errors.NamingError):
-        reason = f"No object is registered as {_words(name)!r}{place}." if name else f"{_first_upper(_words(error))}."
-        return Explanation("unknown", reason, _UNKNOWN)
-    return Explanation("error", f"Asking {who[0].lower() + who[1:]} failed: {_words(error)}.", _REPORT)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = [error]
-    while len(chain) < _MAX_CAUSES and chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    return chain
-
-
-def _words(thing: object) -> str:
-    """Show untrusted text, or what an exception says, as part of a sentence: one line, not long, no odd characters."""
-    try:
-        text = str(thing) or type(thing).__name__
-    except Exception:
-        # Exceptions are made of whatever arguments the peer sent.
-        text = type(thing).__name__
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_WORDS]).split())
-    return (text[: MAX_WORDS - 1] + "…" if len(text) > MAX_WORDS else text).rstrip(". ")
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def nearest(name: str, names: Iterable[str], n: int = 3) -> list[str]:
-    """List the names that a mistyped one may have meant, the likeliest first.
-
-    Names that contain it, or end with the same part after the last dot, count before those with similar letters.
-    """
-    wanted = name.casefold()
-    tail = wanted.rpartition(".")[2]
-    folded = {known: known.casefold() for known in names if known != name}
-    alike = [known for known, low in folded.items() if wanted and (wanted in low or low.rpartition(".")[2] == tail)]
-    alike.sort(key=lambda known: (len(known), known))
-    # Comparing letters in earnest is slow; counting common pairs of letters tells for which names it is worth it.
-    pairs = _pairs(wanted)
-    promising = heapq.nlargest(_PROMISING, folded, key=lambda known: len(pairs & _pairs(folded[known])))
-    lows = {folded[known]: known for known in promising}
-    alike += [lows[low] for low in difflib.get_close_matches(wanted, lows, n=n, cutoff=0.6)]
-    return list(dict.fromkeys(alike))[:n]
-
-
-def _pairs(text: str) -> set[str]:
-    return {text[at : at + 2] for at in range(len(text))}
 
 
 # Questions
@@ -464,7 +206,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
         about = name if isinstance(error, _Unknown) else question.name
         told = explain(error, address=question.where, name=about, another=another)
         if isinstance(error, _Unknown) and error.alike:
-            told = replace(told, hint=f"Did you mean {' or '.join(map(repr, map(_words, error.alike)))}?")
+            told = replace(told, hint=f"Did you mean {' or '.join(map(repr, map(words, error.alike)))}?")
         elif told.state == "unreachable" and _only_there(model["uri"], place):
             told = replace(told, hint=_ONLY_THERE)
         _explained(model, told)
@@ -490,11 +232,11 @@ def _place(address: str | None, another: str) -> Address | Explanation:
     if address is None:
         return default_address()
     if not address.strip():
-        return Explanation("unconfigured", "No name server is named in the configuration.", f"{_first_upper(another)}.")
+        return Explanation("unconfigured", "No name server is named in the configuration.", f"{first_upper(another)}.")
     try:
         return parse_address(address)
     except ValueError as error:
-        reason = f"The address of the name server is wrong: {_words(error)}."
+        reason = f"The address of the name server is wrong: {words(error)}."
         return Explanation("error", reason, f"Correct it, or {another}.")
 
 
@@ -561,7 +303,7 @@ def _only_there(uri: str, place: Address) -> bool:
         host = URI(uri).host
     except errors.PyroError:
         return False
-    return host in _LOOPBACK and place.port is not None and place.host not in _LOOPBACK
+    return host in LOOPBACK and place.port is not None and place.host not in LOOPBACK
 
 
 # Models
@@ -576,7 +318,7 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
     model["server"] = _clip(link.peer, MAX_TAG)
     about = link.metadata
     if about is None:
-        which = f"The proxy of {_words(name)!r}" if name else "The proxy"
+        which = f"The proxy of {words(name)!r}" if name else "The proxy"
         hint = "Call one of its methods, or its _pyroBind(), to connect it."
         _explained(model, Explanation("unreachable", f"{which} is not connected.", hint))
         return model

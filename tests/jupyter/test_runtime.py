@@ -12,18 +12,9 @@ import pytest
 from pyronb import errors
 from pyronb.config import config
 from pyronb.jupyter import runtime
-from pyronb.jupyter.runtime import (
-    Address,
-    Explanation,
-    default_address,
-    explain,
-    is_default,
-    nearest,
-    object_model,
-    parse_address,
-    read_names,
-    read_object,
-)
+from pyronb.jupyter.addresses import Address, default_address, is_default, parse_address
+from pyronb.jupyter.explain import Explanation, explain, nearest
+from pyronb.jupyter.runtime import object_model, read_names, read_object
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import AttributeDetails, Details, Metadata, MethodDetails
 from pyronb.sync.proxy import Proxy

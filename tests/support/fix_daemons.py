@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyronb.context import current_context
+from pyronb.context import CallContext, current_context, enter, leave
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose, oneway
@@ -174,6 +174,16 @@ def proxy(daemon: Daemon) -> Iterator[Proxy]:
     """Give an unconnected proxy for the bench."""
     with Proxy(daemon.uriFor("bench"), options=client_options()) as made:
         yield made
+
+
+@contextlib.contextmanager
+def in_context(context: CallContext) -> Iterator[CallContext]:
+    """Make this the context of the moment, as while a call is served."""
+    token = enter(context)
+    try:
+        yield context
+    finally:
+        leave(token)
 
 
 @contextlib.contextmanager

@@ -8,11 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pyronb.context import CallContext, current_context, serving
+from pyronb.context import CallContext, current_context
 from pyronb.server.daemon import Daemon
-from tests.support.fix_daemons import Bench
-from tests.support.serving import connect
-from tests.support.serving import serving as running
+from tests.support.fix_daemons import Bench, in_context
+from tests.support.serving import connect, serving
 from tests.support.waiting import scaled
 
 
@@ -73,7 +72,7 @@ def test_correlation_id_goes_on(proxy, daemon):
     """A served method that calls another object does so under the same id, and with the same annotations."""
     current_context.correlation_id = UUID(int=5)
     current_context.annotations = {"ABCD": b"x"}
-    with running() as other:
+    with serving() as other:
         told = proxy.call_on(str(other.register(Bench())))
 
     assert str(UUID(int=5)) == told["id"]
@@ -82,7 +81,7 @@ def test_correlation_id_goes_on(proxy, daemon):
 
 def test_annotations_of_a_served_call_are_its_own(proxy):
     """A served method that calls another object keeps what it says beside its own reply."""
-    with running() as other:
+    with serving() as other:
         proxy.call_on(str(other.register(Bench())))
 
     assert {"MINE": b"mine"} == {name: bytes(value) for name, value in current_context.response_annotations.items()}
@@ -101,7 +100,7 @@ def test_threads_have_their_own_context(proxy):
 
 def test_context_of_a_served_call(daemon, proxy):
     """A proxy that is used inside one takes its context from it."""
-    with serving(CallContext(client="client", annotations={"ABCD": b"x"}, correlation_id=UUID(int=7))):
+    with in_context(CallContext(client="client", annotations={"ABCD": b"x"}, correlation_id=UUID(int=7))):
         told = proxy.context()
 
         assert {} == current_context.response_annotations
@@ -115,7 +114,7 @@ def test_annotations_of_the_daemon(bench):
         def annotations(self):
             return {"DDDD": b"daemon"}
 
-    with running(Annotating) as daemon, connect(daemon.register(bench)) as proxy:
+    with serving(Annotating) as daemon, connect(daemon.register(bench)) as proxy:
         proxy.add(1, 2)
 
         assert {"DDDD": b"daemon"} == {

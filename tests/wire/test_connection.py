@@ -375,10 +375,17 @@ def hear_as_server(chunks):
     return events
 
 
+class Everything(set):
+    """A set of all numbers."""
+
+    def __contains__(self, number):
+        return True
+
+
 def hear_as_client(chunks):
     """Feed chunks to a client machine that has asked for every number."""
     client, events = open_client(max_message_size=40_000), []
-    client.calls_made = set(range(0x10000))
+    client.calls_made = Everything()
     for chunk in chunks:
         client.receive(chunk)
         while (event := client.next_event()) is not None:

@@ -18,9 +18,11 @@ from IPython.core.error import UsageError
 from pyronb import errors
 from pyronb.config import config
 from pyronb.dialects import DIALECTS
+from pyronb.jupyter.addresses import default_address, parse_address
+from pyronb.jupyter.explain import explain, nearest
 from pyronb.jupyter.ipython.completion import known_names
 from pyronb.jupyter.models import ObjectModel
-from pyronb.jupyter.runtime import default_address, explain, nearest, object_model, parse_address, read_names
+from pyronb.jupyter.runtime import object_model, read_names
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 

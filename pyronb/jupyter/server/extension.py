@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import CFloat, TraitError, Unicode, default, validate
 
-from pyronb.jupyter.runtime import default_address, parse_address
+from pyronb.jupyter.addresses import default_address, parse_address
 from pyronb.jupyter.server.handlers import routes
 from pyronb.jupyter.server.manager import Manager
 

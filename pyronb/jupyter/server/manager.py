@@ -16,8 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pyronb.jupyter.explain import Explanation
 from pyronb.jupyter.models import NamesModel, ObjectModel
-from pyronb.jupyter.runtime import Explanation, failed_object, read_names, read_object
+from pyronb.jupyter.runtime import failed_object, read_names, read_object
 
 __all__ = ["Manager", "ManagerClosedError"]
 

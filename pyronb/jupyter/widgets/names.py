@@ -16,6 +16,7 @@ from typing import Any
 import ipywidgets
 from IPython.core.getipython import get_ipython
 
+from pyronb.jupyter.addresses import default_address, parse_address
 from pyronb.jupyter.ipython.reprs import (
     names_html,
     names_text,
@@ -24,7 +25,6 @@ from pyronb.jupyter.ipython.reprs import (
     status_html,
 )
 from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel
-from pyronb.jupyter.runtime import default_address, parse_address
 from pyronb.jupyter.widgets.watch import Watch
 
 __all__ = ["NameServerBrowser", "matches"]

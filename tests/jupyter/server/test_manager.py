@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pyronb.jupyter import runtime
+from pyronb.jupyter.addresses import parse_address
 from pyronb.jupyter.server import manager as module
 from pyronb.jupyter.server.manager import Manager, ManagerClosedError
 from tests.jupyter.server.peers import (
@@ -195,7 +196,7 @@ async def test_name_server_goes_and_comes_back(managing):
     """The state follows, and after a success failures are forgotten."""
     states = []
     with nameserver() as daemon:
-        port = runtime.parse_address(address_of(daemon)).port
+        port = parse_address(address_of(daemon)).port
         manager = managing(address_of(daemon), cache_seconds=0)
         states.append((await manager.names())["state"])
     states += [(await manager.names())["state"] for _ in range(3)]

@@ -141,7 +141,6 @@ def test_busy_clients_leave_room_for_others():
             join(threads)
 
 
-@pytest.mark.slow
 def test_a_thousand_idle_clients_cost_no_threads():
     """They stay connected, the next one is served at once, and all of them can still call."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

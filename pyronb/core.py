@@ -1,0 +1,23 @@
+"""A side door with the module name that Pyro4 gave these."""
+
+from __future__ import annotations
+
+from pyronb.context import current_context
+from pyronb.rpc.blob import SerializedBlob
+from pyronb.server.daemon import Daemon
+from pyronb.server.exposure import behavior, callback, expose, oneway
+from pyronb.sync.proxy import Proxy, batch
+from pyronb.uri import URI
+
+__all__ = [
+    "URI",
+    "Daemon",
+    "Proxy",
+    "SerializedBlob",
+    "batch",
+    "behavior",
+    "callback",
+    "current_context",
+    "expose",
+    "oneway",
+]
