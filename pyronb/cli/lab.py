@@ -26,6 +26,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pyronb.cli.embedded import demo_objects, name_server, split_address
+from pyronb.cli.options import port
 from pyronb.config import config
 from pyronb.errors import PyroError
 
@@ -47,12 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "path", nargs="?", help="notebook or folder to open (default: the first tutorial)", metavar="NOTEBOOK"
     )
     parser.add_argument(
-        "--port", type=int, default=8888, help="port of JupyterLab, or the next free one (default: %(default)s)"
+        "--port", type=port, default=8888, help="port of JupyterLab, or the next free one (default: %(default)s)"
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     parser.add_argument("--ns", metavar="HOST:PORT", help="use this name server instead of an embedded one")
     parser.add_argument(
-        "--ns-port", type=int, default=config.NS_PORT, help="port of the embedded name server (default: %(default)s)"
+        "--ns-port", type=port, default=config.NS_PORT, help="port of the embedded name server (default: %(default)s)"
     )
     parser.add_argument("--no-demo", action="store_true", help="without the demo objects")
 
@@ -115,11 +116,11 @@ def _copy_tutorials(folder: Path) -> None:
 
 def _free_port(wanted: int) -> int:
     """Give this port, or the next one that is free."""
-    for port in range(wanted, min(wanted + _PORTS, 65536)):
+    for number in range(wanted, min(wanted + _PORTS, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
-                probe.bind((_LOCAL, port))
+                probe.bind((_LOCAL, number))
                 return int(probe.getsockname()[1])
     raise PyroError(f"no port from {wanted} to {wanted + _PORTS - 1} is free; choose one with --port")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -12,6 +13,7 @@ __all__ = ["listen", "location_of"]
 
 _BACKLOG = 1024
 _UNIX = "./u:"
+_MAX_PORT = 65535
 
 
 def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address: bool = True) -> socket.socket:
@@ -26,6 +28,9 @@ def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address
     Raises:
         OSError: the address cannot be had; the text names it.
     """
+    if not 0 <= port <= _MAX_PORT:
+        # The system's own complaint is an OverflowError that names no address.
+        raise OSError(errno.EINVAL, f"cannot listen on {host}:{port}: ports are numbers from 0 to {_MAX_PORT}")
     try:
         return _listen_unix(unixsocket) if unixsocket is not None else _listen_tcp(host, port, reuse_address)
     except OSError as error:

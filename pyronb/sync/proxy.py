@@ -81,6 +81,12 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         proxy._pyro_set(link)
         return proxy
 
+    def __del__(self) -> None:
+        """Let go of the methods: they hold the link, which holds them, and with it the connection."""
+        link = getattr(self, "_pyro", None)
+        if link is not None:
+            link.methods.clear()
+
     # Members of the remote object
 
     def __getattr__(self, name: str) -> Any:

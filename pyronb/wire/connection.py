@@ -53,6 +53,8 @@ CLOSED = "CLOSED"
 LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout()}
 
 _SEQUENCE_MASK = 0xFFFF
+_GREETING_LIMIT = 1 << 20
+"""Most bytes of a greeting: before a client was taken in, it is not given much memory."""
 
 
 class _Connection:
@@ -171,6 +173,8 @@ class _Connection:
         size = header.payload_size + header.annotations_size
         if self._limit and size > self._limit:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
+        if self.state is NEW and size > _GREETING_LIMIT:
+            raise MessageTooLargeError(f"message too large: a greeting of {size} bytes, and {_GREETING_LIMIT} may come")
         self._header = header
         return header
 

@@ -137,6 +137,6 @@ def _pack_chunk(item: tuple[str, Buffer]) -> bytes:
         encoded = b""
     if len(encoded) != _NAME_SIZE:
         raise ProtocolError(f"annotation names have exactly 4 ASCII characters, not {name!r}")
-    # A memory view counts its items, which may be larger than a byte.
-    data = bytes(value)
+    # A memory view counts its items, which may be larger than a byte; and a number is no chunk of so many zeros.
+    data = bytes(memoryview(value))
     return _CHUNK.pack(encoded, len(data)) + data

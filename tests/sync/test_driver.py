@@ -117,16 +117,17 @@ def test_interrupt(proxy, bench, dials, interrupting):
 
 def test_interrupt_while_sending(interrupting):
     """The same when the message is only half sent."""
-    silent = threading.Event()
+    began, silent = threading.Event(), threading.Event()
 
     def greet_and_stop_reading(sock):
         accept_client(sock)
+        sock.recv(1)
+        began.set()
         silent.wait(scaled(20))
 
     with answering(greet_and_stop_reading) as uri, Proxy(uri, options=client_options()) as proxy:
         proxy._pyroBind()
-        pause = threading.Event()
-        interrupting(lambda: pause.wait(0.3))
+        interrupting(lambda: began.wait(scaled(20)))
         with pytest.raises(KeyboardInterrupt):
             proxy.add("0" * 50_000_000)
 

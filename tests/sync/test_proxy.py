@@ -513,12 +513,29 @@ def test_release(proxy, daemon, dials):
     assert 2 == len(dials)
 
 
-def test_dropping(daemon):
-    """A proxy that is dropped gives its connection back, also while somebody holds one of its methods."""
-    proxy = connect(daemon.uriFor("bench"))
-    del proxy
-    gc.collect()
+@pytest.fixture
+def no_gc():
+    """Switch the collector of cycles off."""
+    gc.disable()
+    yield
+    gc.enable()
 
+
+def test_dropping(daemon, no_gc):
+    """A proxy that is dropped after it was used gives its connection back at once."""
+    proxy = connect(daemon.uriFor("bench"))
+    assert (3, 5) == (proxy.add(1, 2), proxy.value)
+    del proxy
+
+    assert eventually(lambda: daemon._engine.clients == 0)
+
+
+def test_method_of_a_dropped_proxy(daemon, no_gc):
+    """A method that somebody holds goes on working, and the connection ends with it."""
+    add = connect(daemon.uriFor("bench")).add
+
+    assert 3 == add(1, 2)
+    del add
     assert eventually(lambda: daemon._engine.clients == 0)
 
 
