@@ -1,0 +1,1 @@
+"""A package, because fixtures of the scope "package" must end before other tests begin."""

@@ -135,14 +135,16 @@ def shoot_slices(lab):
         lab.set_theme(theme)
         outer = lab.notebook.locator(".jp-WindowedPanel-outer")
         for number in range(1, 30):
-            top = outer.evaluate(
+            ended = outer.evaluate(
                 """async (outer, number) => {
                     outer.scrollTop = (number - 1) * (outer.clientHeight - 60);
                     await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-                    return outer.scrollHeight - outer.clientHeight - outer.scrollTop;
+                    const last = jupyterapp.shell.currentWidget.model.cells.length - 1;
+                    const cell = outer.querySelector(`[data-windowed-list-index="${last}"]`);
+                    return cell?.getBoundingClientRect().bottom <= outer.getBoundingClientRect().bottom;
                 }""",
                 number,
             )
             lab.shoot(f"tutorial-{number:02}")
-            if top < 2:
+            if ended:
                 break
