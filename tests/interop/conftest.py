@@ -1,4 +1,4 @@
-"""Peers made of the real Pyro5, each in a process of its own that ends with the test or module it was started for."""
+"""Peers made of the real Pyro5 or Pyro4, each in a process of its own that ends with what it was started for."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def peer(script, options=None):
         process.stdout.close()
 
 
-def ask_real_client(options):
+def ask_real_client(options, script="pyro5_client.py"):
     """Have a real client run its checks, and give what became of them."""
-    with peer("pyro5_client.py", options) as results:
+    with peer(script, options) as results:
         return json.loads(results)
 
 

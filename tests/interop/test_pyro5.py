@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from importlib.util import find_spec
-from types import SimpleNamespace
 
 import pytest
 
-import pyronb
-from pyronb.config import config
-from pyronb.options import DaemonOptions
 from pyronb.sync.lookup import locateNS
 from pyronb.uri import URI
 from tests.interop.conftest import ask_real_client, peer
-from tests.interop.peers import checks, thing
+from tests.interop.ours import SETTINGS, compression, label, our_daemon, world
+from tests.interop.peers import checks
 from tests.support.paths import ROOT
-from tests.support.serving import LOCAL, client_options, connect, looping, naming
+from tests.support.serving import LOCAL, client_options, connect, naming
 from tests.support.waiting import scaled
 
 pytestmark = pytest.mark.skipif(find_spec("Pyro5") is None, reason="Pyro5 is not installed")
-
-# The names of pyronb that the real package has under others.
-API = SimpleNamespace(
-    **{name: getattr(pyronb, name) for name in ("URI", "Daemon", "Proxy", "callback", "current_context", "errors")},
-    **{name: getattr(pyronb, name) for name in ("expose", "oneway")},
-    BatchProxy=pyronb.batch,
-    get_pyro_traceback=pyronb.getPyroTraceback,
-)
-
-SETTINGS = [(serializer, False) for serializer in checks.ALL] + [("serpent", True), ("msgpack", True)]
-
-
-def label(setting):
-    serializer, compressed = setting
-    return f"{serializer}-compressed" if compressed else serializer
-
-
-@contextmanager
-def our_daemon(unixsocket=None, compression=False):
-    """Serve the thing by pyronb."""
-    options = DaemonOptions(poll_timeout=0.05)
-    options = dataclasses.replace(options, wire=dataclasses.replace(options.wire, compression=compression))
-    daemon = thing.make_daemon(API)(LOCAL, unixsocket=unixsocket, options=options)
-    with looping(daemon):
-        kind = thing.make(API)
-        served = kind()
-        served.other = kind()
-        daemon.register(served, "thing")
-        daemon.register(served.other, "other")
-        yield daemon
-
-
-@contextmanager
-def compression(switched_on):
-    before, config.COMPRESSION = config.COMPRESSION, switched_on
-    try:
-        yield
-    finally:
-        config.COMPRESSION = before
-
-
-def world(uri, serializer="serpent", *, real_peer=False):
-    return checks.World(API, str(uri), serializer, False, lambda proxy: proxy._pyroPing(10), real_peer)
 
 
 def cases(*, real):
@@ -239,12 +191,3 @@ def test_unix_sockets(tmp_path):
     with peer("pyro5_daemon.py", {"unixsocket": str(tmp_path / "theirs.sock")}) as uri:
         for name in only:
             checks.CHECKS[name][0](world(uri, "serpent"))
-
-
-@pytest.mark.skipif(find_spec("Pyro4") is None, reason="Pyro4 is not installed")
-def test_a_real_pyro4_client_is_told_that_it_speaks_another_protocol():
-    """It has an error at once, and the daemon goes on."""
-    with our_daemon() as daemon:
-        with peer("pyro4_client.py", {"uri": str(daemon.uriFor("thing"))}) as error:
-            assert error == "ProtocolError invalid data or unsupported protocol version"
-        checks.CHECKS["calls"][0](world(daemon.uriFor("thing")))

@@ -1,4 +1,4 @@
-"""A real Pyro5 daemon: OPTIONS is JSON with `compression`, `unixsocket`, and `ns` (host, port) with `name`."""
+"""A real Pyro5 daemon: OPTIONS is JSON with `compression`, `unixsocket`, `port`, and `ns` (host, port) with `name`."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ options = json.loads(sys.argv[1])
 api.errors = Pyro5.errors  # pyronb has them in one place
 api.config.COMPRESSION = options.get("compression", False)
 Daemon = thing.make_daemon(api)
-with Daemon("127.0.0.1", unixsocket=options.get("unixsocket")) as daemon:
+with Daemon("127.0.0.1", options.get("port", 0), unixsocket=options.get("unixsocket")) as daemon:
     Thing = thing.make(api)
     served = Thing()
     served.other = Thing()

@@ -97,6 +97,14 @@ def make(api):
                 except ZeroDivisionError as error:
                     return str(error)
 
+        def open_blob(self, blob):
+            return [blob.info, blob.deserialized()]
+
+        def pass_blob_on(self, blob):
+            """Hand it to the object whose address is on the outside."""
+            with api.Proxy(blob.info) as proxy:
+                return proxy.open_blob(blob)
+
         def new_id(self):
             return str(uuid.uuid4())
 
@@ -132,6 +140,7 @@ def make(api):
 METHODS = {
     *("add", "echo", "size", "kind", "fail", "fire", "fire_and_fail", "fired", "count", "count_and_fail"),
     *("give_other", "give_others", "correlation", "annotations", "call_back", "call_back_fails", "new_id", "where"),
+    *("open_blob", "pass_blob_on"),
     *("__len__", "__getitem__"),
 }
 ONEWAY = {"fire", "fire_and_fail"}
