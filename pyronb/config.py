@@ -171,7 +171,6 @@ class Configuration:
         return LookupOptions(
             host=self.NS_HOST,
             port=self.NS_PORT,
-            timeout=self.COMMTIMEOUT or self.CONNECT_TIMEOUT or 10.0,
             delay=self.NS_LOOKUP_DELAY,
         )
 

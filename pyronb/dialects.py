@@ -4,7 +4,6 @@ A dialect is a value that is handed around with a connection: flag bits, seriali
 different things in the two protocols, so none of them is ever process-wide. `dialect_for` is the only place of the
 project that looks at a protocol number. (Wire specification, sections 4, 14, 16 and 17.)
 
-Protocol 48 has its place here and is not spoken yet.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from types import MappingProxyType
 
 from pyronb.errors import ProtocolError
 
-__all__ = ["DIALECTS", "PYRO5", "Dialect", "dialect_for"]
+__all__ = ["DIALECTS", "PYRO4", "PYRO5", "Dialect", "dialect_for"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,7 +36,12 @@ class Dialect:
         errors: name of the module before the name of each of the library's exceptions on the wire.
         compress_above: payloads of more bytes than this are compressed, when compression is on.
         compress_level: zlib level; -1 is zlib's default.
-        metadata_as_lists: member names travel as lists rather than sets.
+        metadata_as_lists: member names travel as lists rather than sets, tags of names too.
+        metadata_flag: flag of a CONNECT that asks for metadata, and of the CONNECTOK that has it; 0 where all have it.
+        signed: messages can be signed with a shared key.
+        only_smaller: a payload that compression does not make smaller stays as it is.
+        proxy_settings: the state of a proxy also holds its timeout, key and retries.
+        tag_lookup: name servers find names by tags with a method of its own, `yplookup`, rather than with `list`.
     """
 
     version: int
@@ -55,6 +59,11 @@ class Dialect:
     compress_above: int
     compress_level: int
     metadata_as_lists: bool
+    metadata_flag: int
+    signed: bool
+    only_smaller: bool
+    proxy_settings: bool
+    tag_lookup: bool
 
     def serializer_name(self, number: int) -> str | None:
         """Tell the name of the serializer with this number; None when the dialect has no such number."""
@@ -91,9 +100,44 @@ PYRO5 = Dialect(
     compress_above=100,
     compress_level=4,
     metadata_as_lists=False,
+    metadata_flag=0,
+    signed=False,
+    only_smaller=False,
+    proxy_settings=False,
+    tag_lookup=True,
 )
 
-DIALECTS: Mapping[int, Dialect] = MappingProxyType({PYRO5.version: PYRO5})
+PYRO4 = Dialect(
+    version=48,
+    family="Pyro4",
+    exception=0x01,
+    compressed=0x02,
+    oneway=0x04,
+    batch=0x08,
+    item_stream=0x20,
+    keep_serialized=0x40,
+    correlation=0,
+    serializers=MappingProxyType({"serpent": 1, "json": 2, "marshal": 3, "msgpack": 6}),
+    tags=MappingProxyType(
+        {
+            "uri": "Pyro4.core.URI",
+            "proxy": "Pyro4.core.Proxy",
+            "daemon": "Pyro4.core.Daemon",
+            "batch-error": "Pyro4.futures._ExceptionWrapper",
+        }
+    ),
+    errors="Pyro4.errors",
+    compress_above=199,
+    compress_level=-1,
+    metadata_as_lists=True,
+    metadata_flag=0x10,
+    signed=True,
+    only_smaller=True,
+    proxy_settings=True,
+    tag_lookup=False,
+)
+
+DIALECTS: Mapping[int, Dialect] = MappingProxyType({d.version: d for d in (PYRO5, PYRO4)})
 """The dialects that are spoken, by protocol number."""
 
 
@@ -107,5 +151,4 @@ def dialect_for(version: int) -> Dialect:
         return DIALECTS[version]
     except KeyError:
         spoken = ", ".join(f"{d.version} ({d.family})" for d in DIALECTS.values())
-        family = "; that is Pyro4" if version == 48 else ""
-        raise ProtocolError(f"invalid protocol version: {version}{family}; spoken here: {spoken}") from None
+        raise ProtocolError(f"invalid protocol version: {version}; spoken here: {spoken}") from None

@@ -34,13 +34,11 @@ class LookupOptions:
     Attributes:
         host: host of the name server.
         port: its port.
-        timeout: seconds that finding it and one answer of it may take.
         delay: seconds to wait for a name that is not registered yet.
     """
 
     host: str = "localhost"
     port: int = 9090
-    timeout: float = 5.0
     delay: float = 0.0
 
 

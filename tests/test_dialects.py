@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyronb.dialects import DIALECTS, PYRO5, dialect_for
+from pyronb.dialects import DIALECTS, PYRO4, PYRO5, dialect_for
 from pyronb.errors import ProtocolError
 
 
@@ -27,15 +27,16 @@ def test_serializers_of_protocol_502():
 def test_dialect_for():
     """The number leads to the dialect, which is one value for all."""
     assert dialect_for(502) is PYRO5
-    assert {502: PYRO5} == dict(DIALECTS)
+    assert dialect_for(48) is PYRO4
+    assert {502: PYRO5, 48: PYRO4} == dict(DIALECTS)
     assert "<Dialect Pyro5 502>" == repr(PYRO5)
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        (48, r"invalid protocol version: 48; that is Pyro4; spoken here: 502 \(Pyro5\)"),
-        (0, r"invalid protocol version: 0; spoken here: 502 \(Pyro5\)"),
+        (47, r"invalid protocol version: 47; spoken here: 502 \(Pyro5\), 48 \(Pyro4\)"),
+        (0, r"invalid protocol version: 0; spoken here: 502 \(Pyro5\), 48 \(Pyro4\)"),
     ],
 )
 def test_unknown_protocols(number, text):

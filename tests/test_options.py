@@ -30,8 +30,8 @@ def test_every_field_is_explained(kind):
 def test_defaults_are_those_of_the_configuration():
     """Without a configuration one gets what an untouched one gives."""
     config = Configuration({})
-    lookup = dataclasses.replace(LookupOptions(), timeout=config.lookup_options().timeout)
 
     assert WireOptions() == config.wire_options()
-    assert ClientOptions(lookup=lookup) == config.client_options()
+    assert LookupOptions() == config.lookup_options()
+    assert ClientOptions() == config.client_options()
     assert DaemonOptions() == config.daemon_options()

@@ -31,7 +31,8 @@ class Link:
         max_retries: how often a call is sent again after a lost connection or a timeout.
         serializer_name: the serializer for requests.
         handshake: what is said to the daemon when connecting.
-        dialect: the dialect to speak.
+        dialect: the dialect to speak; the first connection finds out which one the peer speaks.
+        key: shared key with which messages are signed, where the protocol knows that; None for none.
         connection: the connection machine; None when not connected.
         stream: the driver's socket; None when not connected.
         codec: calls to messages and back, on the present connection.
@@ -55,6 +56,7 @@ class Link:
     serializer_name: str = "serpent"
     handshake: Any = "hello"
     dialect: Dialect = PYRO5
+    key: bytes | None = None
     connection: ClientConnection | None = None
     stream: Any = None
     codec: Codec | None = None
@@ -91,6 +93,7 @@ class Link:
             serializer_name=self.serializer_name,
             handshake=self.handshake,
             dialect=self.dialect,
+            key=self.key,
             connected_uri=self.connected_uri,
             metadata=self.metadata,
             remote=self.remote,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
 from pyronb.client.link import Link
+from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -22,7 +23,7 @@ from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
 from pyronb.uri import URI
-from pyronb.wire.connection import ClientConnection
+from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
 from pyronb.wire.message import PING, Message
 
@@ -72,6 +73,29 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
         deadline = yield After(limit + link.options.lookup.delay)
     place = yield from resolve(link.uri, link.options, deadline)
     link.connected_uri = place
+    # Only one dialect knows keys, and what was meant to be signed is not to be sent unsigned.
+    link.dialect = PYRO4 if link.key is not None else _dialects.get(str(place.location), link.dialect)
+    try:
+        yield from _dial_and_greet(link, place, deadline)
+    except OtherDialectError as error:
+        yield HangUp(link)
+        link.dialect = error.dialect
+        yield from _dial_and_greet(link, place, deadline)
+    _remember(str(place.location), link.dialect)
+
+
+_dialects: dict[str, Dialect] = {}
+"""Which dialect is spoken where, so that a peer is only once greeted in the wrong one."""
+_MOST_DIALECTS = 1000
+
+
+def _remember(location: str, dialect: Dialect) -> None:
+    if len(_dialects) >= _MOST_DIALECTS:
+        _dialects.clear()
+    _dialects[location] = dialect
+
+
+def _dial_and_greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     yield Dial(link, place, deadline)
     try:
         yield from _greet(link, place, deadline)
@@ -86,15 +110,21 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     wire = link.options.wire
     catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
     serializer = catalog.by_name(link.serializer_name)
-    connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)
+    connection = ClientConnection(
+        link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
+    )
     link.connection = connection
     assert isinstance(place.object, str)
-    greeting = encode_greeting(serializer, place.object, link.handshake, link.sequence)
+    greeting = encode_greeting(serializer, place.object, link.handshake, link.sequence, link.dialect)
     codec = Codec(link.dialect, catalog, wire)
     try:
         yield Send(link, connection.greet(greeting), deadline)
         event = yield Reply(link, None, deadline)
-        answer = decode_acceptance(codec.decode_payload(event.message)) if isinstance(event, Accepted) else None
+        answer = None
+        if isinstance(event, Accepted):
+            answer = decode_acceptance(codec.decode_payload(event.message), link.dialect, event.message.flags)
+    except OtherDialectError:
+        raise
     except CommunicationError as error:
         raise _explained(error, f"while connecting to {link.place}") from error
     if isinstance(event, Refused):
@@ -145,7 +175,9 @@ def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
     link.codec = Codec(link.dialect, catalog, wire)
     link.serializer = catalog.by_name(link.serializer_name)
-    link.connection = ClientConnection(link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence)
+    link.connection = ClientConnection(
+        link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
+    )
     link.connection.open()
     link.remote = Peer()
     assert isinstance(link.uri.object, str)
@@ -343,7 +375,11 @@ def lookup(server: Link, name: str, delay: float, deadline: float | None) -> Pro
 
 def lookup_by_tags(server: Link, tags: list[str], deadline: float | None) -> Procedure[list[URI]]:
     """Ask a connected name server for the addresses of all objects that have all these tags."""
-    asked = yield from call(server, Call(NAMESERVER_ID, "yplookup", (tags, None, False), {}), deadline)
+    if server.dialect.tag_lookup:
+        question = Call(NAMESERVER_ID, "yplookup", (tags, None, False), {})
+    else:
+        question = Call(NAMESERVER_ID, "list", (), {"metadata_all": tags})
+    asked = yield from call(server, question, deadline)
     if isinstance(asked, Raised):
         raise asked.error
     found = asked.value if isinstance(asked, Returned) else None

@@ -79,7 +79,7 @@ class _Question:
             connect_timeout=seconds,
             max_retries=0,
             wire=replace(options.wire, max_message_size=size),
-            lookup=replace(options.lookup, timeout=seconds, delay=0.0),
+            lookup=replace(options.lookup, delay=0.0),
         )
 
     def left(self) -> float:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from pyronb.context import current_context
 from pyronb.errors import NamingError
 from pyronb.nameserver.storage import Entry, Storage
 from pyronb.rpc.call import NAMESERVER_ID
@@ -30,7 +31,7 @@ class NameServer:
     def ping(self) -> None:
         """Do nothing; that an answer comes is the answer."""
 
-    def lookup(self, name: str, return_metadata: bool = False) -> URI | tuple[URI, set[str]]:
+    def lookup(self, name: str, return_metadata: bool = False) -> URI | tuple[URI, set[str] | list[str]]:
         """Give the address that a name leads to, with its tags if they are asked for.
 
         Raises:
@@ -41,7 +42,7 @@ class NameServer:
         if entry is None:
             raise NamingError(f"unknown name: {name}")
         uri = URI(entry[0])
-        return (uri, set(entry[1])) if return_metadata else uri
+        return (uri, _shown(entry[1])) if return_metadata else uri
 
     def register(self, name: str, uri: str | URI, safe: bool = False, metadata: Iterable[str] | None = None) -> None:
         """Have a name lead to an address.
@@ -91,19 +92,33 @@ class NameServer:
         return self._storage.remove(each for each in names if each != NAMESERVER_ID)
 
     def list(
-        self, prefix: str | None = None, regex: str | None = None, return_metadata: bool = False
+        self,
+        prefix: str | None = None,
+        regex: str | None = None,
+        metadata_all: Iterable[str] | bool | None = None,
+        metadata_any: Iterable[str] | None = None,
+        return_metadata: bool = False,
     ) -> dict[str, Any]:
         """Give the registrations, all or those that match.
 
         Args:
             prefix: what their names start with.
             regex: what their names match, from the start.
+            metadata_all: tags of which they have every one. In Pyro5, `return_metadata` is the third argument; True or
+                False at this place is taken for it.
+            metadata_any: tags of which they have any.
             return_metadata: give (address, tags) for each instead of the address.
 
         Raises:
             NamingError: the regular expression is not valid.
-            ValueError: both filters were given.
+            ValueError: more than one filter was given.
         """
+        if isinstance(metadata_all, bool):
+            return_metadata, metadata_all = metadata_all, None
+        if sum(each is not None for each in (prefix, regex, metadata_all, metadata_any)) > 1:
+            raise ValueError("you can only filter on one thing at a time")
+        if metadata_all is not None or metadata_any is not None:
+            return self.yplookup(metadata_all, metadata_any, return_metadata)
         return _told(self._matching(prefix, regex), return_metadata)
 
     def yplookup(
@@ -168,7 +183,13 @@ def _tellable(text: str, what: str) -> str:
     return text
 
 
+def _shown(tags: frozenset[str]) -> set[str] | list[str]:
+    """Give tags in the form that the caller's own name servers give them."""
+    caller = current_context.client
+    return sorted(tags) if caller is not None and caller.dialect.metadata_as_lists else set(tags)
+
+
 def _told(entries: dict[str, Entry], return_metadata: bool) -> dict[str, Any]:
     if return_metadata:
-        return {name: (uri, set(tags)) for name, (uri, tags) in entries.items()}
+        return {name: (uri, _shown(tags)) for name, (uri, tags) in entries.items()}
     return {name: uri for name, (uri, _) in entries.items()}

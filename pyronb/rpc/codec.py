@@ -134,8 +134,10 @@ class Codec:
         correlation_id: bytes | None,
     ) -> Message:
         if self._options.compression and len(payload) > self.dialect.compress_above:
-            payload = deflate(payload, self.dialect.compress_level)
-            flags |= self.dialect.compressed
+            compressed = deflate(payload, self.dialect.compress_level)
+            if not self.dialect.only_smaller or len(compressed) < len(payload):
+                payload = compressed
+                flags |= self.dialect.compressed
         return Message(kind, serializer_id, flags, seq, payload, annotations, correlation_id)
 
     def _payload(self, message: Message) -> Buffer:

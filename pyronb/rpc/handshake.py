@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyronb.dialects import Dialect
+from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import ProtocolError
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.base import Serializer
@@ -63,8 +63,10 @@ class Greeting:
     """What a client says first."""
 
     object_id: str
+    """Id of the object that it is for; empty when no metadata is wanted, for then it need not be told."""
     handshake: Any
     peer: Peer
+    wants_metadata: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +92,42 @@ def _peer(wire: object) -> Peer:
     return Peer(version[:50], frozenset(word for word in abilities if isinstance(word, str)))
 
 
-def encode_greeting(serializer: Serializer, object_id: str, handshake: Any, seq: int) -> Message:
-    """Make the CONNECT message."""
+def encode_greeting(
+    serializer: Serializer, object_id: str, handshake: Any, seq: int, dialect: Dialect = PYRO5
+) -> Message:
+    """Make the CONNECT message, which asks for metadata."""
     payload = serializer.dumps({"handshake": handshake, "object": object_id, KEY: _introduction()})
-    return Message(CONNECT, serializer.number, 0, seq, payload)
+    return Message(CONNECT, serializer.number, dialect.metadata_flag, seq, payload)
 
 
-def decode_greeting(value: object) -> Greeting:
-    """Read the payload of a CONNECT message.
+def decode_greeting(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> Greeting:
+    """Read the payload of a CONNECT message with these flags.
 
     Raises:
         ProtocolError: it is not shaped as a greeting.
     """
     if not isinstance(value, Mapping):
         raise ProtocolError(f"the greeting should be a map, not {type(value).__name__}")
-    for key in ("handshake", "object"):
+    wants_metadata = not dialect.metadata_flag or bool(flags & dialect.metadata_flag)
+    for key in ("handshake", "object") if wants_metadata else ("handshake",):
         if key not in value:
             raise ProtocolError(repr(key))  # the very text that real daemons give
-    if not isinstance(value["object"], str):
+    object_id = value["object"] if wants_metadata else ""
+    if not isinstance(object_id, str):
         raise ProtocolError("the object id in the greeting should be a text")
-    return Greeting(value["object"], value["handshake"], _peer(value.get(KEY)))
+    return Greeting(object_id, value["handshake"], _peer(value.get(KEY)), wants_metadata)
 
 
 def encode_acceptance(
-    serializer: Serializer, dialect: Dialect, metadata: Metadata, handshake: Any, peer: Peer, greeting: Message
+    serializer: Serializer, dialect: Dialect, metadata: Metadata | None, handshake: Any, peer: Peer, greeting: Message
 ) -> Message:
-    """Make the CONNECTOK message; towards a real peer it holds nothing but what that expects."""
+    """Make the CONNECTOK message; towards a real peer it holds nothing but what that expects.
+
+    Without metadata, which protocol 48 allows, it is the bare answer to the handshake.
+    """
+    if metadata is None:
+        payload = serializer.dumps(handshake)
+        return Message(CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id)
     answer: dict[str, Any] = {
         "handshake": handshake,
         "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
@@ -123,15 +135,18 @@ def encode_acceptance(
     if peer.is_pyronb:
         answer[KEY] = _introduction()
     payload = serializer.dumps(answer)
-    return Message(CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id)
+    flags = dialect.metadata_flag
+    return Message(CONNECTOK, serializer.number, flags, greeting.seq, payload, correlation_id=greeting.correlation_id)
 
 
-def decode_acceptance(value: object) -> Acceptance:
-    """Read the payload of a CONNECTOK message.
+def decode_acceptance(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> Acceptance:
+    """Read the payload of a CONNECTOK message with these flags.
 
     Raises:
         ProtocolError: it is not shaped as an answer to a greeting.
     """
+    if dialect.metadata_flag and not flags & dialect.metadata_flag:
+        return Acceptance(value, None, Peer())
     if not isinstance(value, Mapping):
         raise ProtocolError(f"the answer to the greeting should be a map, not {type(value).__name__}")
     meta = value.get("meta")

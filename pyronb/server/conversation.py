@@ -43,14 +43,16 @@ class Host:
         greet: checks a greeting and gives the answer to it and the metadata of the object; raises to refuse.
         annotations: gives the annotations that the daemon adds to each reply.
         oneway_threaded: whether a oneway call gets a thread of its own.
+        key: gives the shared key with which messages are signed; None for none.
     """
 
     dispatcher: Dispatcher
     wire: WireOptions
     serializers: frozenset[str]
-    greet: Callable[[Caller, Greeting], tuple[Any, Metadata]]
+    greet: Callable[[Caller, Greeting], tuple[Any, Metadata | None]]
     annotations: Callable[[], Mapping[str, Buffer]]
     oneway_threaded: bool = True
+    key: Callable[[], bytes | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class Conversation:
         """Start the conversation with a client at this address."""
         self.caller = Caller(address)
         self._host = host
-        self._connection = ServerConnection(max_message_size=host.wire.max_message_size)
+        self._connection = ServerConnection(max_message_size=host.wire.max_message_size, key=host.key())
         self._codec: Codec | None = None
         self._accepted: set[int] = set()
 
@@ -140,9 +142,10 @@ class Conversation:
     def _answer_greeting(self, message: Message) -> Buffers:
         dialect = self._connection.dialect
         assert dialect is not None
+        self.caller.dialect = dialect
         try:
             codec = self._codec_for(dialect, message, foreign_exceptions=False)
-            greeting = decode_greeting(codec.decode_payload(message))
+            greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
         serializer = codec.catalog.by_number(message.serializer_id)

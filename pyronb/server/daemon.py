@@ -25,7 +25,7 @@ from pyronb.server.engines.threads import ThreadEngine
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
-from pyronb.sync.proxy import Proxy
+from pyronb.sync.proxy import Proxy, key_bytes
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
@@ -62,6 +62,7 @@ class Daemon:
         host = config.HOST if host is None else host
         listener = listen(host, port, unixsocket=unixsocket, reuse_address=self._options.reuse_address)
         self._unixsocket = unixsocket
+        self._key: bytes | None = None
         self.locationStr: str = location_of(listener, host)
         self._registry = Registry()
         self._instances = Instances()
@@ -82,6 +83,7 @@ class Daemon:
             self._greet,
             self._reply_annotations,
             self._options.oneway_threaded,
+            lambda: self._key,
         )
         self._engine = ThreadEngine(listener, self._converse, self._gone, self._chores, self._options)
         self._registry.register(DaemonObject(self._registry, self._streams, self._info), DAEMON_ID)
@@ -173,6 +175,18 @@ class Daemon:
         """The registered objects by id; a copy."""
         return {object_id: self._registry.find(object_id) for object_id in self._registry.ids()}
 
+    @property
+    def _pyroHmacKey(self) -> bytes | None:
+        """Shared key with which messages are signed, which only clients of protocol 48 (Pyro4) can do; None for none.
+
+        A text is taken as UTF-8. Clients that connect from then on must have the same key.
+        """
+        return self._key
+
+    @_pyroHmacKey.setter
+    def _pyroHmacKey(self, key: bytes | str | None) -> None:
+        self._key = key_bytes(key)
+
     # Serving
 
     def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
@@ -243,13 +257,16 @@ class Daemon:
     def _converse(self, address: Any) -> Conversation:
         return Conversation(self._host, address)
 
-    def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata]:
+    def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata | None]:
         answer = self.validateHandshake(caller, greeting.handshake)
+        caller.handshake = greeting.handshake
+        if not greeting.wants_metadata:
+            # Whether the object is there shows with the first call.
+            return answer, None
         try:
             metadata = self._registry.metadata(greeting.object_id)
         except DaemonError as error:
             raise DaemonError(f"unknown object {greeting.object_id!r}; this daemon has no such object") from error
-        caller.handshake = greeting.handshake
         return answer, metadata
 
     def _reply_annotations(self) -> Mapping[str, Buffer]:

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakSet
 
 from pyronb.context import CallContext, enter, leave
+from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.hooks import BatchError
@@ -37,12 +38,14 @@ class Caller:
         session: the instances that were made for it.
         resources: what is closed when it goes.
         handshake: what it said when it connected.
+        dialect: what it speaks.
     """
 
     address: Any
     session: Kept = field(default_factory=Kept)
     resources: WeakSet[Any] = field(default_factory=WeakSet)
     handshake: Any = None
+    dialect: Dialect = PYRO5
 
 
 class Dispatcher:

@@ -255,6 +255,20 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         self._pyro.handshake = handshake
 
     @property
+    def _pyroHmacKey(self) -> bytes | None:
+        """Shared key with which messages are signed, which only protocol 48 (Pyro4) knows; None for none.
+
+        A text is taken as UTF-8. It holds from the next connection on. With a key, a peer of another protocol is
+        refused rather than called without signatures.
+        """
+        return self._pyro.key
+
+    @_pyroHmacKey.setter
+    def _pyroHmacKey(self, key: bytes | str | None) -> None:
+        self._pyroRelease()
+        self._pyro.key = key_bytes(key)
+
+    @property
     def _pyroMethods(self) -> set[str]:
         """Names of the remote methods, as far as they are known; empty before the first connection."""
         return set(self._pyro.metadata.methods) if self._pyro.metadata else set()
@@ -302,33 +316,47 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         return _from_state, (_to_state(self, self._pyro.dialect),)
 
 
+def key_bytes(key: bytes | str | None) -> bytes | None:
+    """Give a shared key as bytes; an empty one is none.
+
+    Raises:
+        TypeError: it is neither bytes nor text.
+    """
+    if isinstance(key, str):
+        key = key.encode("utf-8")
+    if key is not None and not isinstance(key, bytes):
+        raise TypeError(f"a message key should be bytes or a str, not {type(key).__name__}")
+    return key or None
+
+
 def batch(proxy: Proxy) -> BatchProxy:
     """Give a batch for a proxy: calls made on it are kept, and sent together when the batch is called. (S59-S65.)"""
     return BatchProxy(proxy._pyro)
 
 
 def _to_state(proxy: Proxy, dialect: Dialect) -> tuple[Any, ...]:
-    """Give what a proxy is on the wire. (Wire specification, section 17.)"""
-    del dialect
+    """Give what a proxy is on the wire. (Wire specification, section 17.)
+
+    A key stays here: on the wire it would be readable by everybody.
+    """
     link = proxy._pyro
     if link.given_socket:
         raise PyroError("a proxy on a given socket cannot travel: nobody else could use its address")
     known = link.metadata or Metadata()
     own = link.serializer_name if link.serializer_name != link.options.serializer else None
-    return (
-        str(link.uri),
-        tuple(known.oneway),
-        tuple(known.methods),
-        tuple(known.attributes),
-        link.handshake,
-        own,
-    )
+    members = str(link.uri), tuple(known.oneway), tuple(known.methods), tuple(known.attributes)
+    if dialect.proxy_settings:
+        return (*members, link.timeout or 0.0, None, link.handshake, link.max_retries, own)
+    return (*members, link.handshake, own)
 
 
 def _from_state(state: Any, dialect: Dialect | None = None) -> Proxy:
     """Make a proxy of what one is on the wire; timeouts and retries are local matters and start anew."""
-    del dialect
-    uri, oneway, methods, attributes, handshake, serializer = state
+    uri, oneway, methods, attributes, *more = state
+    if dialect is not None and dialect.proxy_settings:
+        _, _, handshake, _, serializer = (*more, None)[:5]
+    else:
+        handshake, serializer = more
     proxy = Proxy(str(uri))
     link = proxy._pyro
     if methods or attributes:

@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pyronb.dialects import PYRO5, Dialect, dialect_for
-from pyronb.errors import MessageTooLargeError, ProtocolError
+from pyronb.dialects import PYRO4, PYRO5, Dialect, dialect_for
+from pyronb.errors import MessageTooLargeError, ProtocolError, SecurityError
 from pyronb.wire.buffer import ReceiveBuffer
 from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
@@ -35,26 +35,35 @@ from pyronb.wire.message import (
     CONNECTFAIL,
     CONNECTOK,
     INVOKE,
-    NO_ANNOTATIONS,
     PING,
     RESULT,
     Buffer,
     Message,
 )
+from pyronb.wire.pyro4 import Pyro4Layout
 from pyronb.wire.pyro5 import Pyro5Layout
 
-__all__ = ["CLOSED", "GREETING", "LAYOUTS", "NEW", "OPEN", "ClientConnection", "ServerConnection"]
+__all__ = ["CLOSED", "GREETING", "LAYOUTS", "NEW", "OPEN", "ClientConnection", "OtherDialectError", "ServerConnection"]
 
 NEW = "NEW"
 GREETING = "GREETING"
 OPEN = "OPEN"
 CLOSED = "CLOSED"
 
-LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout()}
+LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout(), PYRO4: Pyro4Layout()}
 
 _SEQUENCE_MASK = 0xFFFF
 _GREETING_LIMIT = 1 << 20
 """Most bytes of a greeting: before a client was taken in, it is not given much memory."""
+
+
+class OtherDialectError(ProtocolError):
+    """The peer speaks another dialect than this conversation, and it is one that is spoken here."""
+
+    def __init__(self, dialect: Dialect, ours: Dialect) -> None:
+        """Keep the peer's dialect."""
+        super().__init__(f"invalid protocol version: {dialect.version}; this conversation is in {ours.version}")
+        self.dialect = dialect
 
 
 class _Connection:
@@ -64,8 +73,9 @@ class _Connection:
     dialect: Dialect | None
     """The dialect of the conversation; a server machine learns it from the first bytes."""
 
-    def __init__(self, dialect: Dialect | None, max_message_size: int) -> None:
+    def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None) -> None:
         self.state = NEW
+        self._key = key
         self.dialect = dialect
         self._layout = LAYOUTS[dialect] if dialect is not None else None
         self._limit = max_message_size
@@ -79,7 +89,7 @@ class _Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
-        if self.state is OPEN and self._whole is None and self._header is None and not self._buffer:
+        if self.state is OPEN and self._whole is None and self._header is None and not self._buffer and not self._key:
             assert self._layout is not None
             if not self._limit or len(data) <= self._limit:
                 self._whole = self._layout.unpack_whole(data)
@@ -113,14 +123,14 @@ class _Connection:
             MessageTooLargeError: it is larger than MAX_MESSAGE_SIZE.
         """
         assert self._layout is not None, "the dialect is known once the first bytes were read"
-        buffers = self._layout.pack(message)
+        buffers = self._layout.pack(message, self._key)
         # As the receiver counts: everything but the header.
         size = sum(map(len, buffers)) - self._layout.header_size
         if size > self._limit > 0:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
         return buffers
 
-    def _break(self, error: ProtocolError, *, answerable: bool = False) -> Broken:
+    def _break(self, error: ProtocolError | SecurityError, *, answerable: bool = False) -> Broken:
         self.close()
         return Broken(error, answerable)
 
@@ -143,14 +153,12 @@ class _Connection:
         if len(self._buffer) < size:
             return None
         self._header = None
-        annotations: Mapping[str, Buffer] = NO_ANNOTATIONS
+        assert self._layout is not None
+        annotations: dict[str, Buffer] = {}
         if header.annotations_size:
-            assert self._layout is not None
             annotations = self._layout.unpack_annotations(memoryview(self._buffer.take(header.annotations_size)))
         payload = self._buffer.take(header.payload_size)
-        return Message(
-            header.type, header.serializer_id, header.flags, header.seq, payload, annotations, header.correlation_id
-        )
+        return self._layout.unpack_message(header, annotations, payload, self._key)
 
     def _next_header(self) -> Header | None:
         buffer = self._buffer
@@ -186,9 +194,7 @@ class _Connection:
         if self.dialect is None or version != self.dialect.version:
             dialect = dialect_for(version)
             if self.dialect is not None:
-                raise ProtocolError(
-                    f"invalid protocol version: {version}; this conversation is in {self.dialect.version}"
-                )
+                raise OtherDialectError(dialect, self.dialect)
             self.dialect = dialect
             self._layout = LAYOUTS[dialect]
         assert self._layout is not None
@@ -198,9 +204,11 @@ class _Connection:
 class ClientConnection(_Connection):
     """The asking end of a conversation."""
 
-    def __init__(self, dialect: Dialect, *, max_message_size: int = 0, sequence: int = 0) -> None:
+    def __init__(
+        self, dialect: Dialect, *, max_message_size: int = 0, sequence: int = 0, key: bytes | None = None
+    ) -> None:
         """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy."""
-        super().__init__(dialect, max_message_size)
+        super().__init__(dialect, max_message_size, key)
         self.sequence = sequence
         self._owed: set[int] = set()
 
@@ -240,7 +248,7 @@ class ClientConnection(_Connection):
         while self.state is not CLOSED:
             try:
                 message = self._next_message()
-            except ProtocolError as error:
+            except (ProtocolError, SecurityError) as error:
                 return self._break(error)
             if message is None:
                 return None
@@ -268,9 +276,9 @@ class ClientConnection(_Connection):
 class ServerConnection(_Connection):
     """The asked end of a conversation."""
 
-    def __init__(self, *, max_message_size: int = 0) -> None:
+    def __init__(self, *, max_message_size: int = 0, key: bytes | None = None) -> None:
         """Start without a dialect; the first bytes of the client tell it."""
-        super().__init__(None, max_message_size)
+        super().__init__(None, max_message_size, key)
 
     def next_event(self) -> Event | None:
         """Give what the peer did next; None when more bytes are needed, or when an answer to CONNECT is due first."""
@@ -279,7 +287,7 @@ class ServerConnection(_Connection):
         fresh = self.state is NEW
         try:
             message = self._next_message()
-        except ProtocolError as error:
+        except (ProtocolError, SecurityError) as error:
             return self._break(error, answerable=fresh)
         if message is None:
             return None
@@ -298,7 +306,7 @@ class ServerConnection(_Connection):
         """Say CONNECTFAIL, in protocol 502 when the client's own is not known; the conversation is over."""
         layout = self._layout or LAYOUTS[PYRO5]
         self.close()
-        return layout.pack(message)
+        return layout.pack(message, self._key if (self.dialect or PYRO5).signed else None)
 
     def reply(self, message: Message) -> list[Buffer]:
         """Say RESULT, or answer a PING."""

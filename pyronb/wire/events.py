@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyronb.errors import ProtocolError
+from pyronb.errors import ProtocolError, SecurityError
 from pyronb.wire.message import Message
 
 __all__ = ["Accepted", "Broken", "Called", "Event", "Greeted", "Pinged", "Refused", "Replied"]
@@ -61,7 +61,7 @@ class Broken:
         answerable: whether the peer still waits for the answer to its greeting and can be told.
     """
 
-    error: ProtocolError
+    error: ProtocolError | SecurityError
     answerable: bool = False
 
 

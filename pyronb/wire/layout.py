@@ -34,11 +34,12 @@ class Layout(Protocol):
     header_size: int
     """Bytes of a header."""
 
-    def pack(self, message: Message) -> list[Buffer]:
-        """Lay out a message as buffers, to be sent one after the other in one write.
+    def pack(self, message: Message, key: bytes | None = None) -> list[Buffer]:
+        """Lay out a message as buffers, to be sent one after the other in one write; signed if there is a key.
 
         Raises:
             ProtocolError: the message does not fit into the format.
+            SecurityError: there is a key and the protocol knows no signatures.
         """
 
     def unpack_whole(self, data: bytes) -> Message | None:
@@ -59,4 +60,13 @@ class Layout(Protocol):
 
         Raises:
             ProtocolError: a chunk reaches past the end, or its name is not ASCII.
+        """
+
+    def unpack_message(
+        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+    ) -> Message:
+        """Put a message together of its parts.
+
+        Raises:
+            SecurityError: it is not signed with this key, or it is signed and there is no key.
         """

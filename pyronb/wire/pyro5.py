@@ -23,7 +23,8 @@ from __future__ import annotations
 import struct
 
 from pyronb.dialects import PYRO5
-from pyronb.errors import ProtocolError
+from pyronb.errors import ProtocolError, SecurityError
+from pyronb.wire.annotations import decode_name, encode_name
 from pyronb.wire.layout import TAG, Header
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
@@ -37,7 +38,7 @@ _MAGIC = 0x4DC5
 _NO_CORRELATION = bytes(16)
 _VERSION = PYRO5.version
 _CORRELATION = PYRO5.correlation
-_NAME_SIZE = 4
+_NO_KEYS = "a message key is set, and protocol 502 (Pyro5) knows no signed messages; use TLS, or clear the key"
 _LARGEST = 0xFFFFFFFF
 
 # Joining small pieces is cheaper than handing several buffers to the system; from here on it is the other way round.
@@ -49,8 +50,10 @@ class Pyro5Layout:
 
     header_size = _HEADER.size
 
-    def pack(self, message: Message) -> list[Buffer]:
-        """Lay out a message; a small one as a single buffer."""
+    def pack(self, message: Message, key: bytes | None = None) -> list[Buffer]:
+        """Lay out a message; a small one as a single buffer. There are no signatures in this protocol."""
+        if key is not None:
+            raise SecurityError(_NO_KEYS)
         chunks = b"".join(map(_pack_chunk, message.annotations.items())) if message.annotations else b""
         payload = message.payload
         size = len(payload)
@@ -117,26 +120,29 @@ class Pyro5Layout:
             at += _CHUNK.size
             if size > end - at:
                 raise ProtocolError("annotation reaches past the end of its message")
-            found[_decode_name(name)] = data[at : at + size]
+            found[decode_name(name)] = data[at : at + size]
             at += size
         return found
 
-
-def _decode_name(name: bytes) -> str:
-    try:
-        return name.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"annotation name is not ASCII: {name!r}") from error
+    def unpack_message(
+        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+    ) -> Message:
+        """Put a message together of its parts."""
+        if key is not None:
+            raise SecurityError(_NO_KEYS)
+        return Message(
+            header.type,
+            header.serializer_id,
+            header.flags,
+            header.seq,
+            payload,
+            annotations or NO_ANNOTATIONS,
+            header.correlation_id,
+        )
 
 
 def _pack_chunk(item: tuple[str, Buffer]) -> bytes:
     name, value = item
-    try:
-        encoded = name.encode("ascii")
-    except UnicodeEncodeError:
-        encoded = b""
-    if len(encoded) != _NAME_SIZE:
-        raise ProtocolError(f"annotation names have exactly 4 ASCII characters, not {name!r}")
     # A memory view counts its items, which may be larger than a byte; and a number is no chunk of so many zeros.
     data = bytes(memoryview(value))
-    return _CHUNK.pack(encoded, len(data)) + data
+    return _CHUNK.pack(encode_name(name), len(data)) + data

@@ -22,6 +22,7 @@ from pyronb.client.procedures import (
     reconnect,
     resolve,
 )
+from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -29,6 +30,7 @@ from pyronb.errors import (
     NamingError,
     ProtocolError,
     PyroError,
+    SecurityError,
     SerializeError,
     TimeoutError,
 )
@@ -37,9 +39,9 @@ from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, Call, Raised, Returned, St
 from pyronb.rpc.metadata import Metadata
 from pyronb.uri import URI
 from pyronb.version import __version__
-from pyronb.wire.connection import CLOSED, OPEN, ClientConnection
+from pyronb.wire.connection import CLOSED, OPEN, ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
-from pyronb.wire.message import CONNECTFAIL, PING, Message
+from pyronb.wire.message import CONNECTFAIL, CONNECTOK, PING, Message
 from tests.support.byhand import ByHand, Desk, acceptance, bare, reply
 
 HERE = "PYRO:obj@here:4711"
@@ -831,3 +833,58 @@ def test_call_of_a_lower_level():
 
     assert Returned([1]) == desk.run(call(link, Call("other", "add", (1,), {}), 4.0))
     assert ("other", 4.0) == (desk.calls[0].object_id, desk.asked(Reply)[0].deadline)
+
+
+# Detection of the dialect (wire specification, section 25)
+
+
+def accepted_by_pyro4():
+    """What a real Pyro4 daemon answers to a greeting in its own dialect."""
+    payload = b"# serpent utf-8 python3.2\n{'handshake':'hello','meta':{'methods':['add'],'oneway':[],'attrs':[]}}"
+    return Accepted(Message(CONNECTOK, 1, PYRO4.metadata_flag, 0, payload))
+
+
+def test_peer_of_the_other_dialect_is_greeted_again():
+    """The second greeting is in the peer's dialect, on a new connection, and the link stays with it."""
+    other = OtherDialectError(PYRO4, PYRO5)
+    link = Link.to(URI("PYRO:obj@lab-of-pyro4:4711"), ClientOptions())
+    hand = ByHand([(Dial, None), (Reply, other), (Dial, None), (Reply, accepted_by_pyro4())])
+    hand.run(connect(link))
+
+    assert link.dialect is PYRO4
+    assert link.peer == "Pyro4"
+    assert {"add"} == link.metadata.methods
+    sent = [effect.buffers[0][4:6] for effect in hand.effects if isinstance(effect, Send)]
+    assert [b"\x01\xf6", b"\x00\x30"] == sent
+
+
+def test_the_dialect_of_a_place_is_remembered():
+    """Another link to the same daemon begins in its dialect."""
+    place = URI("PYRO:obj@other-lab-of-pyro4:4711")
+    first, second = (Link.to(place, ClientOptions()) for _ in range(2))
+    other = OtherDialectError(PYRO4, PYRO5)
+    ByHand([(Dial, None), (Reply, other), (Dial, None), (Reply, accepted_by_pyro4())]).run(connect(first))
+    hand = ByHand([(Dial, None), (Reply, accepted_by_pyro4())])
+    hand.run(connect(second))
+
+    assert [b"\x00\x30"] == [effect.buffers[0][4:6] for effect in hand.effects if isinstance(effect, Send)]
+
+
+def test_a_peer_that_changes_its_mind_is_given_up():
+    """Two dialects are tried, no more."""
+    link = Link.to(URI("PYRO:obj@fickle:4711"), ClientOptions())
+    answers = [(Dial, None), (Reply, OtherDialectError(PYRO4, PYRO5)), (Dial, None)]
+    hand = ByHand([*answers, (Reply, OtherDialectError(PYRO5, PYRO4))])
+    with pytest.raises(ProtocolError, match="invalid protocol version: 502"):
+        hand.run(connect(link))
+
+    assert isinstance(hand.effects[-1], HangUp)
+
+
+def test_a_key_is_never_left_out():
+    """A peer that knows no signatures is refused rather than called without."""
+    link = Link.to(URI("PYRO:obj@unsigned:4711"), ClientOptions())
+    link.key = b"secret"
+    hand = ByHand([(Dial, None), (Reply, OtherDialectError(PYRO5, PYRO4)), (Dial, None)])
+    with pytest.raises(SecurityError, match="no signed messages"):
+        hand.run(connect(link))

@@ -160,8 +160,8 @@ def refusal(client):
         (b"\0" * 100, "invalid data"),
         (b"PYRX" + bytes(36), "invalid data"),
         (b"pyro" + bytes(36), "invalid data"),
-        (b"PYRO\0\x30" + bytes(18), "invalid protocol version: 48"),
-        (b"PYRO\0\x30", "invalid protocol version: 48"),
+        (b"PYRO\0\x2f" + bytes(18), "invalid protocol version: 47"),
+        (b"PYRO\0\x2f", "invalid protocol version: 47"),
         (b"PYRO\xff\xff", "invalid protocol version: 65535"),
         (header(magic=0x1234), "invalid message or protocol version"),
         (header(INVOKE), "invalid msg type 4 received (expected: 1)"),
@@ -191,15 +191,26 @@ def test_whoever_does_not_greet_is_told_so(raw, data, text):
     assert text in refusal(raw)
 
 
-def test_the_answer_to_a_pyro4_greeting_is_the_one_that_pyro5_gives(raw):
-    """The bytes up to the end of the text that both have in common; a Pyro4 client reads the version from them."""
-    raw.send(b"PYRO" + struct.pack("!HHHHiHHHH", 48, 1, 0x10, 0, 0, 1, 0, 0, 0))
+def test_the_answer_to_an_unknown_protocol_is_the_one_that_pyro5_gives(raw):
+    """The bytes up to the end of the text that both have in common; a client reads the version from them."""
+    raw.send(b"PYRO" + struct.pack("!HHHHiHHHH", 47, 1, 0x10, 0, 0, 1, 0, 0, 0))
     data = raw.rest()
 
     assert data[:12] == bytes.fromhex("5059524f01f6030200000000")
     assert HEADER.unpack(data[:40])[-1] == 0x4DC5
-    assert b"invalid protocol version: 48" in data
+    assert b"invalid protocol version: 47" in data
     assert len(data) == 40 + HEADER.unpack(data[:40])[6]
+
+
+def test_a_bad_checksum_of_pyro4_is_told_in_its_own_protocol(raw):
+    """With the number that marshal has there (sections 8.3 and 25)."""
+    raw.send(b"PYRO" + struct.pack("!HHHHiHHHH", 48, 1, 0x10, 0, 0, 1, 0, 0, 0))
+    data = raw.rest()
+
+    assert data[:4] == b"PYRO"
+    assert struct.unpack("!HHHHiH", data[4:18])[:2] == (48, 3)
+    assert struct.unpack("!HHHHiH", data[4:18])[5] == 3
+    assert b"header checksum mismatch" in data
 
 
 @pytest.mark.parametrize("seed", range(30))

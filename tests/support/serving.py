@@ -62,7 +62,7 @@ def client_options(**changes: Any) -> ClientOptions:
 
 def lookup_at(names: URI) -> LookupOptions:
     """Give the options that look for the name server at this address."""
-    return LookupOptions(host=names.host or f"./u:{names.sockname}", port=names.port or 0, timeout=scaled(5))
+    return LookupOptions(host=names.host or f"./u:{names.sockname}", port=names.port or 0)
 
 
 def connect(uri: Any, **changes: Any) -> Proxy:

@@ -140,6 +140,9 @@ def test_interrupt_while_connecting(interrupting):
     came, end = threading.Event(), threading.Event()
 
     def say_nothing(sock):
+        # The greeting is there, so the client waits for its answer; earlier it might still be inside the system's
+        # own connecting, where Python itself would leave the socket to the collector, with a warning.
+        receive_message(sock)
         came.set()
         end.wait(scaled(20))
 
@@ -367,11 +370,7 @@ def receive_message(sock):
 GARBAGE = {
     "http": (b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100, ProtocolError, "not a Pyro peer"),
     "short http": (b"HTTP/1.1", ProtocolError, "not a Pyro peer"),
-    "pyro4": (
-        bytes.fromhex("5059524f00300003000000000000002e000300000000354d") + b"x" * 46,
-        ProtocolError,
-        "invalid protocol version: 48; that is Pyro4",
-    ),
+    "older pyro": (b"PYRO\x00\x2f" + b"x" * 46, ProtocolError, "invalid protocol version: 47; spoken here: 502"),
     "tls alert": (b"\x15\x03\x01\x00\x02\x02\x46", ProtocolError, "not a Pyro peer"),
     "half a header": (b"PYRO\x01\xf6\x02", ConnectionClosedError, "closed the connection"),
     "nothing": (b"", ConnectionClosedError, "closed the connection"),

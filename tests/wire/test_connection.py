@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyronb.dialects import PYRO5
+from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import MessageTooLargeError, ProtocolError
-from pyronb.wire.connection import CLOSED, GREETING, NEW, OPEN, ClientConnection, ServerConnection
+from pyronb.wire.connection import CLOSED, GREETING, NEW, OPEN, ClientConnection, OtherDialectError, ServerConnection
 from pyronb.wire.events import Accepted, Broken, Called, Greeted, Pinged, Refused, Replied
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, RESULT
 from pyronb.wire.pyro5 import Pyro5Layout
@@ -234,11 +234,8 @@ def test_broken_comes_once():
 
 FOREIGN = {
     "http": (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "not a Pyro peer (it sent b'HTTP/1')"),
-    "pyro4": (
-        bytes.fromhex("5059524f00300003000000000000002e000300000000354dfa2c") + b"invalid data or unsupported protocol",
-        "invalid protocol version: 48; that is Pyro4; spoken here: 502 (Pyro5)",
-    ),
-    "future": (b"PYRO\xff\xff" + bytes(60), "invalid protocol version: 65535; spoken here: 502 (Pyro5)"),
+    "past": (b"PYRO\x00\x2f" + bytes(60), "invalid protocol version: 47; spoken here: 502 (Pyro5), 48 (Pyro4)"),
+    "future": (b"PYRO\xff\xff" + bytes(60), "invalid protocol version: 65535; spoken here: 502 (Pyro5), 48 (Pyro4)"),
     "bad magic": (packed(message(CONNECT))[:38] + b"\0\0" + b"payload", "invalid message or protocol version"),
 }
 
@@ -255,12 +252,33 @@ def test_foreign_bytes_are_named_alike_in_any_chunks(name, chunk):
     assert text in str(only(heard(server, data, chunk)).error)
 
 
-@pytest.mark.parametrize("version", [48, 501, 503])
+@pytest.mark.parametrize("version", [47, 501, 503])
 def test_foreign_version_is_answerable_at_six_bytes(version):
     """A client of another protocol need not send a whole header to learn it."""
     event = only(heard(ServerConnection(), b"PYRO" + version.to_bytes(2, "big")))
 
     assert event.answerable
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 6, 24, 40])
+def test_a_server_of_the_other_dialect_is_recognised(chunk):
+    """A client that greeted in 502 learns from the answer of a real Pyro4 daemon what is spoken there (section 25)."""
+    answer = bytes.fromhex("5059524f00300003000000000000002e000300000000354dfa2c") + b"invalid data or unsupported"
+    client = ClientConnection(PYRO5)
+    client.greet(message(CONNECT))
+    error = only(heard(client, answer, chunk)).error
+
+    assert isinstance(error, OtherDialectError)
+    assert error.dialect is PYRO4
+
+
+def test_a_server_takes_the_dialect_of_its_client():
+    """The first six bytes decide (section 25)."""
+    server = ServerConnection()
+    server.receive(b"PYRO\x00\x30")
+
+    assert server.next_event() is None
+    assert server.dialect is PYRO4
 
 
 def test_version_change_in_mid_conversation():

@@ -169,7 +169,7 @@ def connect(target: Target, timeout: float | None, serializer_name: str) -> tupl
         connect_timeout=left,
         serializer=serializer_name,
     )
-    options = replace(options, lookup=replace(options.lookup, timeout=left, delay=0.0))
+    options = replace(options, lookup=replace(options.lookup, delay=0.0))
     proxy = Proxy(target.uri, options=options)
     try:
         _bind(proxy, left)

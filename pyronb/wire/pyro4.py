@@ -1,0 +1,139 @@
+"""The layout of protocol 48, Pyro4. (Wire specification, sections 3 and 5.)
+
+::
+
+    0x00  4s  tag 'PYRO'
+    0x04  H   protocol number, 48
+    0x06  H   message type
+    0x08  H   flags
+    0x0a  H   sequence number
+    0x0c  i   payload length, after compression
+    0x10  H   serializer number
+    0x12  H   annotations length
+    0x14  H   reserved, 0
+    0x16  H   checksum: the sum of the numbers above but the reserved one, and 0x34e9
+
+Then come the annotations, each with a head of six bytes (4s name, H length), then the payload. All numbers are
+big-endian. There is no place for a correlation id; it travels as the annotation ``CORR``.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from pyronb.dialects import PYRO4
+from pyronb.errors import MessageTooLargeError, ProtocolError
+from pyronb.wire import signing
+from pyronb.wire.annotations import decode_name, encode_name
+from pyronb.wire.layout import TAG, Header
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
+
+__all__ = ["Pyro4Layout"]
+
+_HEADER = struct.Struct("!4sHHHHiHHHH")
+_CHUNK = struct.Struct("!4sH")
+_MAGIC = 0x34E9
+_VERSION = PYRO4.version
+_CORRELATION = "CORR"
+_CORRELATION_SIZE = 16
+_LARGEST_PAYLOAD = 0x7FFFFFFF
+_LARGEST_ANNOTATIONS = 0xFFFF
+_SIXTEEN = 0xFFFF
+_JOIN_BELOW = 32 * 1024
+
+
+class Pyro4Layout:
+    """Protocol 48."""
+
+    header_size = _HEADER.size
+
+    def pack(self, message: Message, key: bytes | None = None) -> list[Buffer]:
+        """Lay out a message, signed if there is a key; a small one as a single buffer."""
+        annotations = dict(message.annotations)
+        if message.correlation_id is not None:
+            annotations[_CORRELATION] = message.correlation_id
+        if key is not None:
+            annotations[signing.NAME] = signing.sign(key, message.payload, annotations)
+        size = len(message.payload)
+        chunks = b"".join(_pack_chunk(name, value) for name, value in annotations.items())
+        room = len(chunks)
+        if size > _LARGEST_PAYLOAD or room > _LARGEST_ANNOTATIONS:
+            raise MessageTooLargeError(
+                f"message too large for protocol {_VERSION}: {size} bytes of payload (at most {_LARGEST_PAYLOAD}), "
+                f"{room} of annotations (at most {_LARGEST_ANNOTATIONS})"
+            )
+        kind, flags, seq, serializer = message.type, message.flags, message.seq, message.serializer_id
+        header = _HEADER.pack(
+            TAG,
+            _VERSION,
+            kind,
+            flags,
+            seq,
+            size,
+            serializer,
+            room,
+            0,
+            _checksum(kind, flags, seq, size, serializer, room),
+        )
+        if size + room < _JOIN_BELOW:
+            return [b"".join((header, chunks, message.payload))]
+        return [header + chunks, message.payload]
+
+    def unpack_whole(self, data: bytes) -> Message | None:
+        """Leave it to reading in pieces: nearly every message of a real peer has annotations."""
+        del data
+        return None
+
+    def unpack_header(self, data: Buffer) -> Header:
+        """Read a header; the reserved field is not looked at, as real peers do not either."""
+        tag, version, kind, flags, seq, size, serializer, room, _, checksum = _HEADER.unpack(data)
+        if tag != TAG or version != _VERSION or size < 0:
+            raise ProtocolError("invalid data or unsupported protocol version")
+        if checksum != _checksum(kind, flags, seq, size, serializer, room):
+            raise ProtocolError("header checksum mismatch")
+        return Header(kind, serializer, flags, seq, size, room, None)
+
+    def unpack_annotations(self, data: memoryview) -> dict[str, Buffer]:
+        """Read the chunks; of two with the same name the later one wins."""
+        found: dict[str, Buffer] = {}
+        at, end = 0, len(data)
+        while at < end:
+            if end - at < _CHUNK.size:
+                raise ProtocolError("truncated annotation header")
+            name, size = _CHUNK.unpack_from(data, at)
+            at += _CHUNK.size
+            # A real peer would cut the chunk off silently; half an annotation helps nobody.
+            if size > end - at:
+                raise ProtocolError("annotation reaches past the end of its message")
+            found[decode_name(name)] = bytes(data[at : at + size])
+            at += size
+        return found
+
+    def unpack_message(
+        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+    ) -> Message:
+        """Put a message together of its parts, once its signature was checked."""
+        signing.check(key, payload, annotations)
+        chunk = annotations.pop(_CORRELATION, None)
+        correlation = bytes(chunk) if chunk is not None and len(chunk) == _CORRELATION_SIZE else None
+        return Message(
+            header.type,
+            header.serializer_id,
+            header.flags,
+            header.seq,
+            payload,
+            annotations or NO_ANNOTATIONS,
+            correlation,
+        )
+
+
+def _checksum(kind: int, flags: int, seq: int, size: int, serializer: int, room: int) -> int:
+    return (kind + _VERSION + size + room + serializer + flags + seq + _MAGIC) & _SIXTEEN
+
+
+def _pack_chunk(name: str, value: Buffer) -> bytes:
+    # A memory view counts its items, which may be larger than a byte; and a number is no chunk of so many zeros.
+    data = bytes(memoryview(value))
+    if len(data) > _LARGEST_ANNOTATIONS:
+        raise MessageTooLargeError(f"annotation {name!r} is too large for protocol {_VERSION}: {len(data)} bytes")
+    return _CHUNK.pack(encode_name(name), len(data)) + data
