@@ -1,4 +1,4 @@
-"""pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5.
+"""pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5 and Pyro4.
 
 This is the list of public names. There is no logic here but the hooks through which IPython and Jupyter find their
 parts.

@@ -96,7 +96,12 @@ def _remember(location: str, dialect: Dialect) -> None:
 
 
 def _dial_and_greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
-    yield Dial(link, place, deadline)
+    try:
+        yield Dial(link, place, deadline)
+    except ConnectionClosedError as error:
+        if place.object == NAMESERVER_ID:
+            raise
+        raise ConnectionClosedError(f"{error}; is the program that serves it running?") from error
     try:
         yield from _greet(link, place, deadline)
     except GeneratorExit:

@@ -272,7 +272,7 @@ def test_the_name_server_goes_and_comes_back(lab, site):
     failed = lab.do("host.cpu_percent()")
     expect(failed).to_contain_text("Error")
     lab.panel.get_by_role("button", name="Refresh").click()
-    expect(lab.card).to_contain_text("not asked: the name server is missing")
+    expect(lab.card).to_contain_text("not asked: no name server")
     expect(lab.card.locator(".pyronb-Notice")).to_have_count(0)
     lab.shoot_both("down-2-notebook")
 

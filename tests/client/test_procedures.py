@@ -573,7 +573,8 @@ def test_reconnect_gives_up():
     with pytest.raises(ConnectionClosedError, match=rf"failed to reconnect to {HERE}: refused again") as caught:
         ByHand(answers).run(reconnect(link_to(), 2))
 
-    assert caught.value.__cause__ is last
+    assert caught.value.__cause__.__cause__ is last
+    assert "is the program that serves it running?" in str(caught.value)
 
 
 # Names

@@ -50,7 +50,7 @@ function Card(props: ICardProps): React.JSX.Element {
       </h2>
       <div className="pyronb-Card-state" role="status">
         {unasked ? (
-          <Dot tone="off" word={trans.__('not asked: the name server is missing')} />
+          <Dot tone="off" word={trans.__('not asked: no name server')} />
         ) : (
           <Dot tone={toneOf(kind)} word={objectWord(kind, trans)} />
         )}

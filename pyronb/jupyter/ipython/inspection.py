@@ -6,7 +6,9 @@ one types and again while Contextual Help is open. So members of proxies are fou
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,6 +18,14 @@ from pyronb.client.face import never_remote
 from pyronb.sync.proxy import Proxy
 
 __all__ = ["Inspection", "RemoteAttribute"]
+
+
+_ANYTHING = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
 
 
 class RemoteAttribute:
@@ -61,6 +71,20 @@ class Inspection:
         )
 
 
+def _nowhere() -> None:
+    """Lend its code to the functions that are shown."""
+
+
+def _function(method: Any) -> Any:
+    """Give a function that looks like a remote method, without the call signature and the file of our own class."""
+    code = _nowhere.__code__.replace(co_filename="<string>", co_name=method.__name__)
+    function: Any = FunctionType(code, {}, method.__name__)
+    function.__doc__ = method.__doc__
+    signature = getattr(method, "__signature__", None)
+    function.__signature__ = signature if signature is not None else _ANYTHING
+    return function
+
+
 def member_of(proxy: Proxy, name: str) -> Any:
     """Give what stands for a member of a remote object; None when it has none of this name. No network is touched."""
     link = proxy._pyro
@@ -68,7 +92,7 @@ def member_of(proxy: Proxy, name: str) -> Any:
     if known is None:
         return RemoteAttribute(f"<{name!r} of {link.uri}>", "Nothing is known of it yet: the proxy was not connected.")
     if name in known.methods:
-        return getattr(proxy, name)
+        return _function(getattr(proxy, name))
     if name not in known.attributes:
         return None
     details = known.attribute(name)

@@ -130,8 +130,8 @@ def object_html(model: ObjectModel, *, variable: str = "", note: str = "", limit
     if model["state"] != "ok":
         return block("card", *parts, _trouble_html(model))
     if model["class_name"] or model["doc"]:
-        doc = model["doc"] if limit is None else _first_line(model["doc"])
-        known = [code(model["class_name"]) if model["class_name"] else "", escape(clean(doc))]
+        doc = _folded(model["doc"]) if limit is None else escape(clean(_first_line(model["doc"])))
+        known = [code(model["class_name"]) if model["class_name"] else "", doc]
         parts.append(f'<div class="pyronb-doc">{" - ".join(filter(None, known))}</div>')
     methods, attributes = model["methods"], model["attributes"]
     if methods:
@@ -153,9 +153,18 @@ def _members_html(head: str, rows: list[list[str]]) -> str:
 
 
 def _explained_html(notes: list[str], doc: str, limit: int | None) -> str:
-    text = doc.strip() if limit is None else _first_line(doc)
-    shown = f'<span style="white-space:pre-wrap">{escape(clean(text))}</span>' if text else ""
-    return "".join(map(chip, notes)) + shown
+    return "".join(map(chip, notes)) + (_folded(doc) if limit is None else escape(clean(_first_line(doc))))
+
+
+def _folded(doc: str) -> str:
+    """Show the first line, and the rest when it is asked for, so that a long text hides nothing else."""
+    first, _, rest = doc.strip().partition("\n")
+    if not rest.strip():
+        return escape(clean(first))
+    return (
+        f'<details class="pyronb-fold"><summary>{escape(clean(first))}</summary>'
+        f'<div class="pyronb-doc">{escape(clean(rest.strip()))}</div></details>'
+    )
 
 
 def _more_html(total: int, limit: int | None) -> str:
@@ -207,7 +216,7 @@ def status_html(model: NamesModel, retry: float | None) -> str:
     server = model["nameserver"]
     if model["state"] == "ok":
         facts = " · ".join(filter(None, [server["address"], server["server"], _count(model["total"])]))
-        return block("status", f'<div role="status"><span class="pyronb-good">● ok</span> {muted(facts)}</div>')
+        return block("status", f'<div role="status"><span class="pyronb-good">● connected</span> {muted(facts)}</div>')
     again = "" if retry is None else muted(f"Trying again in {retry:.0f} s." if retry >= 1 else "Trying again.")
     return block("status", '<div role="status">', _trouble_html(model), again, "</div>")
 

@@ -17,6 +17,10 @@ STYLE = """<style>
 .pyronb-view.pyronb-view .pyronb-title{font-weight:600;font-size:1.1em;overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-muted{color:var(--jp-content-font-color2,inherit);overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-doc{margin:.15em 0 .4em;white-space:pre-wrap}
+.pyronb-view.pyronb-view details.pyronb-fold,.pyronb-view.pyronb-view details.pyronb-fold>summary{display:inline}
+.pyronb-view.pyronb-view details.pyronb-fold>summary{cursor:pointer}
+.pyronb-view.pyronb-view details.pyronb-fold>summary::after{content:" …";color:var(--jp-content-link-color,#06c)}
+.pyronb-view.pyronb-view details.pyronb-fold[open]>summary::after{content:""}
 .pyronb-view.pyronb-view code.pyronb-code{font-family:var(--jp-code-font-family,monospace);font-size:.95em;padding:0;
  color:inherit;background:none;white-space:pre-wrap;overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-chip{display:inline-block;padding:0 .45em;margin:0 .3em 0 0;border-radius:.7em;

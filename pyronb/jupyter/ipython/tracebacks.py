@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from pyronb.errors import PyroError
 from pyronb.jupyter.ipython.style import clean
 from pyronb.tracebacks import remote_traceback
 
@@ -64,13 +66,13 @@ def stripped(text: str) -> str:
     return clean(_ANSI.sub("", text))
 
 
-def trimmed(tb: TracebackType, runner: CodeType, *, remote: bool) -> TracebackType:
+def trimmed(tb: TracebackType, runner: CodeType, *, plumbing: bool) -> TracebackType:
     """Leave out the frames that say nothing to the user.
 
     Args:
         tb: the traceback; its first frame is IPython's, which IPython leaves out by itself.
         runner: code that ran the body of a cell magic; all frames up to it are left out.
-        remote: whether the error came from a remote object; then pyronb's own frames are left out.
+        plumbing: whether pyronb's own frames are left out.
 
     Returns:
         A new traceback, or the same when nothing would be left.
@@ -80,7 +82,7 @@ def trimmed(tb: TracebackType, runner: CodeType, *, remote: bool) -> TracebackTy
     at = next((i for i, entry in enumerate(kept) if entry.tb_frame.f_code is runner), None)
     if at is not None:
         kept = kept[at + 1 :]
-    if remote or at is not None:
+    if plumbing or at is not None:
         kept = [entry for entry in kept if not _is_plumbing(entry.tb_frame)]
     if not kept or len(kept) == len(frames) - 1:
         return tb
@@ -88,6 +90,29 @@ def trimmed(tb: TracebackType, runner: CodeType, *, remote: bool) -> TracebackTy
     for entry in reversed([frames[0], *kept]):
         new = TracebackType(new, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return new or tb
+
+
+def is_ours(error: BaseException, tb: object) -> bool:
+    """Tell whether pyronb itself raised this, about a peer or a name: then its message says it all."""
+    if not isinstance(tb, TracebackType):
+        return False
+    *_, last = _frames(tb)
+    told = error.__cause__ is None or isinstance(error.__cause__, PyroError | OSError)
+    return _is_plumbing(last.tb_frame) and isinstance(error, PyroError | AttributeError) and told
+
+
+@contextmanager
+def _without_causes(handler: Any) -> Iterator[None]:
+    """Have a handler show an exception alone: the causes of our own errors are steps on the way to their message."""
+    name = "get_parts_of_chained_exception"
+    if not hasattr(handler, name):
+        yield
+        return
+    setattr(handler, name, lambda _: None)
+    try:
+        yield
+    finally:
+        delattr(handler, name)
 
 
 def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
@@ -139,9 +164,11 @@ class RemoteTracebacks:
             try:
                 remote = [line for error in chain_of(evalue) for line in remote_lines(error)]
                 shown = etb
+                ours = is_ours(evalue, etb)
                 if isinstance(etb, TracebackType):
-                    shown = trimmed(etb, self._runner, remote=bool(remote_traceback(evalue)))
-                lines = original(etype, evalue, shown, *args, **kwargs)
+                    shown = trimmed(etb, self._runner, plumbing=bool(remote_traceback(evalue)) or ours)
+                with _without_causes(handler) if ours else nullcontext():
+                    lines = original(etype, evalue, shown, *args, **kwargs)
                 if remote:
                     lines = _without_control(lines, evalue)
             finally:

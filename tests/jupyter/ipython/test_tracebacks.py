@@ -121,3 +121,30 @@ def test_removed_by_unloading(shell, counter, cell):
     unload_ipython_extension(shell)
 
     assert HEAD not in cell("c.fail('no')").stdout
+
+
+def test_an_error_of_our_own_is_its_message(counter, scene, cell):
+    """A dead server takes the own line and one sentence, not the way to it; the exception keeps it all."""
+    scene.daemon.close()
+    done = cell("c.add(1)")
+
+    assert "----> 1 c.add(1)" in done.stdout
+    assert "ConnectionClosedError: " in done.stdout
+    assert "procedures.py" not in done.stdout
+    assert "direct cause" not in done.stdout
+    assert "direct cause" in "".join(traceback.format_exception(done.error))
+
+
+def test_a_mistyped_member_is_one_line(counter, cell):
+    """With what may have been meant."""
+    shown = cell("c.ad(1)").stdout
+
+    assert "did you mean 'add'?" in shown
+    assert "proxy.py" not in shown
+
+
+def test_a_users_own_cause_is_shown(shell, counter, cell):
+    """Only the steps of our own errors are left out."""
+    done = cell("try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('mine') from error")
+
+    assert "ZeroDivisionError" in done.stdout

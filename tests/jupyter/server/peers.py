@@ -181,12 +181,12 @@ def trickling(connection, over):
         connection.sendall(b"\0")
 
 
-def speaking_pyro4(connection, over):
-    """Refuse like a Pyro4 daemon (wire specification, section 25)."""
+def speaking_older_pyro(connection, over):
+    """Refuse like a daemon of a protocol before Pyro4's last one (wire specification, section 25)."""
     connection.recv(4096)
     connection.sendall(
         bytes.fromhex(
-            "5059524f00300003000000000000002e000300000000354d"
+            "5059524f002f0003000000000000002e000300000000354c"
             "fa2c696e76616c69642064617461206f7220756e737570706f727465642070726f746f636f6c2076657273696f6e"
         )
     )
@@ -198,7 +198,7 @@ BAD_PEERS = {
     hanging_up: "unreachable",
     talking_http: "wrong-version",
     talking_garbage: "wrong-version",
-    speaking_pyro4: "wrong-version",
+    speaking_older_pyro: "wrong-version",
 }
 """Peers that are no name servers, and the state that each should be seen in."""
 
