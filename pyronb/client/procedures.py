@@ -71,7 +71,7 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
     limit = link.options.connect_timeout
     if deadline is None and limit is not None:
         deadline = yield After(limit + link.options.lookup.delay)
-    place = yield from resolve(link.uri, link.options, deadline)
+    place = yield from resolve(link.uri, link.options, deadline, link.key)
     link.connected_uri = place
     # Only one dialect knows keys, and what was meant to be signed is not to be sent unsigned.
     link.dialect = PYRO4 if link.key is not None else _dialects.get(str(place.location), link.dialect)
@@ -330,8 +330,10 @@ def _explained(error: PyroError, circumstances: str) -> PyroError:
 # Finding by name
 
 
-def locate(options: ClientOptions, host: str, port: int, deadline: float | None) -> Procedure[Link]:
-    """Connect to the name server at this place.
+def locate(
+    options: ClientOptions, host: str, port: int, deadline: float | None, key: bytes | None = None
+) -> Procedure[Link]:
+    """Connect to the name server at this place; with a key, messages to it are signed.
 
     Raises:
         NamingError: there is none; the cause says why.
@@ -339,6 +341,7 @@ def locate(options: ClientOptions, host: str, port: int, deadline: float | None)
     where = f"[{host}]" if ":" in host and not host.startswith("./u:") else host
     place = where if where.startswith("./u:") else f"{where}:{port}"
     link = Link.to(URI(f"PYRO:{NAMESERVER_ID}@{place}"), options)
+    link.key = key
     link.serializer_name = "serpent"  # every name server takes it
     try:
         yield from connect(link, deadline)
@@ -393,7 +396,7 @@ def lookup_by_tags(server: Link, tags: list[str], deadline: float | None) -> Pro
     return [URI(uri) for _, uri in sorted(found.items())]
 
 
-def resolve(uri: URI, options: ClientOptions, deadline: float | None) -> Procedure[URI]:
+def resolve(uri: URI, options: ClientOptions, deadline: float | None, key: bytes | None = None) -> Procedure[URI]:
     """Find the direct address that a PYRONAME or PYROMETA address stands for.
 
     Raises:
@@ -403,7 +406,7 @@ def resolve(uri: URI, options: ClientOptions, deadline: float | None) -> Procedu
         return uri
     wanted = options.lookup
     host = f"./u:{uri.sockname}" if uri.sockname else (uri.host or wanted.host)
-    server = yield from locate(options, host, uri.port or wanted.port, deadline)
+    server = yield from locate(options, host, uri.port or wanted.port, deadline, key)
     try:
         if isinstance(uri.object, str):
             found = [(yield from lookup(server, uri.object, wanted.delay, deadline))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyronb.dialects import Dialect
 from pyronb.errors import ProtocolError
 from pyronb.serializers.base import Serializer
 from pyronb.wire.message import Buffer, Message
@@ -20,16 +21,23 @@ class SerializedBlob:
         data: the value, on the side that makes the blob.
         message: the request that brought it, on the side that got it.
         read: decodes the value from that request.
+        dialect: what that request was written in; its bytes mean something else in another one.
     """
 
-    __slots__ = ("_read", "data", "info", "message")
+    __slots__ = ("_read", "data", "dialect", "info", "message")
 
     def __init__(
-        self, info: Any, data: Any = None, message: Message | None = None, read: Callable[[], Any] | None = None
+        self,
+        info: Any,
+        data: Any = None,
+        message: Message | None = None,
+        read: Callable[[], Any] | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         self.info = info
         self.data = data
         self.message = message
+        self.dialect = dialect
         self._read = read
 
     def deserialized(self) -> Any:

@@ -166,12 +166,12 @@ class Codec:
         flags |= self.dialect.keep_serialized
         marshal = self.catalog.by_name("marshal")
         annotations = {**call.annotations, BLOB: pack_info(marshal, blob.info, call.object_id, call.method)}
-        if blob.message is not None:
+        if blob.message is not None and blob.dialect is self.dialect:
             # Passed on as it came: its bytes are not touched.
             flags |= blob.message.flags & self.dialect.compressed
             number, payload = blob.message.serializer_id, blob.message.payload
             return Message(INVOKE, number, flags, seq, payload, annotations, call.correlation_id)
-        payload = serializer.dumps_call(CallParts(call.object_id, call.method, blob.data, {}))
+        payload = serializer.dumps_call(CallParts(call.object_id, call.method, blob.deserialized(), {}))
         return self._message(INVOKE, serializer.number, flags, seq, payload, annotations, call.correlation_id)
 
     def _decode_blob(self, request: Message) -> Call:
@@ -186,7 +186,7 @@ class Codec:
         return Call(
             object_id,
             method,
-            (SerializedBlob(info, message=request, read=read),),
+            (SerializedBlob(info, message=request, read=read, dialect=self.dialect),),
             {},
             oneway=bool(request.flags & self.dialect.oneway),
             annotations=request.annotations,

@@ -10,7 +10,7 @@ from pyronb.config import config
 from pyronb.net.deadline import after
 from pyronb.options import ClientOptions
 from pyronb.sync.driver import run
-from pyronb.sync.proxy import Proxy
+from pyronb.sync.proxy import Proxy, key_bytes
 from pyronb.uri import URI
 
 __all__ = ["locateNS", "resolve"]
@@ -20,6 +20,7 @@ def locateNS(
     host: str | None = None,
     port: int | None = None,
     broadcast: bool = True,
+    hmac_key: bytes | str | None = None,
     *,
     options: ClientOptions | None = None,
 ) -> Proxy:
@@ -29,6 +30,7 @@ def locateNS(
         host: where it runs; NS_HOST of the configuration by default; ``./u:path`` for a Unix domain socket.
         port: its port; NS_PORT of the configuration by default.
         broadcast: accepted for programs written for Pyro; nothing is broadcast yet.
+        hmac_key: shared key with which messages are signed, which only protocol 48 (Pyro4) knows.
         options: how to talk, instead of what the configuration says.
 
     Raises:
@@ -38,16 +40,24 @@ def locateNS(
     options = options or config.client_options()
     wanted = options.lookup
     limit = options.connect_timeout
-    link = run(locate(options, host or wanted.host, port or wanted.port, None if limit is None else after(limit)))
+    deadline = None if limit is None else after(limit)
+    link = run(locate(options, host or wanted.host, port or wanted.port, deadline, key_bytes(hmac_key)))
     return Proxy._pyro_of(link)
 
 
-def resolve(uri: str | URI, delay_time: float = 0.0, *, options: ClientOptions | None = None) -> URI:
+def resolve(
+    uri: str | URI,
+    delay_time: float = 0.0,
+    hmac_key: bytes | str | None = None,
+    *,
+    options: ClientOptions | None = None,
+) -> URI:
     """Find the direct address that a PYRONAME or PYROMETA address stands for; a direct one is given back.
 
     Args:
         uri: the address.
         delay_time: seconds to wait for the name to appear.
+        hmac_key: as in `locateNS`.
         options: how to talk, instead of what the configuration says.
 
     Raises:
@@ -58,4 +68,5 @@ def resolve(uri: str | URI, delay_time: float = 0.0, *, options: ClientOptions |
     if delay_time:
         options = dataclasses.replace(options, lookup=dataclasses.replace(options.lookup, delay=delay_time))
     limit = options.connect_timeout
-    return run(resolve_procedure(URI(uri), options, None if limit is None else after(limit + options.lookup.delay)))
+    deadline = None if limit is None else after(limit + options.lookup.delay)
+    return run(resolve_procedure(URI(uri), options, deadline, key_bytes(hmac_key)))

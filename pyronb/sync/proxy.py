@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from typing import Any
@@ -10,7 +11,7 @@ from pyronb.client.face import describe, doc_of, local_names, missing, never_rem
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.config import config
-from pyronb.dialects import Dialect
+from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError, SerializeError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream
@@ -26,6 +27,8 @@ __all__ = ["Proxy", "batch"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
+_ENCODED = "b64:"
+"""Before the key in the state of a proxy."""
 
 
 class _Doc:
@@ -313,7 +316,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         return self.__copy__()
 
     def __reduce__(self) -> Any:
-        return _from_state, (_to_state(self, self._pyro.dialect),)
+        return _from_state, (_to_state(self, PYRO5),)
 
 
 def key_bytes(key: bytes | str | None) -> bytes | None:
@@ -353,8 +356,9 @@ def _to_state(proxy: Proxy, dialect: Dialect) -> tuple[Any, ...]:
 def _from_state(state: Any, dialect: Dialect | None = None) -> Proxy:
     """Make a proxy of what one is on the wire; timeouts and retries are local matters and start anew."""
     uri, oneway, methods, attributes, *more = state
+    key = None
     if dialect is not None and dialect.proxy_settings:
-        _, _, handshake, _, serializer = (*more, None)[:5]
+        _, key, handshake, _, serializer = (*more, None)[:5]
     else:
         handshake, serializer = more
     proxy = Proxy(str(uri))
@@ -362,6 +366,8 @@ def _from_state(state: Any, dialect: Dialect | None = None) -> Proxy:
     if methods or attributes:
         link.metadata = Metadata.from_wire({"methods": methods, "oneway": oneway, "attrs": attributes})
     link.handshake = handshake
+    if isinstance(key, str) and key.startswith(_ENCODED):
+        link.key = key_bytes(base64.b64decode(key[len(_ENCODED) :], validate=True))
     if serializer is not None and serializer in link.dialect.serializers:
         link.serializer_name = serializer
     return proxy
