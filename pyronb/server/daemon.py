@@ -64,12 +64,12 @@ class Daemon:
         self._unixsocket = unixsocket
         self._key: bytes | None = None
         self.locationStr: str = location_of(listener, host)
-        self._registry = Registry()
+        self._objects = Registry()
         self._instances = Instances()
         self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
         self._closed = threading.Event()
         dispatcher = Dispatcher(
-            self._registry,
+            self._objects,
             self._instances,
             self._streams,
             streaming=self._options.streaming,
@@ -86,7 +86,7 @@ class Daemon:
             lambda: self._key,
         )
         self._engine = ThreadEngine(listener, self._converse, self._gone, self._chores, self._options)
-        self._registry.register(DaemonObject(self._registry, self._streams, self._info), DAEMON_ID)
+        self._objects.register(DaemonObject(self._objects, self._streams, self._info), DAEMON_ID)
 
     # Objects
 
@@ -107,7 +107,7 @@ class Daemon:
         """
         if objectId == DAEMON_ID:
             raise DaemonError(f"the id {DAEMON_ID!r} belongs to the daemon itself")
-        object_id = self._registry.register(obj_or_class, objectId, force=force)
+        object_id = self._objects.register(obj_or_class, objectId, force=force)
         # Programs written for Pyro look at these; objects that take no further attributes do without.
         try:
             obj_or_class._pyroId = object_id
@@ -126,7 +126,7 @@ class Daemon:
         """
         if objectOrId == DAEMON_ID:
             raise DaemonError("the daemon's own object cannot be unregistered")
-        _, obj = self._registry.unregister(objectOrId)
+        _, obj = self._objects.unregister(objectOrId)
         self._let_go(obj)
 
     def _let_go(self, obj: Any) -> None:
@@ -147,7 +147,7 @@ class Daemon:
             DaemonError: the object is not registered here.
         """
         del nat
-        object_id = objectOrId if isinstance(objectOrId, str) else self._registry.id_of(objectOrId)
+        object_id = objectOrId if isinstance(objectOrId, str) else self._objects.id_of(objectOrId)
         if object_id is None:
             raise DaemonError(f"object is not registered here: {objectOrId!r}")
         return URI(f"PYRO:{object_id}@{self.locationStr}")
@@ -161,19 +161,19 @@ class Daemon:
         uri = self.uriFor(objectOrId, nat)
         proxy = Proxy(uri)
         assert isinstance(uri.object, str)
-        proxy._pyro.metadata = self._registry.metadata(uri.object)
+        proxy._pyro.metadata = self._objects.metadata(uri.object)
         return proxy
 
     def resetMetadataCache(self, objectOrId: Any) -> None:
         """Work out anew what an object exposes, after its class was changed."""
-        object_id = objectOrId if isinstance(objectOrId, str) else self._registry.id_of(objectOrId)
+        object_id = objectOrId if isinstance(objectOrId, str) else self._objects.id_of(objectOrId)
         if object_id is not None:
-            self._registry.reset_metadata(object_id)
+            self._objects.reset_metadata(object_id)
 
     @property
     def objectsById(self) -> dict[str, Any]:
         """The registered objects by id; a copy."""
-        return {object_id: self._registry.find(object_id) for object_id in self._registry.ids()}
+        return {object_id: self._objects.find(object_id) for object_id in self._objects.ids()}
 
     @property
     def _pyroHmacKey(self) -> bytes | None:
@@ -208,7 +208,7 @@ class Daemon:
         self._closed.set()
         self._engine.close()
         self._streams.clear()
-        for obj in self._registry.clear():
+        for obj in self._objects.clear():
             self._let_go(obj)
         if self._unixsocket is not None:
             Path(self._unixsocket).unlink(missing_ok=True)
@@ -220,7 +220,7 @@ class Daemon:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed.is_set() else f"{len(self._registry.ids())} objects"
+        state = "closed" if self._closed.is_set() else f"{len(self._objects.ids())} objects"
         return f"<pyronb.Daemon at {self.locationStr}; {state}>"
 
     # What subclasses may override
@@ -264,7 +264,7 @@ class Daemon:
             # Whether the object is there shows with the first call.
             return answer, None
         try:
-            metadata = self._registry.metadata(greeting.object_id)
+            metadata = self._objects.metadata(greeting.object_id)
         except DaemonError as error:
             raise DaemonError(f"unknown object {greeting.object_id!r}; this daemon has no such object") from error
         return answer, metadata
@@ -303,7 +303,7 @@ class Daemon:
 
     def _info(self) -> str:
         return (
-            f"{DAEMON_ID} bound on {self.locationStr}, NAT None, {len(self._registry.ids())} objects registered. "
+            f"{DAEMON_ID} bound on {self.locationStr}, NAT None, {len(self._objects.ids())} objects registered. "
             f"Servertype: <thread; {self._engine.workers} workers, {self._engine.clients} clients>"
         )
 
@@ -316,5 +316,5 @@ def _proxy_instead(obj: Any) -> Proxy | None:
         return None
     daemon = own.get("_pyroDaemon")
     # A copy of a registered object has its attributes and is not registered.
-    object_id = daemon._registry.id_of(obj) if isinstance(daemon, Daemon) else None
+    object_id = daemon._objects.id_of(obj) if isinstance(daemon, Daemon) else None
     return None if object_id is None else daemon.proxyFor(object_id)

@@ -20,13 +20,13 @@ class DaemonObject:
 
     def __init__(self, registry: Registry, streams: Streams, info: Callable[[], str]) -> None:
         """Serve these objects and streams; `info` describes the daemon."""
-        self._registry = registry
+        self._objects = registry
         self._streams = streams
         self._info = info
 
     def registered(self) -> list[str]:
         """List the ids of all objects."""
-        return self._registry.ids()
+        return self._objects.ids()
 
     def ping(self) -> None:
         """Do nothing; that an answer comes is the answer."""
@@ -41,7 +41,7 @@ class DaemonObject:
         Raises:
             DaemonError: there is no such object.
         """
-        wire = self._registry.metadata(object_id).to_wire(PYRO5, details=False)
+        wire = self._objects.metadata(object_id).to_wire(PYRO5, details=False)
         return {key: list(names) for key, names in wire.items()} if as_lists else wire
 
     def get_next_stream_item(self, stream_id: str) -> Any:

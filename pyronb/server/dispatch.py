@@ -70,7 +70,7 @@ class Dispatcher:
         detailed: bool,
         on_error: Callable[[Caller, Call, BaseException], None],
     ) -> None:
-        self._registry = registry
+        self._objects = registry
         self._instances = instances
         self._streams = streams
         self._streaming = streaming
@@ -96,7 +96,7 @@ class Dispatcher:
         return Returned(value, context.response_annotations)
 
     def _target(self, object_id: str, caller: Caller) -> Any:
-        target = self._registry.find(object_id)
+        target = self._objects.find(object_id)
         return self._instances.get(target, caller.session) if isinstance(target, type) else target
 
     def _run_one(self, target: Any, call: Call, caller: Caller) -> Any:

@@ -24,7 +24,7 @@ import struct
 from pyronb.dialects import PYRO4
 from pyronb.errors import MessageTooLargeError, ProtocolError
 from pyronb.wire import signing
-from pyronb.wire.annotations import decode_name, encode_name
+from pyronb.wire.annotations import pack_chunk, unpack_chunks
 from pyronb.wire.layout import TAG, Header
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
@@ -94,20 +94,8 @@ class Pyro4Layout:
         return Header(kind, serializer, flags, seq, size, room, None)
 
     def unpack_annotations(self, data: memoryview) -> dict[str, Buffer]:
-        """Read the chunks; of two with the same name the later one wins."""
-        found: dict[str, Buffer] = {}
-        at, end = 0, len(data)
-        while at < end:
-            if end - at < _CHUNK.size:
-                raise ProtocolError("truncated annotation header")
-            name, size = _CHUNK.unpack_from(data, at)
-            at += _CHUNK.size
-            # A real peer would cut the chunk off silently; half an annotation helps nobody.
-            if size > end - at:
-                raise ProtocolError("annotation reaches past the end of its message")
-            found[decode_name(name)] = bytes(data[at : at + size])
-            at += size
-        return found
+        """Read the chunks, as bytes, which programs written for Pyro4 expect."""
+        return {name: bytes(value) for name, value in unpack_chunks(_CHUNK, data).items()}
 
     def unpack_message(
         self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
@@ -132,8 +120,7 @@ def _checksum(kind: int, flags: int, seq: int, size: int, serializer: int, room:
 
 
 def _pack_chunk(name: str, value: Buffer) -> bytes:
-    # A memory view counts its items, which may be larger than a byte; and a number is no chunk of so many zeros.
-    data = bytes(memoryview(value))
-    if len(data) > _LARGEST_ANNOTATIONS:
-        raise MessageTooLargeError(f"annotation {name!r} is too large for protocol {_VERSION}: {len(data)} bytes")
-    return _CHUNK.pack(encode_name(name), len(data)) + data
+    size = memoryview(value).nbytes
+    if size > _LARGEST_ANNOTATIONS:
+        raise MessageTooLargeError(f"annotation {name!r} is too large for protocol {_VERSION}: {size} bytes")
+    return pack_chunk(_CHUNK, name, value)

@@ -24,7 +24,7 @@ import struct
 
 from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError, SecurityError
-from pyronb.wire.annotations import decode_name, encode_name
+from pyronb.wire.annotations import pack_chunk, unpack_chunks
 from pyronb.wire.layout import TAG, Header
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
@@ -54,7 +54,9 @@ class Pyro5Layout:
         """Lay out a message; a small one as a single buffer. There are no signatures in this protocol."""
         if key is not None:
             raise SecurityError(_NO_KEYS)
-        chunks = b"".join(map(_pack_chunk, message.annotations.items())) if message.annotations else b""
+        chunks = (
+            b"".join(pack_chunk(_CHUNK, *item) for item in message.annotations.items()) if message.annotations else b""
+        )
         payload = message.payload
         size = len(payload)
         if size > _LARGEST or len(chunks) > _LARGEST:
@@ -110,19 +112,8 @@ class Pyro5Layout:
         )
 
     def unpack_annotations(self, data: memoryview) -> dict[str, Buffer]:
-        """Read the chunks; of two with the same name the later one wins."""
-        found: dict[str, Buffer] = {}
-        at, end = 0, len(data)
-        while at < end:
-            if end - at < _CHUNK.size:
-                raise ProtocolError("truncated annotation header")
-            name, size = _CHUNK.unpack_from(data, at)
-            at += _CHUNK.size
-            if size > end - at:
-                raise ProtocolError("annotation reaches past the end of its message")
-            found[decode_name(name)] = data[at : at + size]
-            at += size
-        return found
+        """Read the chunks."""
+        return unpack_chunks(_CHUNK, data)
 
     def unpack_message(
         self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
@@ -139,10 +130,3 @@ class Pyro5Layout:
             annotations or NO_ANNOTATIONS,
             header.correlation_id,
         )
-
-
-def _pack_chunk(item: tuple[str, Buffer]) -> bytes:
-    name, value = item
-    # A memory view counts its items, which may be larger than a byte; and a number is no chunk of so many zeros.
-    data = bytes(memoryview(value))
-    return _CHUNK.pack(encode_name(name), len(data)) + data
