@@ -20,7 +20,7 @@ from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import behavior, callback, expose, oneway
 from pyronb.server.serve import serveSimple
 from pyronb.sync.lookup import locateNS, resolve
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.proxy import Proxy, asyncproxy, batch
 from pyronb.tracebacks import getPyroTraceback
 from pyronb.uri import URI
 from pyronb.version import __version__
@@ -33,6 +33,7 @@ __all__ = [
     "SerializedBlob",
     "SerializerBase",
     "__version__",
+    "asyncproxy",
     "batch",
     "behavior",
     "callback",

@@ -6,7 +6,7 @@ from pyronb.context import current_context
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import behavior, callback, expose, oneway
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.proxy import Proxy, asyncproxy, batch
 from pyronb.uri import URI
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Daemon",
     "Proxy",
     "SerializedBlob",
+    "asyncproxy",
     "batch",
     "behavior",
     "callback",

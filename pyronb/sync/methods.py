@@ -13,7 +13,7 @@ from pyronb.rpc.call import Call, Outcome, Raised, Returned
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
 
-__all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of"]
+__all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of"]
 
 
 def outcome_of(link: Link, call: Call) -> Outcome:
@@ -40,7 +40,12 @@ def add_context(call: Call) -> None:
 
 def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a method of the link's object and give its result, or raise what it raised."""
-    outcome = outcome_of(link, Call("", method, args, kwargs))
+    return value_of(link, Call("", method, args, kwargs))
+
+
+def value_of(link: Link, call: Call) -> Any:
+    """Say one call and give its result, or raise what it raised."""
+    outcome = outcome_of(link, call)
     if isinstance(outcome, Returned):
         return outcome.value
     if isinstance(outcome, Raised):

@@ -18,12 +18,13 @@ from pyronb.net.stream import SocketStream
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
+from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.batch import BatchProxy
 from pyronb.sync.driver import run
 from pyronb.sync.methods import RemoteMethod, call_remote
 from pyronb.uri import URI
 
-__all__ = ["Proxy", "batch"]
+__all__ = ["Proxy", "asyncproxy", "batch"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
@@ -188,6 +189,10 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         """Give a batch for this proxy, as `batch` does."""
         return BatchProxy(self._pyro)
 
+    def _pyroAsync(self) -> AsyncProxy:
+        """Give a proxy whose calls run in the background, as `asyncproxy` does."""
+        return asyncproxy(self)
+
     def __enter__(self) -> Proxy:
         return self
 
@@ -317,6 +322,17 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
 
     def __reduce__(self) -> Any:
         return _from_state, (_to_state(self, PYRO5),)
+
+
+def asyncproxy(proxy: Proxy) -> AsyncProxy:
+    """Give a proxy whose method calls give a `FutureResult` at once and run in the background. (S66-S77.)
+
+    Raises:
+        PyroError: the proxy is on a given socket, and there can be no second connection.
+    """
+    if proxy._pyro.given_socket:
+        raise PyroError("a proxy on a given socket cannot make calls in the background: there is but one connection")
+    return AsyncProxy(proxy._pyro)
 
 
 def key_bytes(key: bytes | str | None) -> bytes | None:

@@ -1,0 +1,154 @@
+"""AsyncProxy: calls that run in the background. (Client chapter, "Asynchronous ('future') remote calls"; S66-S77.)
+
+Each call that is on its way has a connection and a thread, so calls really run at the same time over there. There is a
+limit to how many; calls beyond it wait their turn. Threads end when there is nothing to do, connections stay for the
+next calls until the proxy is released or dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pyronb.client.face import describe, local_names, missing, never_remote
+from pyronb.client.link import Link
+from pyronb.client.procedures import hang_up
+from pyronb.futures import FutureResult
+from pyronb.rpc.call import Call
+from pyronb.sync.driver import run
+from pyronb.sync.methods import add_context, value_of
+
+__all__ = ["AsyncProxy"]
+
+_MOST = 32
+"""Most calls of one proxy that are on their way at the same time."""
+_IDLE = 2.0
+"""Seconds after which a thread without work ends."""
+
+
+class _Crew:
+    """The threads and connections of one proxy. Threads hold the crew and not the proxy, so a dropped proxy goes."""
+
+    def __init__(self, link: Link) -> None:
+        self._model = link
+        self._work: deque[tuple[Call, FutureResult]] = deque()
+        self._links: list[Link] = []
+        self._came = threading.Condition()
+        self._waiting = 0
+        self._threads = 0
+        self._dismissed = False
+
+    def submit(self, call: Call) -> FutureResult:
+        future = FutureResult()
+        with self._came:
+            self._dismissed = False
+            self._work.append((call, future))
+            # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
+            if self._waiting >= len(self._work):
+                self._came.notify()
+            elif self._threads < _MOST:
+                self._threads += 1
+                threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
+        return future
+
+    def _be_thread(self) -> None:
+        while (work := self._next()) is not None:
+            call, future = work
+            if future.set_running_or_notify_cancel():
+                link = self._take_link()
+                try:
+                    future.set_result(value_of(link, call))
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+                    future.set_exception(error)
+                finally:
+                    self._links.append(link)
+            # Not to be kept alive while waiting for the next one.
+            del work, call, future
+
+    def _next(self) -> tuple[Call, FutureResult] | None:
+        with self._came:
+            while not self._work:
+                self._waiting += 1
+                came = not self._dismissed and self._came.wait(_IDLE)
+                self._waiting -= 1
+                if not self._work and (self._dismissed or not came):
+                    self._threads -= 1
+                    return None
+            return self._work.popleft()
+
+    def _take_link(self) -> Link:
+        try:
+            return self._links.pop()
+        except IndexError:
+            link = self._model.twin()
+            link.lock = threading.RLock()
+            return link
+
+    def release(self) -> None:
+        """Close the connections on which nothing is on its way, and end the threads without work."""
+        with self._came:
+            self._dismissed = True
+            self._came.notify_all()
+        while self._links:
+            link = self._links.pop()
+            with link.lock:
+                run(hang_up(link))
+
+
+class AsyncProxy:
+    """A proxy whose method calls give a `FutureResult` at once and run in the background.
+
+    Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way.
+    """
+
+    __slots__ = ("_crew", "_link")
+
+    def __init__(self, link: Link) -> None:
+        """Make one for the object that this link leads to; it has connections of its own."""
+        self._link = link.twin()
+        self._crew = _Crew(self._link)
+
+    def __getattr__(self, name: str) -> Callable[..., FutureResult]:
+        """Give a function that starts a call of this method."""
+        link, crew = self._link, self._crew
+        if never_remote(link, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+        metadata = link.metadata
+        if metadata is not None and name not in metadata.methods:
+            if name in metadata.attributes:
+                raise AttributeError(f"{name!r} is an attribute; only methods are called in the background")
+            raise missing(link, name)
+
+        def start(*args: Any, **kwargs: Any) -> FutureResult:
+            call = Call("", name, args, kwargs)
+            add_context(call)
+            return crew.submit(call)
+
+        start.__name__ = start.__qualname__ = name
+        return start
+
+    def _pyroRelease(self) -> None:
+        """Close the connections on which nothing is on its way; they are made again when they are needed."""
+        self._crew.release()
+
+    def __enter__(self) -> AsyncProxy:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Release it; calls that are on their way go on."""
+        self._pyroRelease()
+
+    def __dir__(self) -> list[str]:
+        """List the remote methods, as far as they are known."""
+        return [*super().__dir__(), *local_names(self._link)]
+
+    def __bool__(self) -> bool:
+        """Be true."""
+        return True
+
+    def __repr__(self) -> str:
+        """Show the address."""
+        return f"<pyronb.AsyncProxy {describe(self._link).partition(';')[0]}>"

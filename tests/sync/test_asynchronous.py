@@ -1,0 +1,203 @@
+"""Calls in the background. (S66-S77 of the client chapter.)"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import socket
+import threading
+
+import pytest
+
+import pyronb
+from pyronb.errors import ConnectionClosedError, PyroError
+from pyronb.sync.asynchronous import _MOST
+from pyronb.sync.proxy import Proxy, asyncproxy
+from tests.support.fix_daemons import client_options
+from tests.support.waiting import eventually, scaled
+
+
+@pytest.fixture
+def background(proxy):
+    """An async proxy for the bench."""
+    proxy._pyroBind()
+    with asyncproxy(proxy) as background:
+        yield background
+
+
+def threads():
+    """The threads that run calls in the background."""
+    return [thread for thread in threading.enumerate() if thread.name == "pyronb-async"]
+
+
+def test_s66_s70_a_call_gives_its_future_at_once(background, bench):
+    """The call runs over there while the caller goes on."""
+    future = background.wait("done")
+
+    assert bench.entered.acquire(timeout=scaled(5))
+    assert not future.ready
+    assert not future.wait(0.01)
+    bench.go.set()
+    assert future.wait(scaled(5))
+    assert future.ready
+    assert future.value == "done"
+
+
+def test_s69_both_ways_to_make_one(proxy):
+    """A new proxy each time; the old one stays as it is."""
+    for made in (asyncproxy(proxy), proxy._pyroAsync(), pyronb.asyncproxy(proxy)):
+        assert made.add(1, 2).value == 3
+        made._pyroRelease()
+    assert proxy.add(1, 2) == 3
+
+
+def test_calls_run_at_the_same_time(background, bench):
+    """Each waits over there for all the others."""
+    futures = [background.meet(number) for number in range(8)]
+    for _ in futures:
+        assert bench.entered.acquire(timeout=scaled(5))
+    bench.go.set()
+
+    assert list(range(8)) == [future.value for future in futures]
+
+
+def test_more_calls_than_connections(background):
+    """They wait their turn, and all are run."""
+    futures = [background.add(number, 0) for number in range(10 * _MOST)]
+
+    assert list(range(10 * _MOST)) == [future.value for future in futures]
+    assert len(threads()) <= _MOST
+
+
+def test_s74_chain(background):
+    """The result goes through the chain; a later step too."""
+    future = background.add(1, 2).then(lambda value: value + 1).then(lambda value, by: value * by, 10)
+
+    assert future.value == 40
+    assert future.then(lambda value: -value).value == -40
+
+
+def test_s75_errors(background, capsys):
+    """They are silent until somebody asks, with the class and the traceback of the remote error."""
+    seen = []
+    future = background.fail("no").then(lambda value: seen.append("not run"))
+    future.wait(scaled(5))
+    future.iferror(seen.append)
+
+    assert [ValueError] == [type(error) for error in seen]
+    with pytest.raises(ValueError, match="no"):
+        _ = future.value
+    assert seen[0]._pyroTraceback
+    assert capsys.readouterr().err == ""
+
+
+def test_futures_of_the_standard_library(background):
+    """`as_completed`, `wait` and `await` take them."""
+    futures = {background.add(number, 0) for number in range(5)}
+
+    assert {0, 1, 2, 3, 4} == {future.result() for future in concurrent.futures.as_completed(futures, scaled(5))}
+    assert not concurrent.futures.wait(futures, scaled(5)).not_done
+
+
+async def test_await(background):
+    """Several at once in a coroutine."""
+    assert [3, 5] == await asyncio.gather(background.add(1, 2), background.add(2, 3))
+
+
+def test_a_call_that_waits_its_turn_can_be_cancelled(background, bench):
+    """It is never sent; one that is on its way cannot be cancelled."""
+    running = [background.wait() for _ in range(_MOST)]
+    for _ in running:
+        assert bench.entered.acquire(timeout=scaled(5))
+    waiting = background.add(1, 2)
+
+    assert waiting.cancel()
+    assert not running[0].cancel()
+    bench.go.set()
+    concurrent.futures.wait(running, scaled(5))
+    assert bench.calls == []
+
+
+def test_names_are_checked_here(background):
+    """What the handshake told is enough to refuse a name."""
+    with pytest.raises(AttributeError, match="did you mean 'add'"):
+        _ = background.ad
+    with pytest.raises(AttributeError, match="is not a name"):
+        _ = background._private
+    assert "add" in dir(background)
+
+
+def test_attributes_are_not_reached(background, proxy):
+    """The error says so."""
+    name = next(iter(proxy._pyroAttrs))
+    with pytest.raises(AttributeError, match="is an attribute"):
+        getattr(background, name)
+
+
+def test_a_proxy_that_was_never_connected(proxy, dials):
+    """Making the async proxy and naming a method does no I/O; the call does."""
+    background = asyncproxy(proxy)
+    start = background.add
+
+    assert dials == []
+    assert start(1, 2).value == 3
+    background._pyroRelease()
+
+
+def test_a_dead_server():
+    """The error is in the future."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uri = f"PYRO:obj@127.0.0.1:{listener.getsockname()[1]}"
+    with asyncproxy(Proxy(uri, options=client_options())) as background:
+        future = background.add(1, 2)
+        with pytest.raises(ConnectionClosedError, match="is the program that serves it running"):
+            _ = future.value
+
+
+def test_threads_end_and_connections_stay(background, dials):
+    """Without work there is no thread after a while; the next call finds its connection."""
+    background.add(1, 2).wait(scaled(5))
+    made = len(dials)
+    eventually(lambda: not threads(), 10)
+
+    assert background.add(2, 3).value == 5
+    assert len(dials) == made
+    background._pyroRelease()
+    assert background.add(3, 4).value == 7
+    assert len(dials) == made + 1
+
+
+def test_a_dropped_proxy_leaves_nothing(proxy, daemon):
+    """Its connections close once its threads have ended."""
+    proxy._pyroBind()
+    background = asyncproxy(proxy)
+    background.add(1, 2).wait(scaled(5))
+    del background
+    eventually(lambda: not threads(), 10)
+    gc.collect()
+
+    eventually(lambda: daemon._engine.clients == 1, 5)
+
+
+def test_streams_in_the_background(background):
+    """A far stream that a call gave is iterated as always."""
+    stream = background.count(3).value
+
+    assert [0, 1, 2] == list(stream)
+
+
+def test_a_given_socket_has_no_second_connection(proxy):
+    """It is refused with the reason."""
+    proxy._pyro.given_socket = True
+    with pytest.raises(PyroError, match="but one connection"):
+        asyncproxy(proxy)
+    proxy._pyro.given_socket = False
+
+
+def test_s76_batches_have_the_same_futures(proxy):
+    """An asynchronous batch gives a FutureResult too."""
+    calls = pyronb.batch(proxy)
+    calls.add(1, 2)
+
+    assert isinstance(calls(asynchronous=True), pyronb.FutureResult)
