@@ -1,4 +1,12 @@
-/** Numbers for people. */
+/** Numbers and foreign names for people. */
+
+// Control characters, and those that turn the direction of text around or are not seen at all.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A name with its hidden characters shown as `\u202e`, so that one name cannot be made to look like another. */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** `850 µs`, `3.4 ms`, `120 ms`, `1.2 s`. */
 export function formatLatency(seconds: number): string {

@@ -1,5 +1,7 @@
 import React from 'react';
 
+import { visible } from '../format.js';
+
 /** A dotted name that breaks over lines after its dots, when it must. */
 export function Dotted({ text }: { text: string }): React.JSX.Element {
   return (
@@ -7,7 +9,7 @@ export function Dotted({ text }: { text: string }): React.JSX.Element {
       {text.split(/(?<=\.)/).map((part, place) => (
         <React.Fragment key={place}>
           {place > 0 && <wbr />}
-          {part}
+          {visible(part)}
         </React.Fragment>
       ))}
     </>
