@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import os
 import socket
+import struct
 from collections.abc import Sequence
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
@@ -22,8 +24,26 @@ _MOST_BUFFERS = 64
 _FIRST_ATTEMPT = 0.01
 """Seconds for connecting, even when the deadline has passed."""
 
-# A socket in time-out mode raises BlockingIOError where its time-out is zero.
+# What a socket raises when a time-out is over: the second one where the system itself keeps the time.
 _NOT_IN_TIME = (builtins.TimeoutError, BlockingIOError)
+_TIMEVAL = struct.Struct("@ll")
+_POSIX = os.name == "posix"
+_MICRO = 1_000_000
+_LONGEST = 1e8
+"""Most seconds of a time-out; the system's own may overflow beyond it."""
+
+
+def _set_timeout(sock: socket.socket, option: int, limit: float | None) -> None:
+    """Set how long receiving or sending may take; None for no limit.
+
+    The system's own time-outs spare the `poll` before each operation that Python's have.
+    """
+    if not _POSIX:
+        sock.settimeout(limit)
+        return
+    # Zero means no limit there; a time that is over is as short as can be.
+    micros = 0 if limit is None else max(1, int(min(limit, _LONGEST) * _MICRO))
+    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(*divmod(micros, _MICRO)))
 
 
 def _translated(doing: str, error: Exception) -> CommunicationError:
@@ -86,20 +106,21 @@ class SocketStream:
         keep_open: the socket is somebody else's: closing the stream leaves it open.
     """
 
-    __slots__ = ("_keep_open", "_limit", "_stall", "closed", "socket")
+    __slots__ = ("_keep_open", "_limits", "_stall", "closed", "socket")
 
     def __init__(self, sock: socket.socket, *, stall: float | None = None, keep_open: bool = False) -> None:
         self.socket = sock
         self._stall = stall
         self._keep_open = keep_open
         self.closed = False
-        self._limit: float | None = -1.0  # what the socket's time-out is set to, to spare the call that sets it again
-        self._set_limit(None)
+        sock.settimeout(None)
+        # What the time-outs are set to, to spare the calls that set them again.
+        self._limits: dict[int, float | None] = {}
 
-    def _set_limit(self, limit: float | None) -> None:
-        if limit != self._limit:
-            self.socket.settimeout(limit)
-            self._limit = limit
+    def _set_limit(self, option: int, limit: float | None) -> None:
+        if limit != self._limits.get(option) or not _POSIX:
+            _set_timeout(self.socket, option, limit)
+            self._limits[option] = limit
 
     def receive(self, deadline: float | None = None, *, missing: int = 0) -> bytes:
         """Wait for bytes and give what is there.
@@ -113,7 +134,7 @@ class SocketStream:
             TimeoutError: the deadline passed.
         """
         try:
-            self._set_limit(remaining(deadline))
+            self._set_limit(socket.SO_RCVTIMEO, remaining(deadline))
             data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
             raise _translated("receiving", error) from error
@@ -129,7 +150,7 @@ class SocketStream:
         """
         # Unlike a deadline, the same time-out each time need not be set each time.
         try:
-            self._set_limit(seconds)
+            self._set_limit(socket.SO_RCVTIMEO, seconds)
             data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
         except _NOT_IN_TIME:
             return None
@@ -149,9 +170,8 @@ class SocketStream:
         try:
             sent = 0
             if len(buffers) == 1 and deadline is None:
-                # A small message nearly always fits into the system's buffer, whatever time-out happens to be set.
-                with contextlib.suppress(*_NOT_IN_TIME):
-                    sent = self.socket.send(buffers[0])
+                self._set_limit(socket.SO_SNDTIMEO, self._stall)
+                sent = self.socket.send(buffers[0])
                 if sent == len(buffers[0]):
                     return
             self._send_rest(buffers, sent, deadline)
@@ -167,7 +187,7 @@ class SocketStream:
                 return
             views[0] = views[0][sent:]
             limit = remaining(deadline)
-            self._set_limit(self._stall if limit is None else limit)
+            self._set_limit(socket.SO_SNDTIMEO, self._stall if limit is None else limit)
             sent = self.socket.sendmsg(views[:_MOST_BUFFERS])
 
     def fileno(self) -> int:

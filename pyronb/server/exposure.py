@@ -35,11 +35,11 @@ _SHORTEST_DUNDER = 4
 
 def is_private(name: str) -> bool:
     """Tell whether this name can never be reached from outside."""
-    if name in _PRIVATE_DUNDERS:
-        return True
     if not name.startswith("_"):
         return False
-    return not (len(name) > _SHORTEST_DUNDER and name.startswith("__") and name.endswith("__"))
+    return name in _PRIVATE_DUNDERS or not (
+        len(name) > _SHORTEST_DUNDER and name.startswith("__") and name.endswith("__")
+    )
 
 
 @overload
@@ -139,6 +139,8 @@ def behavior(
 
 def is_exposed(member: Any) -> bool:
     """Tell whether a member, as found on its class, is marked as exposed."""
+    if type(member) is FunctionType:
+        return bool(member.__dict__.get("_pyroExposed", False))
     if isinstance(member, property):
         return any(is_exposed(f) for f in (member.fget, member.fset, member.fdel) if f is not None)
     if isinstance(member, staticmethod | classmethod):

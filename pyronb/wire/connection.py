@@ -125,7 +125,7 @@ class _Connection:
         assert self._layout is not None, "the dialect is known once the first bytes were read"
         buffers = self._layout.pack(message, self._key)
         # As the receiver counts: everything but the header.
-        size = sum(map(len, buffers)) - self._layout.header_size
+        size = (len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))) - self._layout.header_size
         if size > self._limit > 0:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
         return buffers
@@ -146,6 +146,8 @@ class _Connection:
             return whole
         header = self._header
         if header is None:
+            if not self._buffer:
+                return None
             header = self._next_header()
             if header is None:
                 return None
