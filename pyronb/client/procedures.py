@@ -274,7 +274,10 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
         raise
     except CommunicationError as error:
         yield HangUp(link)
-        raise _explained(error, _calling(link, what)) from error
+        circumstances = _calling(link, what)
+        if isinstance(error, ConnectionClosedError) and not link.given_socket:
+            circumstances += "; is its program still running? the next call connects again"
+        raise _explained(error, circumstances) from error
     except BaseException:
         yield HangUp(link)
         raise

@@ -346,14 +346,15 @@ def test_unreadable_reply():
 @pytest.mark.parametrize("effect", [Send, Reply])
 @pytest.mark.parametrize("kind", [ConnectionClosedError, TimeoutError, ProtocolError, MessageTooLargeError])
 def test_failed_call(effect, kind):
-    """The error keeps its class and says what was called where; the connection is closed."""
+    """The error keeps its class, says what was called where, and what comes next; the connection is closed."""
     desk = Desk(echo)
     link = connected(desk)
     desk.answers.append((effect, kind("broke")))
     with pytest.raises(kind) as caught:
         desk.run(invoke(link, Call("", "add", (), {})))
 
-    assert f"broke (while calling 'add' of 'obj' at {HERE})" == str(caught.value)
+    closed = "; is its program still running? the next call connects again" if kind is ConnectionClosedError else ""
+    assert f"broke (while calling 'add' of 'obj' at {HERE}{closed})" == str(caught.value)
     assert "HangUp" == desk.kinds[-1]
     assert not link.connected
 
