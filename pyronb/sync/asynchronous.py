@@ -58,13 +58,20 @@ class _Crew:
             call, future = work
             if future.set_running_or_notify_cancel():
                 link = self._take_link()
+                result: Any = None
+                error: BaseException | None = None
                 try:
-                    future.set_result(value_of(link, call))
-                except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+                    result = value_of(link, call)
+                except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+                    error = failed
+                # First of all, for whoever has the result may release the proxy at once.
+                self._return_link(link)
+                if error is None:
+                    future.set_result(result)
+                else:
                     future.set_exception(error)
-                finally:
-                    self._links.append(link)
-            # Not to be kept alive while waiting for the next one.
+                # Not to be kept alive while waiting for the next one.
+                result = error = None
             del work, call, future
 
     def _next(self) -> tuple[Call, FutureResult] | None:
@@ -85,6 +92,14 @@ class _Crew:
             link = self._model.twin()
             link.lock = threading.RLock()
             return link
+
+    def _return_link(self, link: Link) -> None:
+        with self._came:
+            if not self._dismissed:
+                self._links.append(link)
+                return
+        with link.lock:
+            run(hang_up(link))
 
     def release(self) -> None:
         """Close the connections on which nothing is on its way, and end the threads without work."""

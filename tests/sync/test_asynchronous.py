@@ -201,3 +201,26 @@ def test_s76_batches_have_the_same_futures(proxy):
     calls.add(1, 2)
 
     assert isinstance(calls(asynchronous=True), pyronb.FutureResult)
+
+
+def test_a_release_while_a_call_is_on_its_way(proxy, bench, daemon):
+    """The call goes on and its result arrives; then its connection closes."""
+    proxy._pyroBind()
+    with asyncproxy(proxy) as background:
+        future = background.wait("done")
+        assert bench.entered.acquire(timeout=scaled(5))
+    bench.go.set()
+
+    assert future.value == "done"
+    eventually(lambda: daemon._engine.clients == 1, 5)
+
+
+def test_whoever_has_the_result_can_release_at_once(proxy, daemon):
+    """Nothing stays connected, however quickly the release follows."""
+    proxy._pyroBind()
+    for number in range(50):
+        background = asyncproxy(proxy)
+        assert background.add(number, 0).value == number
+        background._pyroRelease()
+
+    eventually(lambda: daemon._engine.clients == 1, 5)
