@@ -13,7 +13,7 @@ from typing import Any
 from pyronb.client.link import Link
 from pyronb.rpc.metadata import parse_signature
 
-__all__ = ["describe", "local_names", "missing", "never_remote", "signature_of"]
+__all__ = ["check_method", "describe", "local_names", "missing", "never_remote", "signature_of"]
 
 _PROBED = frozenset({"getdoc"})
 """Public names that tools look for on every object that they show."""
@@ -33,6 +33,21 @@ def missing(link: Link, name: str) -> AttributeError:
     return AttributeError(
         f"remote object {link.uri.object!r} at {link.place} has no exposed attribute or method {name!r}{hint}"
     )
+
+
+def check_method(link: Link, name: str, only: str) -> None:
+    """Refuse a name that is known to be no remote method; `only` ends the sentence "only methods ...".
+
+    Raises:
+        AttributeError: it can never be remote, is an attribute, or is not exposed.
+    """
+    if never_remote(link, name):
+        raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+    metadata = link.metadata
+    if metadata is not None and name not in metadata.methods:
+        if name in metadata.attributes:
+            raise AttributeError(f"{name!r} is an attribute; only methods {only}")
+        raise missing(link, name)
 
 
 def local_names(link: Link) -> list[str]:

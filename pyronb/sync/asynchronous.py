@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pyronb.client.face import describe, local_names, missing, never_remote
+from pyronb.client.face import check_method, describe, local_names
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
@@ -128,13 +128,7 @@ class AsyncProxy:
     def __getattr__(self, name: str) -> Callable[..., FutureResult]:
         """Give a function that starts a call of this method."""
         link, crew = self._link, self._crew
-        if never_remote(link, name):
-            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        metadata = link.metadata
-        if metadata is not None and name not in metadata.methods:
-            if name in metadata.attributes:
-                raise AttributeError(f"{name!r} is an attribute; only methods are called in the background")
-            raise missing(link, name)
+        check_method(link, name, "are called in the background")
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             call = Call("", name, args, kwargs)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyronb.client.face import missing, never_remote
+from pyronb.client.face import check_method
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.errors import ProtocolError, PyroError
@@ -44,13 +44,7 @@ class BatchProxy:
             # Not there yet, in a batch that is just being copied.
             raise AttributeError(name)
         link = self._link
-        if never_remote(link, name):
-            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        metadata = link.metadata
-        if metadata is not None and name not in metadata.methods:
-            if name in metadata.attributes:
-                raise AttributeError(f"{name!r} is an attribute; only methods can be called in a batch")
-            raise missing(link, name)
+        check_method(link, name, "can be called in a batch")
 
         def keep(*args: Any, **kwargs: Any) -> None:
             self._pyroCalls.append((name, args, kwargs))
