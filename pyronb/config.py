@@ -8,11 +8,12 @@ on ``PYRO_`` names that it does not know, so pyronb's own items only ever have t
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, WireOptions
+from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, TLSOptions, WireOptions
 
 __all__ = ["Configuration", "config"]
 
@@ -53,11 +54,16 @@ def _item(
     *,
     own: bool = False,
     check: Callable[[Any], bool] = lambda _: True,
+    kind: type | None = None,
 ) -> _Item:
-    kind = type(default)
+    """Declare an item; `kind` is the type of one whose default is None."""
+    kind = type(default) if kind is None else kind
     types: dict[type, tuple[type, ...]] = {float: (float, int), set: (set, frozenset, list, tuple)}
     parsers: dict[type, Callable[[str], Any]] = {bool: _boolean, set: _names}
-    return _Item(default, types.get(kind, (kind,)), parsers.get(kind, kind), own, meaning, check)
+    accepted = types.get(kind, (kind,))
+    if default is None:
+        accepted = (*accepted, type(None))
+    return _Item(default, accepted, parsers.get(kind, kind), own, meaning, check)
 
 
 def _not_negative(value: float) -> bool:
@@ -68,14 +74,44 @@ def _port(value: int) -> bool:
     return 0 <= value <= 65535
 
 
+def _autoclean(value: float) -> bool:
+    return value == 0 or value >= 3
+
+
+def _pickle(value: int) -> bool:
+    return 0 <= value <= pickle.HIGHEST_PROTOCOL
+
+
+def _level(value: str) -> bool:
+    return value.upper() in {"", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+
+
 ITEMS: dict[str, _Item] = {
     "HOST": _item("localhost", "address that daemons bind to"),
+    "NATHOST": _item(None, "host that daemons tell others, behind address translation", kind=str),
+    "NATPORT": _item(0, "port that daemons tell others, behind address translation; 0 means their own", check=_port),
+    "PREFER_IP_VERSION": _item(
+        0, "IP version for names that have both: 4, 6, or 0 for the system's choice", check=lambda v: v in {0, 4, 6}
+    ),
     "NS_HOST": _item("localhost", "host of the name server"),
     "NS_PORT": _item(9090, "port of the name server", check=_port),
+    "NS_BCHOST": _item(None, "address that a name server listens for broadcasts on", kind=str),
+    "NS_BCPORT": _item(9091, "port for broadcasts that look for a name server", check=_port),
+    "BROADCAST_ADDRS": _item("<broadcast>, 0.0.0.0", "addresses that broadcasts are sent to, with commas between"),
+    "NS_AUTOCLEAN": _item(
+        0.0, "seconds between two looks at whether registered objects can be reached; 0, or from 3 on", check=_autoclean
+    ),
     "NS_LOOKUP_DELAY": _item(0.0, "seconds to wait for a name that is not registered yet", check=_not_negative),
     "SERIALIZER": _item("serpent", "serializer of outgoing calls: serpent, json, marshal, msgpack"),
     "SERIALIZERS_ACCEPTED": _item({"serpent", "json", "marshal", "msgpack"}, "serializers that a daemon accepts"),
     "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
+    "PICKLE_PROTOCOL_VERSION": _item(
+        pickle.HIGHEST_PROTOCOL, "protocol version of pickle and cloudpickle", check=_pickle
+    ),
+    "DILL_PROTOCOL_VERSION": _item(pickle.HIGHEST_PROTOCOL, "protocol version of dill", check=_pickle),
+    "AUTOPROXY": _item(True, "registered objects travel as proxies"),
+    "REQUIRE_EXPOSE": _item(True, "only members marked with expose can be reached; else all that are not private"),
+    "METADATA": _item(True, "a proxy asks what its object exposes when it connects"),
     "JSON_MODULE": _item("json", "module that does the json serializer's work"),
     "COMMTIMEOUT": _item(0.0, "seconds that a call may take; 0 waits for ever", check=_not_negative),
     "CONNECT_TIMEOUT": _item(
@@ -88,12 +124,28 @@ ITEMS: dict[str, _Item] = {
     "DETAILED_TRACEBACK": _item(False, "remote tracebacks show the variables of every frame"),
     "POLLTIMEOUT": _item(2.0, "seconds between two looks at a daemon's loop condition", check=lambda v: v > 0),
     "THREADPOOL_SIZE": _item(80, "most calls that a daemon runs at the same time", check=lambda v: v > 0),
-    "SERVERTYPE": _item("thread", "engine of a daemon: thread", check=lambda v: v == "thread"),
+    "THREADPOOL_SIZE_MIN": _item(4, "workers that stay though there is nothing to do", check=_not_negative),
+    "SERVERTYPE": _item(
+        "thread", "engine of a daemon: thread or multiplex", check=lambda v: v in {"thread", "multiplex"}
+    ),
     "SOCK_NODELAY": _item(True, "small messages leave at once (TCP_NODELAY)"),
+    "USE_MSG_WAITALL": _item(True, "accepted for programs written for Pyro; receiving is the same either way"),
     "SOCK_REUSE": _item(True, "a port can be taken again at once after a restart (SO_REUSEADDR)"),
     "ITER_STREAMING": _item(True, "iterators are streamed to the caller"),
     "ITER_STREAM_LIFETIME": _item(0.0, "seconds that a far stream lives; 0 means no limit", check=_not_negative),
     "ITER_STREAM_LINGER": _item(30.0, "seconds that a far stream outlives its connection", check=_not_negative),
+    "SSL": _item(False, "talk over TLS"),
+    "SSL_SERVERCERT": _item("", "file with the certificate of daemons"),
+    "SSL_SERVERKEY": _item("", "file with its key; empty when it is in the certificate's file"),
+    "SSL_SERVERKEYPASSWD": _item("", "password of that key"),
+    "SSL_REQUIRECLIENTCERT": _item(False, "daemons take only clients that show a certificate"),
+    "SSL_CLIENTCERT": _item("", "file with the certificate that clients show"),
+    "SSL_CLIENTKEY": _item("", "file with its key; empty when it is in the certificate's file"),
+    "SSL_CLIENTKEYPASSWD": _item("", "password of that key"),
+    "SSL_CACERTS": _item("", "file or directory with the certificates of further authorities to trust"),
+    "LOGWIRE": _item(False, "log every message"),
+    "LOGLEVEL": _item("", "level of pyronb's log, as a name; empty leaves logging to the program", check=_level),
+    "LOGFILE": _item("pyronb.log", "file of pyronb's log, when LOGLEVEL is set; {stderr} for the terminal"),
 }
 
 
@@ -164,6 +216,9 @@ class Configuration:
             compression=self.COMPRESSION,
             bytes_repr=self.SERPENT_BYTES_REPR,
             json_module=self.JSON_MODULE,
+            pickle_protocol=self.PICKLE_PROTOCOL_VERSION,
+            dill_protocol=self.DILL_PROTOCOL_VERSION,
+            log=self.LOGWIRE,
         )
 
     def lookup_options(self) -> LookupOptions:
@@ -172,6 +227,8 @@ class Configuration:
             host=self.NS_HOST,
             port=self.NS_PORT,
             delay=self.NS_LOOKUP_DELAY,
+            broadcast_addresses=tuple(part.strip() for part in self.BROADCAST_ADDRS.split(",") if part.strip()),
+            broadcast_port=self.NS_BCPORT,
         )
 
     def client_options(self) -> ClientOptions:
@@ -182,6 +239,9 @@ class Configuration:
             connect_timeout=self.CONNECT_TIMEOUT or None,
             max_retries=self.MAX_RETRIES,
             nodelay=self.SOCK_NODELAY,
+            metadata=self.METADATA,
+            ip_version=self.PREFER_IP_VERSION,
+            tls=self._tls(self.SSL_CLIENTCERT, self.SSL_CLIENTKEY, self.SSL_CLIENTKEYPASSWD),
             wire=self.wire_options(),
             lookup=self.lookup_options(),
         )
@@ -189,7 +249,9 @@ class Configuration:
     def daemon_options(self) -> DaemonOptions:
         """Make the record of how a daemon serves."""
         return DaemonOptions(
+            engine=self.SERVERTYPE,
             workers=self.THREADPOOL_SIZE,
+            workers_kept=self.THREADPOOL_SIZE_MIN,
             oneway_threaded=self.ONEWAY_THREADED,
             timeout=self.COMMTIMEOUT or None,
             handshake_timeout=self.CONNECT_TIMEOUT or 10.0,
@@ -201,7 +263,24 @@ class Configuration:
             nodelay=self.SOCK_NODELAY,
             reuse_address=self.SOCK_REUSE,
             serializers=frozenset(self.SERIALIZERS_ACCEPTED),
+            autoproxy=self.AUTOPROXY,
+            require_expose=self.REQUIRE_EXPOSE,
+            nat_host=self.NATHOST,
+            nat_port=self.NATPORT,
+            ip_version=self.PREFER_IP_VERSION,
+            tls=self._tls(self.SSL_SERVERCERT, self.SSL_SERVERKEY, self.SSL_SERVERKEYPASSWD),
             wire=self.wire_options(),
+        )
+
+    def _tls(self, certificate: str, key: str, password: str) -> TLSOptions | None:
+        if not self.SSL:
+            return None
+        return TLSOptions(
+            certificate=certificate,
+            key=key,
+            password=password,
+            authorities=self.SSL_CACERTS,
+            require_client=self.SSL_REQUIRECLIENTCERT,
         )
 
 
@@ -220,6 +299,8 @@ def _checked(name: str, value: Any) -> Any:
         raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
     if not item.check(value):
         raise ValueError(f"{name}={value!r} is out of range ({item.meaning})")
+    if given is None:
+        return None
     if isinstance(item.default, set):
         return set(given)
     return float(given) if isinstance(item.default, float) else given

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["ClientOptions", "DaemonOptions", "LookupOptions", "WireOptions"]
+__all__ = ["ClientOptions", "DaemonOptions", "LookupOptions", "TLSOptions", "WireOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,37 @@ class WireOptions:
         compression: whether larger payloads are compressed.
         bytes_repr: whether serpent writes bytes as a literal rather than as a base64 record.
         json_module: name of the module that does the json serializer's work.
+        pickle_protocol: protocol version of pickle and cloudpickle.
+        dill_protocol: protocol version of dill.
+        log: whether every message is logged.
     """
 
     max_message_size: int = 1 << 30
     compression: bool = False
     bytes_repr: bool = False
     json_module: str = "json"
+    pickle_protocol: int = 5
+    dill_protocol: int = 5
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TLSOptions:
+    """How one side shows who it is, and whom it trusts.
+
+    Attributes:
+        certificate: file with its certificate; empty for none.
+        key: file with the certificate's key; empty when it is in the certificate's file.
+        password: password of the key; empty for none.
+        authorities: file or directory with the certificates of further authorities to trust; empty for none.
+        require_client: whether a server takes only clients that show a certificate.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    password: str = field(default="", repr=False)
+    authorities: str = ""
+    require_client: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +60,15 @@ class LookupOptions:
         host: host of the name server.
         port: its port.
         delay: seconds to wait for a name that is not registered yet.
+        broadcast_addresses: addresses that a broadcast is sent to.
+        broadcast_port: port of broadcasts.
     """
 
     host: str = "localhost"
     port: int = 9090
     delay: float = 0.0
+    broadcast_addresses: tuple[str, ...] = ("<broadcast>", "0.0.0.0")  # noqa: S104 - Pyro sends there too
+    broadcast_port: int = 9091
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +81,9 @@ class ClientOptions:
         connect_timeout: seconds that connecting and greeting may take; None waits for ever.
         max_retries: how often a call is sent again after a lost connection or a timeout.
         nodelay: whether small messages leave at once (TCP_NODELAY).
+        metadata: whether a proxy asks what its object exposes.
+        ip_version: 4 or 6 for names that have both, 0 for the system's choice.
+        tls: how to talk over TLS; None talks without.
         wire: how messages are made and read.
         lookup: where name servers are looked for.
     """
@@ -61,6 +93,9 @@ class ClientOptions:
     connect_timeout: float | None = 10.0
     max_retries: int = 0
     nodelay: bool = True
+    metadata: bool = True
+    ip_version: int = 0
+    tls: TLSOptions | None = None
     wire: WireOptions = field(default_factory=WireOptions)
     lookup: LookupOptions = field(default_factory=LookupOptions)
 
@@ -70,7 +105,9 @@ class DaemonOptions:
     """How a daemon serves.
 
     Attributes:
+        engine: what moves the bytes and runs the calls: ``thread`` or ``multiplex``.
         workers: most threads that run calls at the same time.
+        workers_kept: worker threads that stay though there is nothing to do.
         oneway_threaded: whether a oneway call gets a thread of its own.
         timeout: seconds after which a silent client in mid-message is given up; None waits for ever.
         handshake_timeout: seconds that a new client has for its greeting.
@@ -82,10 +119,18 @@ class DaemonOptions:
         nodelay: whether small messages leave at once (TCP_NODELAY).
         reuse_address: whether the port can be taken again at once after a restart (SO_REUSEADDR).
         serializers: names of the serializers that requests may use.
+        autoproxy: whether registered objects travel as proxies.
+        require_expose: whether only marked members can be reached.
+        nat_host: host to tell others, behind address translation; None for the daemon's own.
+        nat_port: port to tell others, behind address translation; 0 for the daemon's own.
+        ip_version: 4 or 6 for names that have both, 0 for the system's choice.
+        tls: how to talk over TLS; None talks without.
         wire: how messages are made and read.
     """
 
+    engine: str = "thread"
     workers: int = 80
+    workers_kept: int = 4
     oneway_threaded: bool = True
     timeout: float | None = None
     handshake_timeout: float = 10.0
@@ -97,4 +142,10 @@ class DaemonOptions:
     nodelay: bool = True
     reuse_address: bool = True
     serializers: frozenset[str] = frozenset({"serpent", "json", "marshal", "msgpack"})
+    autoproxy: bool = True
+    require_expose: bool = True
+    nat_host: str | None = None
+    nat_port: int = 0
+    ip_version: int = 0
+    tls: TLSOptions | None = None
     wire: WireOptions = field(default_factory=WireOptions)

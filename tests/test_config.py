@@ -113,6 +113,11 @@ def test_the_process_environment(monkeypatch):
 # Assignment
 
 WRONG = [
+    ("NS_AUTOCLEAN", 2.0, ValueError),
+    ("NATHOST", 5, TypeError),
+    ("PREFER_IP_VERSION", 5, ValueError),
+    ("LOGLEVEL", "LOUD", ValueError),
+    ("PICKLE_PROTOCOL_VERSION", 99, ValueError),
     ("NS_PORT", "9090", TypeError),
     ("NS_PORT", 9090.0, TypeError),
     ("NS_PORT", True, TypeError),
@@ -131,7 +136,7 @@ WRONG = [
     ("POLLTIMEOUT", 0, ValueError),
     ("THREADPOOL_SIZE", 0, ValueError),
     ("MAX_RETRIES", -1, ValueError),
-    ("SERVERTYPE", "multiplex", ValueError),
+    ("SERVERTYPE", "fork", ValueError),
 ]
 
 
