@@ -47,6 +47,7 @@ class Link:
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
         methods: remote methods by name, made once.
+        short: the room's short-cut for plain calls, on the present connection; None when there is none.
     """
 
     uri: URI
@@ -71,6 +72,7 @@ class Link:
     given_socket: bool = False
     lock: Any = None
     methods: dict[str, Any] = field(default_factory=dict)
+    short: Any = None
 
     @classmethod
     def to(cls, uri: URI, options: ClientOptions) -> Link:

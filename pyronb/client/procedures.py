@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
@@ -25,14 +26,18 @@ from pyronb.serializers.catalog import catalog_for
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
-from pyronb.wire.message import PING, Message
+from pyronb.wire.message import PING, Buffer, Message
 
 __all__ = [
     "adopt",
     "call",
+    "calling",
     "check",
     "connect",
     "deliver_notes",
+    "exchange",
+    "explained",
+    "give_up",
     "hang_up",
     "invoke",
     "locate",
@@ -131,7 +136,7 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     except OtherDialectError:
         raise
     except CommunicationError as error:
-        raise _explained(error, f"while connecting to {link.place}") from error
+        raise explained(error, f"while connecting to {link.place}") from error
     if isinstance(event, Refused):
         text = decode_refusal(_refusal_payload(codec, event.message))
         raise CommunicationError(f"connection to {link.place} rejected: {text}")
@@ -264,31 +269,47 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
         buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
     except (ProtocolError, SecurityError) as error:
         # Nothing was sent; the connection stays as it is.
-        raise _explained(error, _calling(link, what)) from error
+        raise explained(error, calling(link, what)) from error
+    return (yield from exchange(link, what, seq, buffers, deadline))
+
+
+def exchange(link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadline: float | None) -> Procedure[Outcome]:
+    """Send a call that was laid out, and wait for what became of it; without buffers it was sent already."""
+    codec = link.codec
+    assert codec is not None
     try:
-        yield Send(link, buffers, deadline)
+        if buffers:
+            yield Send(link, buffers, deadline)
         if what.oneway:
             return NOTHING
         event = yield Reply(link, seq, deadline)
     except GeneratorExit:
         raise
-    except CommunicationError as error:
-        yield HangUp(link)
-        circumstances = _calling(link, what)
-        if isinstance(error, ConnectionClosedError) and not link.given_socket:
-            circumstances += "; is its program still running? the next call connects again"
-        raise _explained(error, circumstances) from error
-    except BaseException:
-        yield HangUp(link)
-        raise
+    except BaseException as error:
+        told = yield from give_up(link, what, error)
+        if told is error:
+            raise
+        raise told from error
     try:
         return codec.decode_reply(event.message)
     except (ProtocolError, SecurityError) as error:
         # The whole reply was read; the connection stays as it is.
-        raise _explained(error, _calling(link, what)) from error
+        raise explained(error, calling(link, what)) from error
 
 
-def _calling(link: Link, what: Call) -> str:
+def give_up(link: Link, what: Call, error: BaseException) -> Procedure[BaseException]:
+    """Close the connection, on which a reply may still be owed, and give the error that tells the caller."""
+    yield HangUp(link)
+    if not isinstance(error, CommunicationError):
+        return error
+    circumstances = calling(link, what)
+    if isinstance(error, ConnectionClosedError) and not link.given_socket:
+        circumstances += "; is its program still running? the next call connects again"
+    return explained(error, circumstances)
+
+
+def calling(link: Link, what: Call) -> str:
+    """Tell what was being done, for messages."""
     return f"while calling {what.method!r} of {what.object_id!r} at {link.place}"
 
 
@@ -308,7 +329,7 @@ def ping(link: Link, deadline: float | None) -> Procedure[None]:
         event = yield Reply(link, None, deadline)
     except CommunicationError as error:
         yield HangUp(link)
-        raise _explained(error, f"while pinging {link.place}") from error
+        raise explained(error, f"while pinging {link.place}") from error
     if not isinstance(event, Pinged):
         yield HangUp(link)
         raise ProtocolError(f"{link.place} did not answer a ping")
@@ -325,7 +346,7 @@ def check(event: Any, seq: int | None) -> bool:
     return seq is None or (isinstance(event, Replied) and event.message.seq == seq)
 
 
-def _explained(error: PyroError, circumstances: str) -> PyroError:
+def explained(error: PyroError, circumstances: str) -> PyroError:
     """Give the same kind of error with the circumstances in its text."""
     return type(error)(f"{error} ({circumstances})")
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
-from pyronb.net.deadline import remaining
+from pyronb.net.deadline import after, remaining
 from pyronb.uri import URI
 
 __all__ = ["SocketStream", "dial"]
@@ -138,6 +138,32 @@ class SocketStream:
             data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
             raise _translated("receiving", error) from error
+        if not data:
+            raise ConnectionClosedError("receiving: the peer closed the connection")
+        return data
+
+    def exchange(self, message: bytes, limit: float | None) -> bytes:
+        """Send a small message and give what arrives next, with the same limit, in seconds, each time.
+
+        Raises:
+            ConnectionClosedError: the connection is gone.
+            TimeoutError: one of the two took longer than the limit.
+        """
+        # Said twice, so that the usual case has no further frame.
+        limits = self._limits
+        doing = "sending"
+        try:
+            if limits.get(socket.SO_SNDTIMEO) != limit:
+                self._set_limit(socket.SO_SNDTIMEO, limit)
+            sent = self.socket.send(message)
+            if sent != len(message):
+                self._send_rest([message], sent, None if limit is None else after(limit))
+            doing = "receiving"
+            if limits.get(socket.SO_RCVTIMEO) != limit:
+                self._set_limit(socket.SO_RCVTIMEO, limit)
+            data = self.socket.recv(_SMALL)
+        except OSError as error:
+            raise _translated(doing, error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data

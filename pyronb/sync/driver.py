@@ -66,7 +66,7 @@ def _reply(effect: Reply) -> Any:
 def _hang_up(effect: HangUp) -> None:
     link = effect.link
     stream, connection = link.stream, link.connection
-    link.stream = link.connection = None
+    link.stream = link.connection = link.short = None
     if connection is not None:
         connection.close()
     if stream is not None:

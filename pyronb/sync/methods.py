@@ -9,9 +9,10 @@ from pyronb.client.face import doc_of, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
-from pyronb.rpc.call import Call, Outcome, Raised, Returned
+from pyronb.rpc.call import Call, Outcome
 from pyronb.sync.driver import run
-from pyronb.sync.streams import FarStream
+from pyronb.sync.outcomes import settle, take_annotations
+from pyronb.sync.shortcut import NOT_TAKEN, short_cut
 
 __all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of"]
 
@@ -23,9 +24,7 @@ def outcome_of(link: Link, call: Call) -> Outcome:
         add_context(call)
     with link.lock:
         outcome = run(invoke(link, call))
-    if context.client is None:
-        # While a call is served, these are for its own reply.
-        context.response_annotations = dict(outcome.annotations)
+    take_annotations(context, outcome)
     return outcome
 
 
@@ -40,17 +39,20 @@ def add_context(call: Call) -> None:
 
 def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a method of the link's object and give its result, or raise what it raised."""
-    return value_of(link, Call("", method, args, kwargs))
+    short = link.short
+    if short is not None:
+        value = short.call(link, method, args, kwargs)
+        if value is not NOT_TAKEN:
+            return value
+    value = value_of(link, Call("", method, args, kwargs))
+    if link.short is None:
+        link.short = short_cut(link)
+    return value
 
 
 def value_of(link: Link, call: Call) -> Any:
     """Say one call and give its result, or raise what it raised."""
-    outcome = outcome_of(link, call)
-    if isinstance(outcome, Returned):
-        return outcome.value
-    if isinstance(outcome, Raised):
-        raise outcome.error
-    return FarStream(link, outcome.stream_id)
+    return settle(link, outcome_of(link, call))
 
 
 class RemoteMethod:

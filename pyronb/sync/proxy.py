@@ -99,11 +99,11 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         if name == "_pyro":
             raise AttributeError(name)
         link = self._pyro
-        if never_remote(link, name):
-            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
         method = link.methods.get(name)
         if method is not None:
             return method
+        if never_remote(link, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
         metadata = self._metadata()
         if name in metadata.attributes:
             return call_remote(link, "__getattr__", (name,), None)
@@ -235,6 +235,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
     @_pyroMaxRetries.setter
     def _pyroMaxRetries(self, times: int) -> None:
         self._pyro.max_retries = times
+        self._pyro.short = None
 
     @property
     def _pyroSerializer(self) -> str:
@@ -252,6 +253,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
             if link.codec is not None:
                 link.serializer = link.codec.catalog.by_name(name)
             link.serializer_name = name
+            link.short = None
 
     @property
     def _pyroHandshake(self) -> Any:

@@ -89,7 +89,7 @@ class _Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
-        if self.state is OPEN and self._whole is None and self._header is None and not self._buffer and not self._key:
+        if self.idle and not self._key:
             assert self._layout is not None
             if not self._limit or len(data) <= self._limit:
                 self._whole = self._layout.unpack_whole(data)
@@ -97,6 +97,11 @@ class _Connection:
                     return
         if self.state is not CLOSED:
             self._buffer.feed(data)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the conversation stands, and nothing has arrived that was not taken."""
+        return self.state is OPEN and self._whole is None and self._header is None and not self._buffer
 
     @property
     def midway(self) -> bool:

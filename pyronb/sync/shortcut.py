@@ -1,0 +1,128 @@
+"""ShortCut: a plain call over a connection that stands, without the procedures.
+
+It says and reads exactly what `pyronb.client.procedures` would, for the calls that programs make all the time: nothing
+beside the arguments goes out, nothing beside the result comes back, and both fit into one piece. Whatever is not like
+that it leaves to the procedures, also when it finds out only from the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyronb.client.link import Link
+from pyronb.client.procedures import calling, exchange, explained, give_up
+from pyronb.context import ambient
+from pyronb.dialects import PYRO5
+from pyronb.errors import ProtocolError, SecurityError
+from pyronb.net.deadline import after
+from pyronb.rpc.blob import SerializedBlob
+from pyronb.rpc.call import Call
+from pyronb.serializers.base import CallParts
+from pyronb.sync.driver import run
+from pyronb.sync.outcomes import settle, take_annotations
+from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare, unpack_bare
+from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
+
+__all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
+
+NOT_TAKEN = object()
+"""What `ShortCut.call` gives for a call that has to go the long way."""
+
+
+def short_cut(link: Link) -> ShortCut | None:
+    """Give the short-cut for the present connection of a link; None when its settings allow none."""
+    plain = (
+        link.connected
+        and link.dialect is PYRO5
+        and link.key is None
+        and not link.max_retries
+        and not link.options.wire.compression
+        and not link.options.wire.log
+    )
+    return ShortCut(link) if plain else None
+
+
+class ShortCut:
+    """The short-cut for one connection. It does not hold the link, which holds it."""
+
+    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_object_id", "_oneway")
+
+    def __init__(self, link: Link) -> None:
+        """Prepare what is the same for all calls of this connection."""
+        serializer = link.serializer
+        assert serializer is not None
+        assert link.metadata is not None
+        limit = link.options.wire.max_message_size
+        self._dumps = serializer.dumps_call
+        self._loads = serializer.loads
+        self._head = bare_head(INVOKE, serializer.number)
+        self._heads = {
+            bare_head(RESULT, serializer.number),
+            bare_head(RESULT, serializer.number, PYRO5.correlation),
+        }
+        self._object_id = link.object_id
+        self._oneway = link.metadata.oneway
+        self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+
+    def call(self, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+        """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
+        context = ambient()
+        if (
+            context.annotations
+            or context.correlation_id is not None
+            or method in self._oneway
+            or (args and type(args[0]) is SerializedBlob)
+        ):
+            return NOT_TAKEN
+        with link.lock:
+            # Another thread may have closed the connection in the meantime, or changed a setting.
+            connection, stream = link.connection, link.stream
+            if link.short is not self or connection is None or not connection.idle or link.notes:
+                return NOT_TAKEN
+            try:
+                payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
+            except (ProtocolError, SecurityError) as error:
+                raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+            seq = link.sequence = connection.next_sequence()
+            if len(payload) > self._largest:
+                return self._send_large(link, seq, payload, self._call(method, args, kwargs))
+            timeout = link.timeout
+            try:
+                data = stream.exchange(pack_bare(self._head, seq, payload), timeout)
+            except BaseException as error:
+                told = run(give_up(link, self._call(method, args, kwargs), error))
+                if told is error:
+                    raise
+                raise told from error
+            reply = unpack_bare(data)
+            if reply is None or reply[0] not in self._heads or reply[1] != seq:
+                connection.calls_made.add(seq)
+                connection.receive(data)
+                return self._finish(link, seq, (), self._call(method, args, kwargs))
+            if context.response_annotations and context.client is None:
+                context.response_annotations = {}
+            try:
+                return self._loads(reply[2])
+            except (ProtocolError, SecurityError) as error:
+                raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+
+    def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Call:
+        return Call(self._object_id, method, args, kwargs)
+
+    def _send_large(self, link: Link, seq: int, payload: bytes, what: Call) -> Any:
+        assert link.connection is not None
+        assert link.serializer is not None
+        try:
+            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload))
+        except ProtocolError as error:
+            raise explained(error, calling(link, what)) from error
+        return self._finish(link, seq, buffers, what)
+
+    @staticmethod
+    def _finish(link: Link, seq: int, buffers: Sequence[Buffer], what: Call) -> Any:
+        """Have the procedures go on from here."""
+        deadline = None if link.timeout is None else after(link.timeout)
+        outcome = run(exchange(link, what, seq, buffers, deadline))
+        take_annotations(ambient(), outcome)
+        return settle(link, outcome)

@@ -1,0 +1,50 @@
+"""Bare messages of protocol 502: no annotations and no signature. Most calls and most replies are bare.
+
+Their header is a *head* of ten bytes that is the same for all messages of one kind, serializer and set of flags, then
+the sequence number and the payload's size, then bytes that say nothing. So heads can be prepared once and compared as
+they are. This is a short-cut beside the layout (`pyro5`) and never the judge: what it does not take is read there.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from pyronb.dialects import PYRO5
+from pyronb.wire.layout import TAG
+
+__all__ = ["LARGEST_BARE", "bare_head", "pack_bare", "unpack_bare"]
+
+LARGEST_BARE = 32 * 1024
+"""Most bytes of a payload that is worth joining to its header."""
+
+_MAGIC = 0x4DC5
+_HEAD = struct.Struct("!4sHBBH")
+_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, _MAGIC)
+_pack = struct.Struct("!10sHI24s").pack
+# The correlation id is skipped: a head with its flag is another head.
+_READ = struct.Struct("!10sHII18xH")
+_unpack = _READ.unpack_from
+_SIZE = _READ.size
+
+
+def bare_head(kind: int, serializer_id: int, flags: int = 0) -> bytes:
+    """Prepare the head of the messages of this type, serializer number and flags."""
+    return _HEAD.pack(TAG, PYRO5.version, kind, serializer_id, flags)
+
+
+def pack_bare(head: bytes, seq: int, payload: bytes) -> bytes:
+    """Lay out a bare message as one buffer."""
+    return _pack(head, seq, len(payload), _TAIL) + payload
+
+
+def unpack_bare(data: bytes) -> tuple[bytes, int, bytes] | None:
+    """Read (head, sequence number, payload) from bytes that are exactly one bare message; None when they are not.
+
+    The head is to be looked up among those that are expected: nothing in it was checked.
+    """
+    if len(data) < _SIZE:
+        return None
+    head, seq, payload_size, annotations_size, magic = _unpack(data)
+    if annotations_size or payload_size + _SIZE != len(data) or magic != _MAGIC:
+        return None
+    return head, seq, data[_SIZE:]
