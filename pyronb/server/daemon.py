@@ -21,7 +21,7 @@ from pyronb.serializers.hooks import HOOKS
 from pyronb.server.conversation import Conversation, Host
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
-from pyronb.server.engines.threads import ThreadEngine
+from pyronb.server.engines import engine_named
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
@@ -59,6 +59,7 @@ class Daemon:
         options: DaemonOptions | None = None,
     ) -> None:
         self._options = options or config.daemon_options()
+        engine = engine_named(self._options.engine)
         host = config.HOST if host is None else host
         listener = listen(host, port, unixsocket=unixsocket, reuse_address=self._options.reuse_address)
         self._unixsocket = unixsocket
@@ -85,7 +86,7 @@ class Daemon:
             self._options.oneway_threaded,
             lambda: self._key,
         )
-        self._engine = ThreadEngine(listener, self._converse, self._gone, self._chores, self._options)
+        self._engine = engine(listener, self._converse, self._gone, self._chores, self._options)
         self._objects.register(DaemonObject(self._objects, self._streams, self._info), DAEMON_ID)
 
     # Objects
@@ -304,7 +305,7 @@ class Daemon:
     def _info(self) -> str:
         return (
             f"{DAEMON_ID} bound on {self.locationStr}, NAT None, {len(self._objects.ids())} objects registered. "
-            f"Servertype: <thread; {self._engine.workers} workers, {self._engine.clients} clients>"
+            f"Servertype: {self._engine}"
         )
 
 

@@ -299,9 +299,9 @@ def test_an_error_in_a_oneway_call_is_only_logged(caplog, threaded):
 
 
 def test_workers_end_when_there_is_nothing_to_do(monkeypatch):
-    """An idle daemon keeps no threads but its loop."""
+    """An idle daemon keeps no threads but its loop, and those that it was told to keep."""
     monkeypatch.setattr("pyronb.server.engines.threads._IDLE", 0.05)
-    with serving() as daemon, connect(daemon.register(Thing())) as proxy:
+    with serving(workers_kept=0) as daemon, connect(daemon.register(Thing())) as proxy:
         assert proxy.echo(1) == 1
         eventually(lambda: not workers())
         assert daemon._engine.workers == 0

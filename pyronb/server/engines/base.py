@@ -1,0 +1,382 @@
+"""Engine: what all engines share. It accepts, keeps time, says farewell, and ends; how calls run is for others to say.
+
+One selector watches the listening socket and the clients from which something is awaited. Whoever is due is told by a
+callback that lies in the selector beside each socket. So the loop can be ours (`loop`), somebody else's (`events`), or
+that of another engine which watches our selector as one more thing to watch.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from pyronb.errors import DaemonError
+from pyronb.net.deadline import after
+from pyronb.net.stream import SocketStream
+from pyronb.options import DaemonOptions
+from pyronb.server.conversation import Conversation, Task
+from pyronb.server.engines.wakeup import Wakeup
+
+__all__ = ["STALL", "Client", "Engine"]
+
+log = logging.getLogger("pyronb.server")
+
+STALL = 60.0
+"""Seconds without progress after which a client that does not read its answer is given up."""
+_MIDWAY = 60.0
+"""Seconds in which more of a message that has begun must arrive, where no time-out is configured."""
+_FAREWELL = 0.5
+"""Seconds, or a little more, that a refused client has to read why."""
+_ONEWAYS = 200
+"""Oneway calls that run in threads of their own at the same time; those beyond run where other calls do."""
+_ACCEPT_PAUSE = 0.1
+"""Seconds without accepting after the system ran out of descriptors."""
+
+Handler = Callable[[], None]
+
+
+class Client:
+    """One connected client: its socket, its conversation, and until when it has to get on with it."""
+
+    __slots__ = ("conversation", "deadline", "leaving", "stream", "watched")
+
+    def __init__(self, stream: SocketStream, conversation: Conversation, deadline: float | None) -> None:
+        self.stream = stream
+        self.conversation = conversation
+        self.deadline = deadline
+        self.leaving = False
+        self.watched = False
+
+    @property
+    def address(self) -> Any:
+        """Who it is, for the log."""
+        return self.conversation.caller.address
+
+
+class Engine(abc.ABC):
+    """Serves the clients of one listening socket.
+
+    Args:
+        listener: the listening socket, not blocking.
+        converse: makes the conversation with a client at this address.
+        gone: is told of each conversation that has ended.
+        housekeeping: is called every few seconds.
+        options: how to serve.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        converse: Callable[[Any], Conversation],
+        gone: Callable[[Conversation], None],
+        housekeeping: Callable[[], None],
+        options: DaemonOptions,
+    ) -> None:
+        self.listener = listener
+        self.selector = selectors.DefaultSelector()
+        self._converse = converse
+        self._gone = gone
+        self._housekeeping = housekeeping
+        self._options = options
+        self._wakeup = Wakeup()
+        self.watch(listener, self._accept)
+        self.watch(self._wakeup, self._catch_up)
+        self._soon: deque[Handler] = deque()
+        self._clients: set[Client] = set()
+        self._lock = threading.Lock()
+        self._oneways: set[threading.Thread] = set()
+        self.stopping = False
+        self._drain_until: float | None = None
+        self._accepting = True
+        self._closed = False
+        # Reentrant, for `close` may be called by what the loop calls.
+        self._looping = threading.RLock()
+        self._accept_again = 0.0
+        self._next_chores = after(options.poll_timeout)
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected at the moment."""
+        return len(self._clients)
+
+    @property
+    def sockets(self) -> list[Any]:
+        """All that has to be watched for something to read, by whoever runs a loop of his own and calls `events`.
+
+        The last one is the selector, where the system can watch it (Linux, macOS, BSD): it alone would do.
+        """
+        if self._closed:
+            return []
+        watched: list[Any] = [key.fileobj for key in list(self.selector.get_map().values())]
+        return [*watched, self.selector] if hasattr(self.selector, "fileno") else watched
+
+    # How engines differ
+
+    @abc.abstractmethod
+    def _make_stream(self, sock: socket.socket) -> SocketStream:
+        """Make the stream that carries a client's bytes."""
+
+    @abc.abstractmethod
+    def _readable(self, client: Client) -> None:
+        """Take note that a watched client has sent something; called by the loop."""
+
+    @abc.abstractmethod
+    def _resting(self, client: Client) -> bool:
+        """Tell whether nothing is being done for a client, and nothing of an answer is on its way to it."""
+
+    # The loop
+
+    def loop(self, condition: Callable[[], bool]) -> None:
+        """Serve until `shutdown` or the end of `drain`, or until the condition, looked at now and then, is false."""
+        with self._looping:
+            # User code that is called from here may close everything.
+            while not self.stopping and condition() and not self._closed:
+                self._turn(self._options.poll_timeout)
+
+    def events(self) -> None:
+        """Serve what is due at the moment, without waiting.
+
+        Raises:
+            DaemonError: the loop runs in another thread.
+        """
+        if not self._looping.acquire(blocking=False):
+            raise DaemonError("the request loop of this daemon runs in another thread and serves these sockets already")
+        try:
+            if not self.stopping and not self._closed:
+                self._turn(0)
+        finally:
+            self._looping.release()
+
+    def _turn(self, patience: float) -> None:
+        if self._drain_until is not None:
+            patience = min(patience, max(0.0, self._drain_until - time.monotonic()))
+        for key, _ in self.selector.select(patience):
+            if self._closed:
+                return
+            key.data()
+        if self._drain_until is not None:
+            self._go_on_draining(self._drain_until)
+        now = time.monotonic()
+        if now >= self._next_chores and not self._closed:
+            self._next_chores = now + self._options.poll_timeout
+            self._chores(now)
+
+    def watch(self, thing: Any, handler: Handler) -> None:
+        """Have something be called by the loop whenever there is something to read."""
+        try:
+            self.selector.register(thing, selectors.EVENT_READ, handler)
+        except KeyError:
+            # Somebody closed a thing that was watched without a word, and its number has been given out anew.
+            self.selector.unregister(thing.fileno())
+            self.selector.register(thing, selectors.EVENT_READ, handler)
+
+    def unwatch(self, thing: Any) -> None:
+        """Undo `watch`; nothing happens when there is nothing to undo."""
+        with contextlib.suppress(KeyError, ValueError, RuntimeError):
+            self.selector.unregister(thing)
+
+    def call_soon(self, handler: Handler) -> None:
+        """Have something done by the loop; safe from any thread."""
+        self._soon.append(handler)
+        self._wakeup.wake()
+
+    def _catch_up(self) -> None:
+        self._wakeup.drain()
+        # What comes meanwhile has woken the loop again.
+        for _ in range(len(self._soon)):
+            if self._closed:
+                return
+            self._soon.popleft()()
+
+    def _chores(self, now: float) -> None:
+        """Let go of clients that have not got on in time, and do what the daemon wants done now and then."""
+        for client in self._all_clients():
+            if self._closed:
+                return
+            if client.watched and client.deadline is not None and client.deadline < now:
+                log.info("client %s is let go: nothing came in time", client.address)
+                self._end(client)
+        try:
+            self._housekeeping()
+        except Exception:
+            log.exception("housekeeping failed")
+
+    def _all_clients(self) -> list[Client]:
+        with self._lock:
+            return list(self._clients)
+
+    # Clients
+
+    def _accept(self) -> None:
+        if self._accept_again > time.monotonic():
+            time.sleep(_ACCEPT_PAUSE / 10)
+            return
+        while True:
+            try:
+                sock, address = self.listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if not self.stopping:
+                    # Out of descriptors, most likely: those who are connected are still served.
+                    log.error("cannot accept a client: %s", error)
+                    self._accept_again = time.monotonic() + _ACCEPT_PAUSE
+                return
+            self._welcome(sock, address)
+
+    def _welcome(self, sock: socket.socket, address: Any) -> None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if self._options.nodelay and sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            sock.close()  # gone already
+            return
+        stream = self._make_stream(sock)
+        client = Client(stream, self._converse(address or "unix socket"), after(self._options.handshake_timeout))
+        with self._lock:
+            self._clients.add(client)
+        self._watch_client(client)
+
+    def _watch_client(self, client: Client) -> None:
+        try:
+            self.watch(client.stream, partial(self._readable, client))
+            client.watched = True
+        except (ValueError, KeyError, OSError):
+            self._end(client)
+
+    def _unwatch_client(self, client: Client) -> None:
+        if client.watched:
+            client.watched = False
+            self.unwatch(client.stream)
+
+    def _set_deadline(self, client: Client) -> None:
+        """Decide how long a client may be silent, after something came and was dealt with."""
+        conversation = client.conversation
+        if conversation.closed:
+            self._say_farewell(client)
+        elif conversation.greeted:
+            client.deadline = after(self._options.timeout or _MIDWAY) if conversation.midway else None
+
+    def _say_farewell(self, client: Client) -> None:
+        """Let a refused client read why: closing at once, with bytes of it unread, would take the reason away."""
+        if not client.leaving:
+            client.leaving = True
+            client.deadline = after(_FAREWELL)
+            client.stream.finish_sending()
+
+    def _end(self, client: Client) -> None:
+        self._unwatch_client(client)
+        client.conversation.close()
+        client.stream.close()
+        with self._lock:
+            known = client in self._clients
+            self._clients.discard(client)
+        if known:
+            self._gone(client.conversation)
+
+    # Threads
+
+    @staticmethod
+    def _start(target: Callable[[], None], name: str, among: set[threading.Thread]) -> bool:
+        """Start a thread and keep it among others; False when the system has no more threads to give."""
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        among.add(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            among.discard(thread)
+            log.error("cannot start a thread: %s", error)
+            return False
+        return True
+
+    def _run_detached(self, task: Task) -> bool:
+        """Run a oneway call in a thread of its own; False when there are too many already."""
+
+        def run() -> None:
+            try:
+                task.run()
+            finally:
+                with self._lock:
+                    self._oneways.discard(threading.current_thread())
+                if self._drain_until is not None:
+                    self._wakeup.wake()
+
+        with self._lock:
+            return len(self._oneways) < _ONEWAYS and self._start(run, "pyronb-oneway", self._oneways)
+
+    def _threads(self) -> list[threading.Thread]:
+        """List the threads in which calls run."""
+        with self._lock:
+            return list(self._oneways)
+
+    # Stopping
+
+    def shutdown(self) -> None:
+        """Have the loop end soon; safe from any thread, from a served call and from a signal handler."""
+        self.stopping = True
+        self._wakeup.wake()
+
+    def drain(self, patience: float) -> None:
+        """Have the loop end once the calls that run have been answered; safe from wherever `shutdown` is.
+
+        Args:
+            patience: seconds after which it ends in any case.
+        """
+        self._drain_until = after(patience)
+        self._wakeup.wake()
+
+    def _go_on_draining(self, until: float) -> None:
+        if self._accepting:
+            # Who comes from now on is turned away by the system at once, instead of waiting in its queue.
+            self._accepting = False
+            self.unwatch(self.listener)
+            self.listener.close()
+        for client in self._all_clients():
+            if self._resting(client):
+                self._end(client)
+        if time.monotonic() >= until or not (self._clients or self._oneways):
+            self.stopping = True
+
+    def finish(self, patience: float) -> None:
+        """Wait, after the loop has ended, for calls that run: their answers are still sent."""
+        until = after(patience)
+        for thread in self._threads():
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def close(self, patience: float = 2.0) -> None:
+        """End the loop, all connections and all threads.
+
+        Args:
+            patience: seconds to wait for calls that are running; after that their threads are left to themselves.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self.shutdown()
+        until = after(patience)
+        # The loop may be running in this very thread, further up.
+        alone = self._looping.acquire(timeout=patience)
+        self.listener.close()
+        clients = self._all_clients()
+        for client in clients:
+            client.stream.shutdown()
+        self.finish(max(0.0, until - time.monotonic()))
+        for client in clients:
+            self._end(client)
+        self.selector.close()
+        self._wakeup.close()
+        if alone:
+            self._looping.release()
