@@ -12,11 +12,44 @@ from typing import Any, TypeVar
 
 from pyronb.client.link import Link
 from pyronb.uri import URI
+from pyronb.wire.connection import ClientConnection
 from pyronb.wire.message import Buffer
 
-__all__ = ["After", "Choose", "Dial", "Effect", "HangUp", "Pause", "Procedure", "Reply", "Send"]
+__all__ = [
+    "Abandon",
+    "After",
+    "Choose",
+    "Connect",
+    "Dial",
+    "Effect",
+    "HangUp",
+    "Pause",
+    "Procedure",
+    "Reply",
+    "Send",
+]
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Abandon:
+    """Stop waiting for the answer to a request, which must never be taken for the answer to another one.
+
+    A room with one call at a time closes the connection; a room with many drops that answer when it comes, and leaves
+    the others alone.
+
+    Attributes:
+        link: the link.
+        connection: the connection that the request belongs to; the link may have another one by now.
+        seq: number of the request; None for a ping.
+        sent: whether the request went out.
+    """
+
+    link: Link
+    connection: ClientConnection
+    seq: int | None
+    sent: bool
 
 
 @dataclass(slots=True)
@@ -24,6 +57,13 @@ class After:
     """Give the moment that lies so many seconds ahead, on the driver's clock; it serves as deadline."""
 
     seconds: float
+
+
+@dataclass(slots=True)
+class Connect:
+    """Have the link connected, by the procedure of that name; all who ask for it at one time share one attempt."""
+
+    link: Link
 
 
 @dataclass(slots=True)
@@ -79,6 +119,6 @@ class Choose:
     below: int
 
 
-Effect = After | Choose | Dial | Send | Reply | HangUp | Pause
+Effect = Abandon | After | Choose | Connect | Dial | Send | Reply | HangUp | Pause
 
 Procedure = Generator[Effect, Any, T]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
 from pyronb.client.link import Link
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
@@ -207,13 +207,13 @@ def reconnect(link: Link, tries: int) -> Procedure[None]:
     """
     yield HangUp(link)
     if link.given_socket:
-        yield from connect(link)  # says that it cannot
+        yield Connect(link)  # says that it cannot
     failed: Exception | None = None
     for attempt in range(tries):
         if attempt:
             yield Pause(_PAUSE)
         try:
-            yield from connect(link)
+            yield Connect(link)
         except (CommunicationError, NamingError) as error:
             failed = error
         else:
@@ -240,7 +240,7 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
     while True:
         try:
             if not link.connected:
-                yield from connect(link)
+                yield Connect(link)
             if own:
                 what.object_id = link.object_id
                 if link.metadata is not None and what.method in link.metadata.oneway:
@@ -258,10 +258,12 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
 def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
     """Say one call over a connected link, and wait for what became of it.
 
-    An interrupted call closes the connection, because its reply is still owed and must not be taken for another's.
+    The reply to an interrupted call is still owed; it is abandoned, so that it is not taken for another's.
     """
     connection, codec, serializer = link.connection, link.codec, link.serializer
-    assert connection is not None
+    if connection is None:
+        # In a room with many calls at once, another one may have hung up.
+        raise ConnectionClosedError(f"the connection was released ({calling(link, what)})")
     assert codec is not None
     assert serializer is not None
     seq = link.sequence = connection.next_sequence()
@@ -275,18 +277,21 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
 
 def exchange(link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadline: float | None) -> Procedure[Outcome]:
     """Send a call that was laid out, and wait for what became of it; without buffers it was sent already."""
-    codec = link.codec
+    connection, codec = link.connection, link.codec
+    assert connection is not None
     assert codec is not None
+    sent = not buffers
     try:
         if buffers:
             yield Send(link, buffers, deadline)
         if what.oneway:
             return NOTHING
+        sent = True
         event = yield Reply(link, seq, deadline)
     except GeneratorExit:
         raise
     except BaseException as error:
-        told = yield from give_up(link, what, error)
+        told = yield from give_up(Abandon(link, connection, seq, sent), what, error)
         if told is error:
             raise
         raise told from error
@@ -297,9 +302,10 @@ def exchange(link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadli
         raise explained(error, calling(link, what)) from error
 
 
-def give_up(link: Link, what: Call, error: BaseException) -> Procedure[BaseException]:
-    """Close the connection, on which a reply may still be owed, and give the error that tells the caller."""
-    yield HangUp(link)
+def give_up(owed: Abandon, what: Call, error: BaseException) -> Procedure[BaseException]:
+    """Abandon the reply that is owed, and give the error that tells the caller."""
+    yield owed
+    link = owed.link
     if not isinstance(error, CommunicationError):
         return error
     circumstances = calling(link, what)
@@ -322,13 +328,16 @@ def deliver_notes(link: Link) -> Procedure[None]:
 
 def ping(link: Link, deadline: float | None) -> Procedure[None]:
     """Ask the daemon for a sign of life, below the level of calls. (Section 15.)"""
-    assert link.connection is not None
-    buffers = link.connection.ping(Message(PING, 42, 0, 0, b"ping"))
+    connection = link.connection
+    assert connection is not None
+    buffers = connection.ping(Message(PING, 42, 0, 0, b"ping"))
+    sent = False
     try:
         yield Send(link, buffers, deadline)
+        sent = True
         event = yield Reply(link, None, deadline)
     except CommunicationError as error:
-        yield HangUp(link)
+        yield Abandon(link, connection, None, sent)
         raise explained(error, f"while pinging {link.place}") from error
     if not isinstance(event, Pinged):
         yield HangUp(link)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Procedure, Reply, Send
-from pyronb.client.procedures import check
+from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.procedures import check, connect
 from pyronb.errors import ConnectionClosedError
 from pyronb.net.deadline import after
 from pyronb.net.stream import dial
@@ -36,6 +36,10 @@ def run(procedure: Procedure[T]) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+def _connect(effect: Connect) -> None:
+    run(connect(effect.link))
 
 
 def _dial(effect: Dial) -> None:
@@ -63,7 +67,7 @@ def _reply(effect: Reply) -> Any:
             return event
 
 
-def _hang_up(effect: HangUp) -> None:
+def _hang_up(effect: HangUp | Abandon) -> None:
     link = effect.link
     stream, connection = link.stream, link.connection
     link.stream = link.connection = link.short = None
@@ -86,8 +90,11 @@ def _choose(effect: Choose) -> int:
 
 
 _GRANTS: Mapping[type, Callable[[Any], Any]] = {
+    # With one call at a time, a connection on which an answer is owed is of no more use.
+    Abandon: _hang_up,
     After: _after,
     Choose: _choose,
+    Connect: _connect,
     Dial: _dial,
     HangUp: _hang_up,
     Pause: _pause,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
 from pyronb.client.procedures import calling, exchange, explained, give_up
 from pyronb.context import ambient
@@ -91,7 +92,7 @@ class ShortCut:
             try:
                 data = stream.exchange(pack_bare(self._head, seq, payload), timeout)
             except BaseException as error:
-                told = run(give_up(link, self._call(method, args, kwargs), error))
+                told = run(give_up(Abandon(link, connection, seq, sent=True), self._call(method, args, kwargs), error))
                 if told is error:
                     raise
                 raise told from error

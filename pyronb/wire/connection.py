@@ -220,9 +220,22 @@ class ClientConnection(_Connection):
         self._owed: set[int] = set()
 
     def next_sequence(self) -> int:
-        """Give the number of the next request."""
+        """Give the number of the next request, one that no answer is outstanding for.
+
+        Raises:
+            ProtocolError: all numbers are in use.
+        """
         self.sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        if self.sequence in self.calls_made or self.sequence in self._owed:
+            self.sequence = self._free_sequence()
         return self.sequence
+
+    def _free_sequence(self) -> int:
+        for ahead in range(1, _SEQUENCE_MASK + 1):
+            number = (self.sequence + ahead) & _SEQUENCE_MASK
+            if number not in self.calls_made and number not in self._owed:
+                return number
+        raise ProtocolError(f"{_SEQUENCE_MASK + 1} answers are outstanding, and the protocol has no further numbers")
 
     def greet(self, message: Message) -> list[Buffer]:
         """Say CONNECT."""
@@ -249,6 +262,10 @@ class ClientConnection(_Connection):
         if seq in self.calls_made:
             self.calls_made.discard(seq)
             self._owed.add(seq)
+
+    def take_back(self, seq: int) -> None:
+        """Expect no reply to a request, which was not sent after all."""
+        self.calls_made.discard(seq)
 
     def next_event(self) -> Event | None:
         """Give what the peer did next; None when more bytes are needed, or when it is all over."""

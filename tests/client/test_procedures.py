@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyronb.client.effects import After, Choose, Dial, HangUp, Pause, Reply, Send
+from pyronb.client.effects import Abandon, After, Choose, Dial, HangUp, Pause, Reply, Send
 from pyronb.client.link import Link
 from pyronb.client.procedures import (
     adopt,
@@ -346,32 +346,42 @@ def test_unreadable_reply():
 @pytest.mark.parametrize("effect", [Send, Reply])
 @pytest.mark.parametrize("kind", [ConnectionClosedError, TimeoutError, ProtocolError, MessageTooLargeError])
 def test_failed_call(effect, kind):
-    """The error keeps its class, says what was called where, and what comes next; the connection is closed."""
+    """The error keeps its class, says what was called where, and what comes next; the reply is abandoned."""
     desk = Desk(echo)
     link = connected(desk)
+    connection = link.connection
     desk.answers.append((effect, kind("broke")))
     with pytest.raises(kind) as caught:
         desk.run(invoke(link, Call("", "add", (), {})))
 
     closed = "; is its program still running? the next call connects again" if kind is ConnectionClosedError else ""
     assert f"broke (while calling 'add' of 'obj' at {HERE}{closed})" == str(caught.value)
-    assert "HangUp" == desk.kinds[-1]
+    assert isinstance(desk.effects[-1], Abandon)
+    assert (effect is Reply, connection) == (desk.effects[-1].sent, desk.effects[-1].connection)
     assert not link.connected
 
 
 @pytest.mark.parametrize("effect", [Send, Reply])
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_interrupted_call(effect, interrupt):
-    """It hangs up, because a reply is owed; the interrupt goes on as it is, and the next call connects anew."""
+    """It abandons the reply that is owed; the interrupt goes on as it is, and the next call connects anew."""
     desk = Desk(echo)
     link = connected(desk, max_retries=3)
     desk.answers.append((effect, interrupt()))
     with pytest.raises(interrupt):
         desk.run(invoke(link, Call("", "add", (), {})))
 
-    assert "HangUp" == desk.kinds[-1]
+    assert "Abandon" == desk.kinds[-1]
     assert Returned([1]) == desk.run(invoke(link, Call("", "add", (1,), {})))
     assert 1 == len(desk.asked(Dial))
+
+
+def test_call_on_a_released_connection():
+    """It is a lost connection, and says which call did not go out."""
+    link = connected(Desk(echo))
+    link.connection = None
+    with pytest.raises(ConnectionClosedError, match=r"was released \(while calling 'add' of 'obj' at PYRO:obj@here"):
+        ByHand().run(call(link, Call("obj", "add"), None))
 
 
 def test_interrupted_connecting():
@@ -430,7 +440,7 @@ def test_retries(error, retries):
     assert retries + 1 == len(failed)
     assert retries + 1 == len(desk.calls)
     assert retries == len(desk.asked(Dial))
-    assert retries + 1 == len(desk.asked(HangUp)) - retries
+    assert retries + 1 == len(desk.asked(Abandon))
 
 
 def test_retry_that_succeeds():

@@ -1,7 +1,8 @@
 """Procedures by hand: a procedure and a list of answers, no sockets, no clock.
 
 An answer is given to the next effect of its class: `(Dial, None)`, `(Reply, event)`; an exception as answer is raised
-into the procedure, and a callable is asked with the effect. `After`, `HangUp` and `Send` need no answer.
+into the procedure, and a callable is asked with the effect. `Abandon`, `After`, `Connect`, `HangUp` and `Send` need no
+answer; the first hangs up, as in a room with one call at a time.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyronb.client.effects import After, Dial, Effect, HangUp, Procedure, Reply, Send
-from pyronb.client.procedures import check
+from pyronb.client.effects import Abandon, After, Connect, Dial, Effect, HangUp, Procedure, Reply, Send
+from pyronb.client.procedures import check, connect
 from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome
@@ -62,8 +63,10 @@ class ByHand:
             if isinstance(answer, BaseException):
                 raise answer
             return answer
-        if isinstance(effect, HangUp):
+        if isinstance(effect, HangUp | Abandon):
             effect.link.connection = effect.link.stream = None
+        elif isinstance(effect, Connect):
+            self.run(connect(effect.link))
         elif isinstance(effect, After):
             return effect.seconds
         elif not isinstance(effect, Send):

@@ -183,6 +183,36 @@ def test_abandoning_what_was_not_asked():
     assert [Broken] == kinds(heard(client, packed(result(5))))
 
 
+def test_numbers_in_use_are_skipped():
+    """A number on which a reply is outstanding, waited for or abandoned, is not given again when they wrap."""
+    client = open_client()
+    client.sequence = 0xFFFE
+    for seq in (0, 1, 2):
+        client.call(invoke(seq))
+    client.abandon(1)
+    client.take_back(2)
+
+    assert [0xFFFF, 2, 3] == [client.next_sequence() for _ in range(3)]
+
+
+def test_all_numbers_in_use():
+    """It is an error rather than a reply that goes astray."""
+    client = open_client()
+    client.calls_made.update(range(0x10000))
+
+    with pytest.raises(ProtocolError, match="no further numbers"):
+        client.next_sequence()
+
+
+def test_request_that_was_not_sent():
+    """Nothing is owed for it."""
+    client = open_client()
+    client.call(invoke(1))
+    client.take_back(1)
+
+    assert [Broken] == kinds(heard(client, packed(result(1))))
+
+
 # What a peer must not send
 
 
