@@ -201,6 +201,19 @@ class Configuration:
         """Give all items with their present values."""
         return dict(self._values)
 
+    def sources(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Tell for each item that an environment (the process's own by default) sets which variable does so.
+
+        An item that was changed since, in code, is not among them.
+        """
+        named: dict[str, str] = {}
+        for name, variable, text in _from_environment(os.environ if environment is None else environment):
+            if _checked(name, ITEMS[name].parse(text)) == self._values[name]:
+                named[name] = variable
+            else:
+                named.pop(name, None)
+        return named
+
     def dump(self) -> str:
         """Describe all items: value and meaning, one a line."""
         width = max(map(len, ITEMS))

@@ -17,7 +17,7 @@ from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
-__all__ = ["demo_objects", "name_server", "split_address"]
+__all__ = ["demo_objects", "name_server", "split_address", "withdraw"]
 
 _PATIENCE = 2.0
 _JOIN = 5.0
@@ -34,15 +34,16 @@ def _served(daemon: Daemon, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def name_server(host: str, port: int, storage: str = "memory") -> Iterator[URI]:
+def name_server(host: str, port: int, storage: str = "memory", key: str | None = None) -> Iterator[URI]:
     """Run a name server until the block ends, and give its address.
 
-    When the port is taken, a free one is used instead.
+    When the port is taken, a free one is used instead. With a key, it takes only signed messages.
     """
     try:
         started = startNS(host, port, storage=storage)
     except OSError:
         started = startNS(host, 0, storage=storage)
+    started.daemon._pyroHmacKey = key
     with _served(started.daemon, "name-server"):
         yield started.uri
 
@@ -71,12 +72,12 @@ def demo_objects(host: str, ns_host: str, ns_port: int) -> Iterator[dict[str, UR
             print(f"note: {error}", file=sys.stderr)
             objects = error.objects  # type: ignore[attr-defined]
         stack.callback(objects.close)
-        stack.callback(_withdraw, names, objects.uris)
+        stack.callback(withdraw, names, objects.uris)
         stack.enter_context(_served(daemon, "demo"))
         yield dict(objects.uris)
 
 
-def _withdraw(names: Proxy, uris: dict[str, URI]) -> None:
+def withdraw(names: Proxy, uris: dict[str, URI]) -> None:
     """Take the names back, unless somebody else has them by now or the name server is gone."""
     for name, uri in uris.items():
         try:

@@ -276,13 +276,13 @@ def test_our_nsc_asks_a_real_name_server(real_ns):
         done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(30), cwd=ROOT, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    assert nsc("register", "nsc.a", "PYRO:a@localhost:1", "tag") == (0, "registered nsc.a\n")
-    assert nsc("lookup", "nsc.a") == (0, "PYRO:a@localhost:1\ntag\n")
-    assert nsc("list", "nsc.") == (0, "nsc.a  PYRO:a@localhost:1  tag\n1 name starting with 'nsc.'\n")
+    assert nsc("register", "nsc.a", "PYRO:a@localhost:1", "tag") == (0, "Registered nsc.a\n")
+    assert nsc("lookup", "nsc.a") == (0, "PYRO:a@localhost:1\nmetadata: tag\n")
+    assert nsc("list", "nsc.") == (0, "nsc.a --> PYRO:a@localhost:1\n    metadata: tag\n1 name starting with 'nsc.'\n")
     code, text = nsc("list")
     assert code == 0
     assert "class:Pyro4.naming.NameServer" in text
-    assert nsc("remove", "nsc.a") == (0, "removed nsc.a\n")
+    assert nsc("remove", "nsc.a") == (0, "Removed nsc.a\n")
     assert nsc("ping")[0] == 0
     code, text = nsc("lookup", "nsc.a")
     assert (code, text.count("\n")) == (1, 1)

@@ -1,0 +1,135 @@
+"""The commands of pyronb next to those of the real Pyro5 and Pyro4: each side's tools with the other's servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import pytest
+
+from tests.interop.conftest import peer
+from tests.support.paths import ROOT
+from tests.support.programs import free_port, running
+from tests.support.serving import LOCAL
+from tests.support.waiting import scaled
+
+FAMILIES = [
+    pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed"))
+    for name in ("Pyro5", "Pyro4")
+]
+ECHO = {"Pyro5": "Pyro5.utils.echoserver", "Pyro4": "Pyro4.test.echoserver"}
+NS = {"Pyro5": "Pyro5.nameserver", "Pyro4": "Pyro4.naming"}
+NSC = {"Pyro5": "Pyro5.nsc", "Pyro4": "Pyro4.nsc"}
+A = "PYRO:a@localhost:1"
+
+# What a script may look for in the output.
+LISTED = r"^tool.* --> .*$|^    metadata$"
+SAID = {
+    "register": r"^Registered .*$",
+    "setmeta": r"^Metadata .*$",
+    "lookup": r"^PYRO:.*$|^metadata$",
+    "remove": r"^Removed .*$",
+    "removematching": r"\d+ item",
+    "ping": r"^Name server ping ok",
+}
+
+
+def clean_environment(**more):
+    """A real Pyro5 does not start where it finds settings that it does not know."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(("PYRO_", "PYRONB_"))}, **more}
+
+
+@contextmanager
+def real(module, *words, until):
+    """Run a real server until the block ends; gives what `until` finds in a line of its output."""
+    command = [sys.executable, "-u", "-W", "ignore", "-m", module, *words]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean_environment()
+    )
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if match := re.search(until, line):
+                yield match[1]
+                break
+        else:
+            pytest.fail(f"{module} ended: {''.join(lines)}")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def ask(*words, typed=""):
+    """Run a command to its end; gives all that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", *words],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=scaled(30),
+        cwd=ROOT,
+        env=clean_environment(),
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def what_a_client_finds(family, uri):
+    with peer("echo_client.py", {"uri": uri, "family": family}) as found:
+        return json.loads(found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_real_client_cannot_tell_our_echo_server_from_a_real_one(family):
+    """All its members, and what it does not show."""
+    with real(ECHO[family], "-H", LOCAL, until=r"^echo uri: (\S+)") as uri:
+        expected = what_a_client_finds(family, uri)
+    with running("echoserver", "-H", LOCAL) as program:
+        found = what_a_client_finds(family, program.wait_for(r"^echo uri: (\S+)")[1])
+        assert program.wait() == 0
+
+    assert found == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_our_nsc_says_what_a_real_one_says(family):
+    """To a real name server; the lines that both print are the same."""
+    port = str(free_port())
+    with real(NS[family], "-n", LOCAL, "-p", port, until=r"^(?:internal )?URI = (\S+)"):
+        place = ("-n", LOCAL, "-p", port)
+        all_, any_ = ("yplookup_all", "yplookup_any") if family == "Pyro5" else ("listmeta_all", "listmeta_any")
+        for words, typed in (
+            (("register", "tool.a", A), ""),
+            (("setmeta", "tool.a", "x"), ""),
+            (("list", "tool."), ""),
+            (("listmatching", "tool"), ""),
+            (("lookup", "tool.a"), ""),
+            ((all_, "x"), ""),
+            ((any_, "x", "y"), ""),
+            (("setmeta", "tool.a"), ""),
+            (("remove", "tool.a"), ""),
+            (("removematching", "tool.*"), "y\n"),
+            (("ping",), ""),
+        ):
+            results = []
+            for tool in (("pyronb", "nsc"), (NSC[family],)):
+                # Each from the same state.
+                if words[0] == "register":
+                    ask("pyronb", "nsc", *place, "remove", "tool.a")
+                else:
+                    ask("pyronb", "nsc", *place, "register", "--replace", "tool.a", A, "x")
+                text = ask(*tool, *place, *words, typed=typed)
+                # How a set is shown is a matter of taste, and so are the lines around a list.
+                text = re.sub(r"metadata: .*", "metadata", text)
+                results.append(re.findall(SAID.get(words[0], LISTED), text, re.MULTILINE))
+            ours, theirs = results
+
+            assert ours, words
+            assert ours == theirs, words
