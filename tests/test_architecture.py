@@ -68,10 +68,12 @@ THIRD_PARTIES = {
 }
 
 # Optional parts are loaded here and nowhere else. The commands are among them so that `pyronb ns` starts without
-# anything of Jupyter: each loads its neighbours on the top floor when it is asked for.
+# anything of Jupyter: each loads its neighbours on the top floor when it is asked for. `net/stream.py` loads TLS where
+# it is first used, for `ssl` takes half as long as all of pyronb.
 LOADS_BY_NAME = (
     "pyronb/__init__.py",
     "pyronb/cli/*",
+    "pyronb/net/stream.py",
     "pyronb/serializers/catalog.py",
     "pyronb/server/engines/__init__.py",
 )

@@ -9,21 +9,29 @@ import socket
 import stat
 from typing import Any
 
-__all__ = ["listen", "location_of"]
+__all__ = ["addresses", "forget", "listen", "location_of", "tune"]
 
 _BACKLOG = 1024
 _UNIX = "./u:"
 _MAX_PORT = 65535
+_IPV6 = 6
+_ABSTRACT = "\0"
+"""Before the name of a Unix socket that is in no folder (Linux)."""
+_NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+"""What binding gives when the machine does not have that address at all, for example no IPv6."""
 
 
-def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address: bool = True) -> socket.socket:
+def listen(
+    host: str, port: int, *, unixsocket: str | None = None, reuse_address: bool = True, ip_version: int = 0
+) -> socket.socket:
     """Make a listening socket, which does not block.
 
     Args:
-        host: address to bind to; ``""`` or ``0.0.0.0`` is every IPv4 address of this machine.
+        host: address to bind to; ``""`` or ``0.0.0.0`` is every IPv4 address of this machine, ``::`` every address.
         port: 0 takes a free one.
         unixsocket: path of a Unix domain socket to listen on instead.
         reuse_address: whether the port can be taken again at once after a restart.
+        ip_version: 4 or 6 for names that have both, and for "every address"; 0 for the system's choice.
 
     Raises:
         OSError: the address cannot be had; the text names it.
@@ -32,24 +40,61 @@ def listen(host: str, port: int, *, unixsocket: str | None = None, reuse_address
         # The system's own complaint is an OverflowError that names no address.
         raise OSError(errno.EINVAL, f"cannot listen on {host}:{port}: ports are numbers from 0 to {_MAX_PORT}")
     try:
-        return _listen_unix(unixsocket) if unixsocket is not None else _listen_tcp(host, port, reuse_address)
+        if unixsocket is not None:
+            return _listen_unix(unixsocket)
+        return _listen_tcp(host, port, reuse_address, ip_version)
     except OSError as error:
-        where = f"{host}:{port}" if unixsocket is None else unixsocket
+        where = unixsocket if unixsocket is not None else _joined(host, port)
         raise type(error)(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
 
 
-def _listen_tcp(host: str, port: int, reuse_address: bool) -> socket.socket:
-    family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-    if host in ("", "0.0.0.0"):  # noqa: S104 - the user asked for it
-        family = socket.AF_INET
+def _listen_tcp(host: str, port: int, reuse_address: bool, ip_version: int) -> socket.socket:
+    host = host or ("::" if ip_version == _IPV6 else "0.0.0.0")  # noqa: S104 - the user asked for it
+    *others, last = addresses(host, port, ip_version)
+    for family, address in others:
+        try:
+            return _listen_at(family, address, reuse_address)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+    return _listen_at(*last, reuse_address)
+
+
+def _listen_at(family: socket.AddressFamily, address: Any, reuse_address: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
-    if reuse_address:
+    # Elsewhere this option lets several programs have one port.
+    if reuse_address and os.name == "posix":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return _listen(sock, (host, port))
+    return _listen(sock, address)
+
+
+def addresses(host: str, port: int, ip_version: int = 0) -> list[tuple[socket.AddressFamily, Any]]:
+    """Give the families and addresses of a host, those of the preferred IP version first.
+
+    Raises:
+        OSError: the host is not known.
+    """
+    found: list[tuple[socket.AddressFamily, Any]] = [
+        (info[0], info[4]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ]
+    preferred = {4: socket.AF_INET, _IPV6: socket.AF_INET6}.get(ip_version)
+    return sorted(found, key=lambda each: each[0] != preferred) if preferred is not None else found
+
+
+def tune(sock: socket.socket, nodelay: bool) -> None:
+    """Have a TCP socket notice that its peer is gone, and small messages leave at once.
+
+    Raises:
+        OSError: the connection is gone already.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if nodelay and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _listen_unix(path: str) -> socket.socket:
-    _remove_stale(path)
+    if not path.startswith(_ABSTRACT):
+        _remove_stale(path)
     return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
 
 
@@ -85,11 +130,22 @@ def location_of(sock: socket.socket, host: str) -> str:
     address" it is the address of this machine by which others would reach it.
     """
     if sock.family == socket.AF_UNIX:
-        return _UNIX + str(sock.getsockname())
+        return _UNIX + os.fsdecode(sock.getsockname())
     port = sock.getsockname()[1]
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = _outward_address(sock.family)
+    return _joined(host, port)
+
+
+def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def forget(unixsocket: str) -> None:
+    """Remove the file of a Unix socket that was listened on."""
+    if not unixsocket.startswith(_ABSTRACT):
+        with contextlib.suppress(OSError):
+            os.unlink(unixsocket)
 
 
 def _outward_address(family: socket.AddressFamily) -> str:

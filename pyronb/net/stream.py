@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib
 import os
 import socket
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.deadline import after, remaining
+from pyronb.net.sockets import addresses, tune
+from pyronb.options import TLSOptions
 from pyronb.uri import URI
+from pyronb.wire.message import Buffer
 
-__all__ = ["SocketStream", "dial"]
+__all__ = ["SocketStream", "accepted", "check_tls", "dial", "given"]
 
 _SMALL = 64 * 1024
 _LARGE = 4 * 1024 * 1024
@@ -54,41 +59,111 @@ def _translated(doing: str, error: Exception) -> CommunicationError:
     return ConnectionClosedError(f"{doing}: {getattr(error, 'strerror', None) or error}")
 
 
-def dial(place: URI, deadline: float | None, *, nodelay: bool = True) -> SocketStream:
+def dial(
+    place: URI,
+    deadline: float | None,
+    *,
+    nodelay: bool = True,
+    ip_version: int = 0,
+    tls: TLSOptions | None = None,
+) -> SocketStream:
     """Connect to the place that a direct URI names.
 
     Args:
         place: a PYRO address.
         deadline: moment at which the connection must be there; None waits as long as the system does.
         nodelay: whether small messages leave at once.
+        ip_version: 4 or 6 to try these addresses first where a host has both; 0 for the system's order.
+        tls: how to talk over TLS; None talks without.
 
     Raises:
         ConnectionClosedError: nobody answers there.
         TimeoutError: the deadline passed.
+        CommunicationError: the certificate over there or here is not trusted, or only one side talks TLS.
+        PyroError: the options for TLS cannot be used.
     """
     # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
     limit = remaining(deadline)
     limit = limit if limit is None else max(limit, _FIRST_ATTEMPT)
+    doing = f"cannot connect to {place}"
     try:
-        sock = _connected(place, limit, nodelay=nodelay)
+        sock = _connected(place, limit, nodelay, ip_version)
     except (OSError, ValueError) as error:
-        raise _translated(f"cannot connect to {place}", error) from error
-    return SocketStream(sock)
-
-
-def _connected(place: URI, limit: float | None, *, nodelay: bool) -> socket.socket:
-    if place.sockname is not None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    else:
-        sock = socket.create_connection((place.host or "localhost", place.port or 0), limit)
+        raise _translated(doing, error) from error
+    if tls is None:
+        return SocketStream(sock)
     try:
-        if place.sockname is not None:
-            sock.settimeout(limit)
-            sock.connect(place.sockname)
+        # A Unix socket has no host of its own: its daemon is on this one.
+        stream: SocketStream = _tls().connected(sock, tls, place.host or "localhost", deadline)
+    except CommunicationError as error:
+        sock.close()
+        raise type(error)(f"{doing}: {error}") from error
+    except ValueError as error:  # a name that can be in no certificate
+        sock.close()
+        raise _translated(doing, error) from error
+    except BaseException:
+        sock.close()
+        raise
+    return stream
+
+
+def accepted(sock: socket.socket, *, stall: float | None, tls: TLSOptions | None) -> SocketStream:
+    """Give the stream of a client that a daemon accepted; over TLS the handshake happens inside its receiving.
+
+    Raises:
+        PyroError: the options for TLS cannot be used.
+    """
+    if tls is None:
+        return SocketStream(sock, stall=stall)
+    module = _tls()
+    stream: SocketStream = module.TLSStream(sock, module.server_context(tls), stall=stall)
+    return stream
+
+
+def check_tls(tls: TLSOptions | None) -> None:
+    """Make sure that a daemon can talk as these options say.
+
+    Raises:
+        PyroError: they cannot be used; the message names the file and the item of the configuration.
+    """
+    if tls is not None:
+        _tls().server_context(tls)
+
+
+def given(sock: socket.socket, *, stall: float | None = None) -> SocketStream:
+    """Give the stream of a socket that the user connected, over TLS or not; closing the stream leaves it open."""
+    # Only the sockets of `ssl` have certificates.
+    kind: type[SocketStream] = _tls().GivenTLSStream if hasattr(sock, "getpeercert") else SocketStream
+    return kind(sock, stall=stall, keep_open=True)
+
+
+def _tls() -> Any:
+    return importlib.import_module("pyronb.net.tls")
+
+
+def _connected(place: URI, limit: float | None, nodelay: bool, ip_version: int) -> socket.socket:
+    if place.sockname is not None:
+        return _connected_to(socket.AF_UNIX, place.sockname, limit)
+    until = None if limit is None else after(limit)
+    failed: OSError | None = None
+    for family, address in addresses(place.host or "localhost", place.port or 0, ip_version):
+        try:
+            sock = _connected_to(family, address, limit)
+        except OSError as error:
+            failed = failed or error
+            left = remaining(until)
+            limit = left if left is None else max(left, _FIRST_ATTEMPT)
         else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if nodelay:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tune(sock, nodelay)
+            return sock
+    raise failed or OSError("no address is known for that host")
+
+
+def _connected_to(family: socket.AddressFamily, address: Any, limit: float | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(limit)
+        sock.connect(address)
     except BaseException:
         sock.close()
         raise
@@ -135,7 +210,7 @@ class SocketStream:
         """
         try:
             self._set_limit(socket.SO_RCVTIMEO, remaining(deadline))
-            data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
+            data = self._receive_some(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
             raise _translated("receiving", error) from error
         if not data:
@@ -177,7 +252,7 @@ class SocketStream:
         # Unlike a deadline, the same time-out each time need not be set each time.
         try:
             self._set_limit(socket.SO_RCVTIMEO, seconds)
-            data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
+            data = self._receive_some(min(max(missing, _SMALL), _LARGE))
         except _NOT_IN_TIME:
             return None
         except OSError as error:
@@ -186,7 +261,7 @@ class SocketStream:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
 
-    def send(self, buffers: Sequence[bytes | bytearray | memoryview], deadline: float | None = None) -> None:
+    def send(self, buffers: Sequence[Buffer], deadline: float | None = None) -> None:
         """Send buffers one after the other, as one write where the system allows.
 
         Raises:
@@ -204,7 +279,7 @@ class SocketStream:
         except OSError as error:
             raise _translated("sending", error) from error
 
-    def _send_rest(self, buffers: Sequence[bytes | bytearray | memoryview], sent: int, deadline: float | None) -> None:
+    def _send_rest(self, buffers: Sequence[Buffer], sent: int, deadline: float | None) -> None:
         views = [memoryview(buffer).cast("B") for buffer in buffers if len(buffer)]
         while True:
             while views and sent >= len(views[0]):
@@ -214,7 +289,24 @@ class SocketStream:
             views[0] = views[0][sent:]
             limit = remaining(deadline)
             self._set_limit(socket.SO_SNDTIMEO, self._stall if limit is None else limit)
-            sent = self.socket.sendmsg(views[:_MOST_BUFFERS])
+            sent = self._send_some(views)
+
+    # What `ssl` does in another way.
+
+    def _receive_some(self, size: int) -> bytes:
+        return self.socket.recv(size)
+
+    def _send_some(self, views: Sequence[memoryview]) -> int:
+        return self.socket.sendmsg(views[:_MOST_BUFFERS])
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes were received that `receive` has not given yet, of which no selector tells; only over TLS."""
+        return False
+
+    def getpeercert(self) -> dict[str, Any] | None:
+        """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none, or without TLS."""
+        return None
 
     def fileno(self) -> int:
         """Give the file descriptor, for selectors."""

@@ -7,12 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pyronb.config import config
 from pyronb.errors import DaemonError, PyroError
-from pyronb.net.sockets import listen, location_of
+from pyronb.net.sockets import forget, listen, location_of
+from pyronb.net.stream import check_tls
 from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
 from pyronb.rpc.handshake import Greeting
@@ -48,6 +48,7 @@ class Daemon:
 
     Raises:
         OSError: the address cannot be had.
+        PyroError: TLS is on, and its files cannot be used.
     """
 
     def __init__(
@@ -60,8 +61,15 @@ class Daemon:
     ) -> None:
         self._options = options or config.daemon_options()
         engine = engine_named(self._options.engine)
+        check_tls(self._options.tls)
         host = config.HOST if host is None else host
-        listener = listen(host, port, unixsocket=unixsocket, reuse_address=self._options.reuse_address)
+        listener = listen(
+            host,
+            port,
+            unixsocket=unixsocket,
+            reuse_address=self._options.reuse_address,
+            ip_version=self._options.ip_version,
+        )
         self._unixsocket = unixsocket
         self._key: bytes | None = None
         self.locationStr: str = location_of(listener, host)
@@ -212,7 +220,7 @@ class Daemon:
         for obj in self._objects.clear():
             self._let_go(obj)
         if self._unixsocket is not None:
-            Path(self._unixsocket).unlink(missing_ok=True)
+            forget(self._unixsocket)
 
     def __enter__(self) -> Daemon:
         return self
@@ -230,7 +238,7 @@ class Daemon:
         """Check what a new client says; what this gives is the answer, what it raises refuses the client.
 
         Args:
-            conn: the client, with its `address`.
+            conn: the client, with its `address`; over TLS `getpeercert()` gives the certificate that it showed.
             data: the client's `_pyroHandshake`.
         """
         del conn, data

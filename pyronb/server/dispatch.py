@@ -39,6 +39,7 @@ class Caller:
         resources: what is closed when it goes.
         handshake: what it said when it connected.
         dialect: what it speaks.
+        getpeercert: gives the certificate that it showed, as a map as ``ssl`` makes it; None for none.
     """
 
     address: Any
@@ -46,6 +47,7 @@ class Caller:
     resources: WeakSet[Any] = field(default_factory=WeakSet)
     handshake: Any = None
     dialect: Dialect = PYRO5
+    getpeercert: Callable[[], dict[str, Any] | None] = lambda: None
 
 
 class Dispatcher:

@@ -44,7 +44,10 @@ def _connect(effect: Connect) -> None:
 
 def _dial(effect: Dial) -> None:
     link = effect.link
-    link.stream = dial(effect.place, effect.deadline, nodelay=link.options.nodelay)
+    options = link.options
+    link.stream = dial(
+        effect.place, effect.deadline, nodelay=options.nodelay, ip_version=options.ip_version, tls=options.tls
+    )
 
 
 def _send(effect: Send) -> None:

@@ -14,7 +14,7 @@ from pyronb.config import config
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError, SerializeError
 from pyronb.net.deadline import after
-from pyronb.net.stream import SocketStream
+from pyronb.net.stream import given
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
@@ -69,7 +69,7 @@ class Proxy:  # noqa: D101 - the docstring is made by _Doc
         if connected_socket is not None:
             link = self._pyro
             link.given_socket = True
-            link.stream = SocketStream(connected_socket, keep_open=True)
+            link.stream = given(connected_socket)
             limit = link.options.connect_timeout
             with link.lock:
                 run(adopt(link, None if limit is None else after(limit)))

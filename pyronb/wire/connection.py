@@ -53,6 +53,9 @@ CLOSED = "CLOSED"
 LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout(), PYRO4: Pyro4Layout()}
 
 _SEQUENCE_MASK = 0xFFFF
+_TLS_RECORDS = (0x15, 0x16)
+_TLS_MAJOR = 3
+"""What TLS begins with: an alert or a greeting, and its version."""
 _GREETING_LIMIT = 1 << 20
 """Most bytes of a greeting: before a client was taken in, it is not given much memory."""
 
@@ -195,6 +198,8 @@ class _Connection:
 
     def _recognise(self, preamble: bytes) -> Layout:
         """Learn the dialect from the first six bytes, or check that it did not change."""
+        if preamble[0] in _TLS_RECORDS and preamble[1] == _TLS_MAJOR:
+            raise ProtocolError("invalid data: the other end talks TLS, and it is not switched on here (SSL)")
         if preamble[:4] != TAG:
             raise ProtocolError(f"invalid data: not a Pyro peer (it sent {preamble!r})")
         version = int.from_bytes(preamble[4:6], "big")

@@ -371,7 +371,7 @@ GARBAGE = {
     "http": (b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100, ProtocolError, "not a Pyro peer"),
     "short http": (b"HTTP/1.1", ProtocolError, "not a Pyro peer"),
     "older pyro": (b"PYRO\x00\x2f" + b"x" * 46, ProtocolError, "invalid protocol version: 47; spoken here: 502"),
-    "tls alert": (b"\x15\x03\x01\x00\x02\x02\x46", ProtocolError, "not a Pyro peer"),
+    "tls alert": (b"\x15\x03\x01\x00\x02\x02\x46", ProtocolError, "talks TLS"),
     "half a header": (b"PYRO\x01\xf6\x02", ConnectionClosedError, "closed the connection"),
     "nothing": (b"", ConnectionClosedError, "closed the connection"),
     "huge": (b"PYRO\x01\xf6\x02\x01" + b"\0" * 4 + b"\xff" * 8 + b"\0" * 18 + b"\x4d\xc5", ProtocolError, "too large"),

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from pyronb.errors import DaemonError
+from pyronb.errors import DaemonError, PyroError
 from pyronb.net.deadline import after
+from pyronb.net.sockets import tune
 from pyronb.net.stream import SocketStream
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
@@ -237,14 +238,16 @@ class Engine(abc.ABC):
 
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if self._options.nodelay and sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            sock.close()  # gone already
+            tune(sock, self._options.nodelay)
+            stream = self._make_stream(sock)
+        except (OSError, PyroError) as error:
+            # It is gone already, or the files of our certificate are.
+            log.warning("client %s was not taken in: %s", address, error)
+            sock.close()
             return
-        stream = self._make_stream(sock)
-        client = Client(stream, self._converse(address or "unix socket"), after(self._options.handshake_timeout))
+        conversation = self._converse(address or "unix socket")
+        conversation.caller.getpeercert = stream.getpeercert
+        client = Client(stream, conversation, after(self._options.handshake_timeout))
         with self._lock:
             self._clients.add(client)
         self._watch_client(client)

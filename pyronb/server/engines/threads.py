@@ -17,9 +17,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from pyronb.errors import CommunicationError
+from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.deadline import after
-from pyronb.net.stream import SocketStream
+from pyronb.net.stream import SocketStream, accepted
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
 from pyronb.server.engines.base import STALL, Client, Engine
@@ -65,7 +65,7 @@ class ThreadEngine(Engine):
     # The loop's side
 
     def _make_stream(self, sock: socket.socket) -> SocketStream:
-        return SocketStream(sock, stall=STALL)
+        return accepted(sock, stall=STALL, tls=self._options.tls)
 
     def _readable(self, client: Client) -> None:
         self._unwatch_client(client)
@@ -87,8 +87,10 @@ class ThreadEngine(Engine):
             stays = False
             try:
                 stays = self._serve(client)
-            except CommunicationError as error:
+            except (ConnectionClosedError, TimeoutError) as error:
                 log.debug("client %s is gone: %s", client.address, error)
+            except CommunicationError as error:
+                log.warning("client %s is let go: %s", client.address, error)
             except BaseException:  # what would end the program ends its client only
                 log.exception("serving client %s failed", client.address)
             if stays:
