@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Any, TypeVar
 
 from pyronb.client.link import Link
+from pyronb.client.state import key_bytes
+from pyronb.errors import PyroError, SerializeError
 from pyronb.rpc.metadata import parse_signature
+from pyronb.uri import URI
 
-__all__ = ["check_method", "describe", "local_names", "missing", "never_remote", "signature_of"]
+__all__ = [
+    "ProxyFace",
+    "RemoteDoc",
+    "check_method",
+    "describe",
+    "doc_of",
+    "local_names",
+    "missing",
+    "never_remote",
+    "signature_of",
+]
+
+P = TypeVar("P", bound="ProxyFace")
 
 _PROBED = frozenset({"getdoc"})
 """Public names that tools look for on every object that they show."""
@@ -77,3 +92,170 @@ def doc_of(link: Link, method: str | None = None) -> str:
     if metadata is None or metadata.details is None:
         return ""
     return str(metadata.details.doc if method is None else metadata.method(method).doc)
+
+
+class RemoteDoc:
+    """The docstring of a class of proxies: its own on the class, that of the remote object on a proxy that knows it."""
+
+    def __init__(self, text: str) -> None:
+        """Take the docstring of the class."""
+        self._text = text
+
+    def __get__(self, proxy: ProxyFace | None, owner: type) -> str:
+        """Give the one that fits."""
+        return (proxy is not None and doc_of(proxy._pyro)) or self._text
+
+
+class ProxyFace:
+    """What proxies of all rooms have in common: their settings, and what one sees of them without asking anybody."""
+
+    __slots__ = ("__weakref__", "_pyro")
+
+    _pyro: Link
+
+    def _pyro_set(self, link: Link) -> None:
+        """Take this link, which no other proxy has."""
+        object.__setattr__(self, "_pyro", link)
+
+    @classmethod
+    def _pyro_of(cls: type[P], link: Link) -> P:  # noqa: PYI019 - typing.Self is younger than Python 3.10
+        """Make the proxy for a link that exists already."""
+        proxy = object.__new__(cls)
+        proxy._pyro_set(link)
+        return proxy
+
+    def _pyro_drop(self) -> None:
+        """Close the connection, without waiting for anything that others do."""
+        raise NotImplementedError
+
+    def __del__(self) -> None:
+        """Let go of the methods: they hold the link, which holds them, and with it the connection."""
+        link = getattr(self, "_pyro", None)
+        if link is not None:
+            link.methods.clear()
+
+    # The proxy's own settings
+
+    @property
+    def _pyroUri(self) -> URI:
+        """The address."""
+        return self._pyro.uri
+
+    @_pyroUri.setter
+    def _pyroUri(self, uri: str | URI) -> None:
+        self._pyro_drop()
+        self._pyro.uri = URI(uri)
+        self._pyro.metadata = self._pyro.connected_uri = None
+        self._pyro.methods.clear()
+
+    @property
+    def _pyroTimeout(self) -> float | None:
+        """Seconds that a call may take; None waits for ever."""
+        return self._pyro.timeout
+
+    @_pyroTimeout.setter
+    def _pyroTimeout(self, seconds: float | None) -> None:
+        if seconds is not None and seconds < 0:
+            raise ValueError(f"a timeout cannot be negative: {seconds}")
+        self._pyro.timeout = seconds or None
+
+    @property
+    def _pyroMaxRetries(self) -> int:
+        """How often a call is sent again after a timeout or a lost connection.
+
+        The method then runs again over there, so this is for methods that can run twice without harm.
+        """
+        return self._pyro.max_retries
+
+    @_pyroMaxRetries.setter
+    def _pyroMaxRetries(self, times: int) -> None:
+        self._pyro.max_retries = times
+        self._pyro.short = None
+
+    @property
+    def _pyroSerializer(self) -> str:
+        """Name of the serializer for calls; a change holds from the next call on."""
+        return self._pyro.serializer_name
+
+    @_pyroSerializer.setter
+    def _pyroSerializer(self, name: str | None) -> None:
+        link = self._pyro
+        name = name or link.options.serializer
+        if name not in link.dialect.serializers:
+            known = ", ".join(sorted(link.dialect.serializers))
+            raise SerializeError(f"unknown serializer {name!r}; use one of {known}")
+        with link.lock:
+            if link.codec is not None:
+                link.serializer = link.codec.catalog.by_name(name)
+            link.serializer_name = name
+            link.short = None
+
+    @property
+    def _pyroHandshake(self) -> Any:
+        """What is said to the daemon when connecting."""
+        return self._pyro.handshake
+
+    @_pyroHandshake.setter
+    def _pyroHandshake(self, handshake: Any) -> None:
+        self._pyro.handshake = handshake
+
+    @property
+    def _pyroHmacKey(self) -> bytes | None:
+        """Shared key with which messages are signed, which only protocol 48 (Pyro4) knows; None for none.
+
+        A text is taken as UTF-8. It holds from the next connection on. With a key, a peer of another protocol is
+        refused rather than called without signatures.
+        """
+        return self._pyro.key
+
+    @_pyroHmacKey.setter
+    def _pyroHmacKey(self, key: bytes | str | None) -> None:
+        self._pyro_drop()
+        self._pyro.key = key_bytes(key)
+
+    @property
+    def _pyroMethods(self) -> set[str]:
+        """Names of the remote methods, as far as they are known; empty before the first connection."""
+        return set(self._pyro.metadata.methods) if self._pyro.metadata else set()
+
+    @property
+    def _pyroAttrs(self) -> set[str]:
+        """Names of the remote attributes, as far as they are known; empty before the first connection."""
+        return set(self._pyro.metadata.attributes) if self._pyro.metadata else set()
+
+    @property
+    def _pyroOneway(self) -> set[str]:
+        """Names of the oneway methods, as far as they are known; empty before the first connection."""
+        return set(self._pyro.metadata.oneway) if self._pyro.metadata else set()
+
+    # Looking at a proxy never does I/O
+
+    def __dir__(self) -> list[str]:
+        """List the proxy's own names, and the remote ones as far as they are known."""
+        return [*super().__dir__(), *local_names(self._pyro)]
+
+    def __bool__(self) -> bool:
+        """Be true: a remote ``__len__`` is not asked."""
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        """Compare addresses."""
+        if not isinstance(other, ProxyFace):
+            return NotImplemented
+        return self._pyro.uri == other._pyro.uri
+
+    def __hash__(self) -> int:
+        """Hash the address."""
+        return hash(self._pyro.uri)
+
+    def __copy__(self: P) -> P:  # noqa: PYI019
+        """Give an unconnected proxy with the same settings."""
+        old = self._pyro
+        if old.given_socket:
+            raise PyroError("a proxy on a given socket cannot be copied: two would share one connection")
+        return type(self)._pyro_of(old.twin())
+
+    def __deepcopy__(self: P, memo: object) -> P:  # noqa: PYI019
+        """Give a copy; a proxy has no parts."""
+        del memo
+        return self.__copy__()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.errors import DaemonError, PyroError
 from pyronb.net.sockets import forget, listen, location_of
@@ -25,7 +26,7 @@ from pyronb.server.engines import engine_named
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
-from pyronb.sync.proxy import Proxy, key_bytes
+from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 

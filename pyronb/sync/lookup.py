@@ -6,11 +6,12 @@ import dataclasses
 
 from pyronb.client.procedures import locate
 from pyronb.client.procedures import resolve as resolve_procedure
+from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.net.deadline import after
 from pyronb.options import ClientOptions
 from pyronb.sync.driver import run
-from pyronb.sync.proxy import Proxy, key_bytes
+from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
 __all__ = ["locateNS", "resolve"]
