@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyronb.errors import NamingError
 from pyronb.nameserver.names import NameServer
 from pyronb.nameserver.storage import Storage
+from pyronb.nameserver.storage.dbm import DbmStorage
 from pyronb.nameserver.storage.memory import MemoryStorage
 from pyronb.nameserver.storage.sqlite import SqliteStorage
 from pyronb.options import DaemonOptions
@@ -19,7 +20,7 @@ _TAG = "class:Pyro5.nameserver.NameServer"
 
 
 def open_storage(storage: str | None) -> Storage:
-    """Make the storage that a text names: ``memory``, or ``sql:`` and the path of a file.
+    """Make the storage that a text names: ``memory``, or ``sql:`` or ``dbm:`` and the path of a file.
 
     Raises:
         NamingError: there is no such kind of storage, or the file cannot be used.
@@ -29,7 +30,9 @@ def open_storage(storage: str | None) -> Storage:
         return MemoryStorage()
     if kind in ("sql", "sqlite") and path:
         return SqliteStorage(path)
-    raise NamingError(f"unknown storage {storage!r}; use memory, or sql:FILENAME")
+    if kind == "dbm" and path:
+        return DbmStorage(path)
+    raise NamingError(f"unknown storage {storage!r}; use memory, sql:FILENAME or dbm:FILENAME")
 
 
 class NameServerDaemon(Daemon):
@@ -59,8 +62,12 @@ class NameServerDaemon(Daemon):
             self._storage.close()
             raise
         self.nameserver = NameServer(self._storage)
-        self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
-        self.nameserver.register(NAMESERVER_ID, self.uri, metadata={_TAG})
+        try:
+            self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
+            self.nameserver.register(NAMESERVER_ID, self.uri, metadata={_TAG})
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End it all, the storage too."""

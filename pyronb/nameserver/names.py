@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from pyronb.context import current_context
 from pyronb.errors import NamingError
+from pyronb.nameserver.patterns import Patterns, literal_prefix
 from pyronb.nameserver.storage import Entry, Storage
 from pyronb.rpc.call import NAMESERVER_ID
 from pyronb.server.exposure import expose
 from pyronb.uri import URI
 
-__all__ = ["NameServer"]
+__all__ = ["NameServer", "type_meta"]
+
+_LONGEST = 10_000
+"""Most characters of a name, an address, a tag or a prefix."""
+_MOST_TAGS = 500
+"""Most tags of one name, or of one question."""
 
 
 @expose
@@ -23,6 +29,7 @@ class NameServer:
     def __init__(self, storage: Storage) -> None:
         """Keep the registrations in this storage."""
         self._storage = storage
+        self._patterns = Patterns()
 
     def count(self) -> int:
         """Count the registrations."""
@@ -79,14 +86,19 @@ class NameServer:
     def remove(self, name: str | None = None, prefix: str | None = None, regex: str | None = None) -> int:
         """Forget the one with this name, or all that match; never the name server itself.
 
+        An empty prefix or pattern, which would match everything, forgets nothing.
+
         Returns:
             How many were forgotten.
+
+        Raises:
+            NamingError: the regular expression is not valid, or takes too long.
         """
         if name is not None:
             _check_name(name)
             names = [name]
-        elif prefix is not None or regex is not None:
-            names = list(self._matching(prefix, regex))
+        elif prefix or regex:
+            names = list(self._found(prefix, regex))
         else:
             names = []
         return self._storage.remove(each for each in names if each != NAMESERVER_ID)
@@ -110,7 +122,7 @@ class NameServer:
             return_metadata: give (address, tags) for each instead of the address.
 
         Raises:
-            NamingError: the regular expression is not valid.
+            NamingError: the regular expression is not valid, or takes too long.
             ValueError: more than one filter was given.
         """
         if isinstance(metadata_all, bool):
@@ -119,7 +131,13 @@ class NameServer:
             raise ValueError("you can only filter on one thing at a time")
         if metadata_all is not None or metadata_any is not None:
             return self.yplookup(metadata_all, metadata_any, return_metadata)
-        return _told(self._matching(prefix, regex), return_metadata)
+        found = self._found(prefix, regex)
+        if not return_metadata:
+            return found
+        if regex is None:
+            return _told(self._storage.entries(prefix or ""))
+        entries = ((name, self._storage.get(name)) for name in found)
+        return _told({name: entry for name, entry in entries if entry is not None})
 
     def yplookup(
         self,
@@ -139,22 +157,31 @@ class NameServer:
             raise ValueError("you can only filter on one thing at a time")
         if not every and not some:
             return {}
-        return _told(self._storage.with_tags(every or some, every=bool(every)), return_metadata)
+        found = self._storage.with_tags(every or some, every=bool(every))
+        return _told(found) if return_metadata else {name: uri for name, (uri, _) in found.items()}
 
-    def _matching(self, prefix: str | None, regex: str | None) -> dict[str, Entry]:
+    def _found(self, prefix: str | None, regex: str | None) -> dict[str, str]:
+        """Give the addresses, by name, of the registrations that match."""
         if prefix is not None and regex is not None:
             raise ValueError("you can only filter on one thing at a time")
-        if prefix is not None:
-            if not isinstance(prefix, str):
-                raise TypeError("prefix must be a str")
-            return self._storage.with_prefix(_tellable(prefix, "prefix"))
+        for text, what in ((prefix, "prefix"), (regex, "regex")):
+            if text is not None and not isinstance(text, str):
+                raise TypeError(f"{what} must be a str")
         if regex is None:
-            return self._storage.all()
-        try:
-            matches = re.compile(regex).match
-        except (re.error, TypeError, OverflowError, RecursionError) as error:
-            raise NamingError(f"invalid regex: {error}") from error
-        return {name: entry for name, entry in self._storage.all().items() if matches(name)}
+            return self._storage.uris(_tellable(prefix or "", "prefix"))
+        uris = self._storage.uris(_tellable(literal_prefix(regex), "regex"))
+        return {name: uris[name] for name in self._patterns.matching(regex, uris)}
+
+
+def type_meta(class_or_object: Any, prefix: str = "class:") -> set[str]:
+    """Give tags that tell the type of an object: its class and all bases of it but the builtin ones.
+
+    Args:
+        class_or_object: a class, or an object, whose class is meant then.
+        prefix: what each tag starts with.
+    """
+    cls = class_or_object if inspect.isclass(class_or_object) else type(class_or_object)
+    return {f"{prefix}{base.__module__}.{base.__name__}" for base in cls.__mro__ if base.__module__ != "builtins"}
 
 
 def _check_name(name: object) -> None:
@@ -171,6 +198,8 @@ def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
     tags = frozenset(metadata)
     if not all(isinstance(tag, str) for tag in tags):
         raise TypeError("each item of metadata should be a str")
+    if len(tags) > _MOST_TAGS:
+        raise ValueError(f"{len(tags)} tags are more than the {_MOST_TAGS} that one name, or one question, can have")
     for tag in tags:
         _tellable(tag, "metadata")
     return tags
@@ -178,6 +207,8 @@ def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
 
 def _tellable(text: str, what: str) -> str:
     """Give a text back that every serializer can write: one that could not be told would spoil the list for all."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"{what} has {len(text)} characters, and may have {_LONGEST}")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError(f"{what} {text!r} holds characters that cannot be told to every client")
     return text
@@ -189,7 +220,5 @@ def _shown(tags: frozenset[str]) -> set[str] | list[str]:
     return sorted(tags) if caller is not None and caller.dialect.metadata_as_lists else set(tags)
 
 
-def _told(entries: dict[str, Entry], return_metadata: bool) -> dict[str, Any]:
-    if return_metadata:
-        return {name: (uri, _shown(tags)) for name, (uri, tags) in entries.items()}
-    return {name: uri for name, (uri, _) in entries.items()}
+def _told(entries: dict[str, Entry]) -> dict[str, Any]:
+    return {name: (uri, _shown(tags)) for name, (uri, tags) in entries.items()}

@@ -104,7 +104,15 @@ def test_names_are_removed_by_name_prefix_and_pattern(names):
     assert names.list() == {"b.one": A}
     assert names.yplookup({"tag"}).keys() == {"b.one"}
     assert names.remove() == 0
-    assert names.remove(prefix="") == 1
+    assert names.count() == 1
+
+
+def test_nothing_in_particular_is_not_everything(names):
+    """An empty prefix or pattern removes nothing, as with Pyro; it lists everything, as with Pyro."""
+    names.register("a", A)
+    assert names.remove(prefix="") == names.remove(regex="") == names.remove(name="") == 0
+
+    assert names.list(prefix="") == names.list(regex="") == {"a": A}
 
 
 def test_the_name_server_never_removes_itself(names):
@@ -143,7 +151,8 @@ def test_a_prefix_is_what_names_start_with(names, prefix, found):
         names.register(name, A)
 
     assert sorted(names.list(prefix=prefix)) == sorted(found)
-    assert names.remove(prefix=prefix) == len(found)
+    assert sorted(names.list(prefix=prefix, return_metadata=True)) == sorted(found)
+    assert names.remove(prefix=prefix) == (len(found) if prefix else 0)
 
 
 @pytest.mark.parametrize("prefix", ["a", "\U0010ffff", "a\U0010ffff"])

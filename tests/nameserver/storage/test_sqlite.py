@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -11,9 +12,10 @@ import threading
 import pytest
 
 from pyronb.errors import NamingError
-from pyronb.nameserver.daemon import open_storage
+from pyronb.nameserver.daemon import NameServerDaemon, open_storage
 from pyronb.nameserver.storage.sqlite import SqliteStorage
 from tests.support.paths import ROOT
+from tests.support.serving import LOCAL
 from tests.support.waiting import scaled
 
 A = "PYRO:a@localhost:1"
@@ -47,7 +49,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path, count):
 
     storage = SqliteStorage(path)
     try:
-        kept = storage.all()
+        kept = storage.entries()
         for number in acknowledged:
             assert kept[f"name{number}"] == (f"PYRO:x@localhost:{number % 60_000}", {"one", f"tag{number}"})
         assert len(kept) <= len(acknowledged) + 1
@@ -84,32 +86,74 @@ def test_a_failed_change_changes_nothing(tmp_path):
         with pytest.raises(NamingError):
             change()
     try:
-        assert storage.all() == {"a": (A, {"old"})}
+        assert storage.entries() == {"a": (A, {"old"})}
     finally:
         storage.close()
 
 
-def test_tables_are_those_of_pyro(tmp_path):
-    """A file of one can be opened by the other."""
-    pytest.importorskip("Pyro5")
-    from Pyro5.nameserver import SqlStorage
+@pytest.mark.parametrize("module", ["Pyro5.nameserver", "Pyro4.naming_storage"])
+def test_tables_are_those_of_pyro(tmp_path, module):
+    """A file of one can be used by the other, again and again."""
+    theirs_module = pytest.importorskip(module)
+    path, kept = str(tmp_path / "names.db"), {}
+    for round_ in range(3):
+        storage = SqliteStorage(path)
+        storage.put(f"ours{round_}", A, frozenset({"one", "two"}), replace=True)
+        storage.put("shared", f"PYRO:ours@localhost:{round_}", frozenset({"ours"}), replace=True)
+        storage.remove(["gone"])
+        storage.close()
+        kept |= {f"ours{round_}": (A, {"one", "two"}), "shared": (f"PYRO:ours@localhost:{round_}", {"ours"})}
+        theirs = theirs_module.SqlStorage(path)
+        assert theirs.everything(return_metadata=True) == kept
+        assert theirs.optimized_metadata_search(metadata_all=["one", "two"]).keys() == kept.keys() - {
+            "shared",
+            "theirs",
+        }
+        theirs["theirs"] = (A, {"three"})
+        theirs["shared"] = ("PYRO:theirs@localhost:1", {"theirs", "more"})
+        theirs["gone"] = (A, {"three"})
+        del theirs["ours0"]
+        theirs.close()
+        kept |= {"theirs": (A, {"three"}), "shared": ("PYRO:theirs@localhost:1", {"theirs", "more"})}
+        kept.pop("ours0", None)
+        storage = SqliteStorage(path)
+        assert storage.entries() == kept | {"gone": (A, {"three"})}
+        assert storage.with_tags(["theirs", "more"], every=True).keys() == {"shared"}
+        storage.close()
 
+
+def test_tables_that_real_pyro_makes_are_used(tmp_path):
+    """Made there, changed here, and read there again."""
+    pyro = pytest.importorskip("Pyro5.nameserver")
     path = str(tmp_path / "names.db")
+    theirs = pyro.SqlStorage(path)
+    theirs["a"] = (A, {"one"})
+    theirs["b"] = (A, None)
     storage = SqliteStorage(path)
-    storage.put("ours", A, frozenset({"one", "two"}), replace=True)
+    assert storage.entries() == {"a": (A, {"one"}), "b": (A, set())}
+    storage.set_tags("b", frozenset({"two"}))
     storage.close()
-    theirs = SqlStorage(path)
-    assert theirs["ours"] == (A, {"one", "two"})
-    theirs["theirs"] = (A, {"three"})
-    theirs.close()
-    storage = SqliteStorage(path)
-    try:
-        assert storage.all() == {"ours": (A, {"one", "two"}), "theirs": (A, {"three"})}
-    finally:
+
+    assert theirs.everything(return_metadata=True) == {"a": (A, {"one"}), "b": (A, {"two"})}
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_tables_without_metadata_are_brought_up_to_date(tmp_path, numbered):
+    """Early versions of Pyro4 made such files."""
+    path = str(tmp_path / "names.db")
+    with sqlite3.connect(path) as database:
+        number = "id integer PRIMARY KEY, " if numbered else ""
+        database.execute(f"CREATE TABLE pyro_names ({number}name nvarchar NOT NULL UNIQUE, uri nvarchar NOT NULL)")
+        database.execute("INSERT INTO pyro_names(name, uri) VALUES ('a', ?)", (A,))
+    database.close()
+    for _ in range(2):
+        storage = SqliteStorage(path)
+        assert storage.get("a") in [(A, frozenset()), (A, {"one"})]
+        assert storage.set_tags("a", frozenset({"one"}))
         storage.close()
 
 
-@pytest.mark.parametrize("kind", ["folder", "no-folder", "no-database", "other-tables", "damaged"])
+@pytest.mark.parametrize("kind", ["folder", "no-folder", "no-database", "other-tables", "other-program", "damaged"])
 def test_an_unusable_file_is_a_naming_error_that_names_it(tmp_path, kind):
     """Its content is left alone."""
     path = tmp_path / "names.db"
@@ -123,6 +167,10 @@ def test_an_unusable_file_is_a_naming_error_that_names_it(tmp_path, kind):
         with sqlite3.connect(path) as database:
             database.execute("CREATE TABLE pyro_metadata (something integer)")
         database.close()
+    elif kind == "other-program":
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE bookmarks (url text)")
+        database.close()
     else:
         SqliteStorage(str(path)).close()
         path.write_bytes(path.read_bytes()[:100] + b"\xff" * 2000)
@@ -130,17 +178,17 @@ def test_an_unusable_file_is_a_naming_error_that_names_it(tmp_path, kind):
     with pytest.raises(NamingError, match=r"names\.db"):
         storage = SqliteStorage(str(path))
         try:
-            storage.all()
+            storage.entries()
         finally:
             storage.close()
-    if kind == "no-database":
+    if kind != "damaged" and before is not None:
         assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["sql:", "dbm:file", "sql", "memory:x", "nonsense", ":"])
+@pytest.mark.parametrize("text", ["sql:", "dbm:", "sql", "memory:x", "nonsense", ":"])
 def test_an_unknown_storage_is_a_naming_error(text):
     """It says what there is."""
-    with pytest.raises(NamingError, match="use memory, or sql:FILENAME"):
+    with pytest.raises(NamingError, match="use memory, sql:FILENAME or dbm:FILENAME"):
         open_storage(text)
 
 
@@ -183,3 +231,107 @@ def test_two_processes_may_share_a_file(tmp_path):
     finally:
         for storage in storages:
             storage.close()
+
+
+def test_a_locked_file_is_a_naming_error(tmp_path):
+    """After a while; it goes on when the lock is gone, and nothing was lost."""
+    path = str(tmp_path / "names.db")
+    storage = SqliteStorage(path, patience=0.05)
+    storage.put("a", A, frozenset({"one"}), replace=True)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(NamingError, match=r"names\.db.*locked"):
+        storage.put("b", A, frozenset(), replace=True)
+    assert storage.get("a") == (A, {"one"})
+    other.execute("ROLLBACK")
+    other.close()
+    try:
+        assert storage.put("b", A, frozenset(), replace=True)
+    finally:
+        storage.close()
+
+
+# A disk that is full answers as a file that may not grow does.
+FILLS = """
+import resource, signal, sys
+from pyronb.errors import NamingError
+from pyronb.nameserver.storage.sqlite import SqliteStorage
+storage = SqliteStorage(sys.argv[1])
+storage.put("first", "PYRO:x@localhost:1", frozenset({"tag"}), replace=True)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, most))
+kept = 0
+try:
+    for number in range(10_000):
+        storage.put(f"name{number}", "PYRO:x@localhost:1", frozenset({"one", "two"}), replace=True)
+        kept += 1
+except NamingError as error:
+    assert sys.argv[1] in str(error), error
+else:
+    raise SystemExit("the disk was never full")
+assert storage.get("first") == ("PYRO:x@localhost:1", {"tag"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+storage.put("last", "PYRO:x@localhost:1", frozenset(), replace=True)
+assert storage.count() == kept + 2
+storage.close()
+print(kept)
+"""
+
+
+def test_a_full_disk_is_a_naming_error(tmp_path):
+    """What was kept stays, and it goes on when there is room again."""
+    pytest.importorskip("resource")
+    path = str(tmp_path / "names.db")
+    ran = subprocess.run([sys.executable, "-c", FILLS, path], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    storage = SqliteStorage(path)
+    try:
+        assert storage.count() == int(ran.stdout) + 2
+    finally:
+        storage.close()
+
+
+def test_a_folder_without_rights_is_a_naming_error(tmp_path):
+    """Nothing is left behind in it."""
+    if os.geteuid() == 0:
+        pytest.skip("nothing is forbidden to root")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(NamingError, match=r"names\.db"):
+            SqliteStorage(str(tmp_path / "names.db"))
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_file_that_may_only_be_read_serves_no_name_server(tmp_path):
+    """The error comes at the start, names the file, and leaves no port open."""
+    if os.geteuid() == 0:
+        pytest.skip("nothing is forbidden to root")
+    path = tmp_path / "names.db"
+    SqliteStorage(str(path)).close()
+    path.chmod(0o400)
+    with pytest.raises(NamingError, match=r"names\.db"):
+        NameServerDaemon(LOCAL, 0, storage=f"sql:{path}")
+
+
+def test_what_is_asked_for_is_found_by_an_index(tmp_path):
+    """Neither a prefix nor a tag makes SQLite look at every row."""
+    path = str(tmp_path / "names.db")
+    storage = SqliteStorage(path)
+    asked = []
+    storage._database.set_trace_callback(asked.append)
+    storage.uris("a")
+    storage.entries("a")
+    storage.get("a")
+    storage.with_tags(["a", "b"], every=True)
+    storage._database.set_trace_callback(None)
+    try:
+        for statement in asked:
+            plan = [row[3] for row in storage._database.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            assert any("pyro_names" in step or " n " in f"{step} " for step in plan)
+            assert not [step for step in plan if step.startswith("SCAN") and "SUBQUERY" not in step], plan
+    finally:
+        storage.close()
+    assert len(asked) == 4
