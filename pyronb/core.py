@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyronb.context import current_context
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.server.daemon import Daemon
+from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.exposure import behavior, callback, expose, oneway
 from pyronb.sync.proxy import Proxy, asyncproxy, batch
 from pyronb.uri import URI
@@ -12,6 +13,7 @@ from pyronb.uri import URI
 __all__ = [
     "URI",
     "Daemon",
+    "DaemonObject",
     "Proxy",
     "SerializedBlob",
     "asyncproxy",

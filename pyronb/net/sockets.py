@@ -9,7 +9,7 @@ import socket
 import stat
 from typing import Any
 
-__all__ = ["addresses", "forget", "listen", "location_of", "tune"]
+__all__ = ["addresses", "forget", "listen", "location_at", "location_of", "port_of", "tune"]
 
 _BACKLOG = 1024
 _UNIX = "./u:"
@@ -44,7 +44,7 @@ def listen(
             return _listen_unix(unixsocket)
         return _listen_tcp(host, port, reuse_address, ip_version)
     except OSError as error:
-        where = unixsocket if unixsocket is not None else _joined(host, port)
+        where = unixsocket if unixsocket is not None else location_at(host, port)
         raise type(error)(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
 
 
@@ -131,13 +131,18 @@ def location_of(sock: socket.socket, host: str) -> str:
     """
     if sock.family == socket.AF_UNIX:
         return _UNIX + os.fsdecode(sock.getsockname())
-    port = sock.getsockname()[1]
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = _outward_address(sock.family)
-    return _joined(host, port)
+    return location_at(host, port_of(sock))
 
 
-def _joined(host: str, port: int) -> str:
+def port_of(sock: socket.socket) -> int:
+    """Give the port that a listening TCP socket is bound to."""
+    return int(sock.getsockname()[1])
+
+
+def location_at(host: str, port: int) -> str:
+    """Give a host and a port as they are written in a URI, where an IPv6 address stands in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -28,7 +28,7 @@ from pyronb.wire.connection import ServerConnection
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG
 from pyronb.wire.message import Buffer
 
-__all__ = ["GivenTLSStream", "TLSStream", "client_context", "connected", "explained", "server_context"]
+__all__ = ["GivenTLSStream", "Session", "TLSStream", "client_context", "connected", "explained", "server_context"]
 
 _RECORDS = range(20, 24)
 """First bytes of what may come over TLS: change of cipher, alert, handshake, data."""
@@ -187,7 +187,7 @@ def _why_not_trusted(error: ssl.SSLCertVerificationError, name: str | None) -> s
 # Sessions
 
 
-class _Session:
+class Session:
     """TLS on one connection, without the socket.
 
     Args:
@@ -335,7 +335,7 @@ class TLSStream(_Encrypted):
         self, sock: Any, context: ssl.SSLContext, name: str | None = None, *, stall: float | None = None
     ) -> None:
         super().__init__(sock, stall=stall)
-        self._session = _Session(context, name)
+        self._session = Session(context, name)
         self._plain = b""
 
     def greet(self, deadline: float | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.errors import DaemonError, PyroError
-from pyronb.net.sockets import forget, listen, location_of
+from pyronb.net.sockets import forget, listen, location_at, location_of, port_of
 from pyronb.net.stream import check_tls
 from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
@@ -34,6 +34,8 @@ __all__ = ["Daemon"]
 
 log = logging.getLogger("pyronb.server")
 
+_MAX_PORT = 65535
+
 
 class Daemon:
     """Makes objects reachable from outside, over one listening socket.
@@ -45,11 +47,15 @@ class Daemon:
         host: address to bind to; HOST of the configuration by default.
         port: 0 takes a free one.
         unixsocket: path of a Unix domain socket to listen on instead.
+        nathost: host that others are told, behind address translation; NATHOST of the configuration by default.
+        natport: port that others are told; NATPORT by default, and 0 stands for the daemon's own.
+        interface: class of the object `Pyro.Daemon`, usually a subclass of `DaemonObject`.
         options: how to serve, instead of what the configuration says.
 
     Raises:
         OSError: the address cannot be had.
         PyroError: TLS is on, and its files cannot be used.
+        ValueError: `nathost` and `natport` do not go with each other or with the rest.
     """
 
     def __init__(
@@ -57,13 +63,21 @@ class Daemon:
         host: str | None = None,
         port: int = 0,
         unixsocket: str | None = None,
+        nathost: str | None = None,
+        natport: int | None = None,
+        interface: Callable[[Any], Any] = DaemonObject,
         *,
         options: DaemonOptions | None = None,
     ) -> None:
         self._options = options or config.daemon_options()
         engine = engine_named(self._options.engine)
         check_tls(self._options.tls)
-        host = config.HOST if host is None else host
+        host = config.HOST if host is None else str(host)
+        nat = None
+        if unixsocket is None:
+            nat = _nat(self._options, nathost, natport)
+        elif nathost is not None or natport is not None:
+            raise ValueError("cannot use nathost and natport together with unixsocket: nobody translates its address")
         listener = listen(
             host,
             port,
@@ -74,6 +88,7 @@ class Daemon:
         self._unixsocket = unixsocket
         self._key: bytes | None = None
         self.locationStr: str = location_of(listener, host)
+        self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(listener))
         self._objects = Registry()
         self._instances = Instances()
         self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
@@ -96,7 +111,11 @@ class Daemon:
             lambda: self._key,
         )
         self._engine = engine(listener, self._converse, self._gone, self._chores, self._options)
-        self._objects.register(DaemonObject(self._objects, self._streams, self._info), DAEMON_ID)
+        try:
+            self._objects.register(interface(self), DAEMON_ID)
+        except BaseException:
+            self.close()
+            raise
 
     # Objects
 
@@ -153,17 +172,24 @@ class Daemon:
     def uriFor(self, objectOrId: Any, nat: bool = True) -> URI:
         """Give the address of an object, or the address that an id has or would have.
 
+        Args:
+            objectOrId: a registered object or class, or an id.
+            nat: give the address for others, behind address translation, where there is one; else the daemon's own.
+
         Raises:
             DaemonError: the object is not registered here.
         """
-        del nat
         object_id = objectOrId if isinstance(objectOrId, str) else self._objects.id_of(objectOrId)
         if object_id is None:
             raise DaemonError(f"object is not registered here: {objectOrId!r}")
-        return URI(f"PYRO:{object_id}@{self.locationStr}")
+        return URI(f"PYRO:{object_id}@{(nat and self.natLocationStr) or self.locationStr}")
 
     def proxyFor(self, objectOrId: Any, nat: bool = True) -> Proxy:
         """Give a proxy for an object of this daemon; it knows what the object exposes without connecting.
+
+        Args:
+            objectOrId: a registered object or class, or an id.
+            nat: as for `uriFor`.
 
         Raises:
             DaemonError: the object is not registered here.
@@ -313,9 +339,28 @@ class Daemon:
 
     def _info(self) -> str:
         return (
-            f"{DAEMON_ID} bound on {self.locationStr}, NAT None, {len(self._objects.ids())} objects registered. "
-            f"Servertype: {self._engine}"
+            f"{DAEMON_ID} bound on {self.locationStr}, NAT {self.natLocationStr}, "
+            f"{len(self._objects.ids())} objects registered. Servertype: {self._engine}"
         )
+
+
+def _nat(options: DaemonOptions, host: str | None, port: int | None) -> tuple[str, int] | None:
+    """Give the host and port that others are told; None when they are told the daemon's own.
+
+    Raises:
+        ValueError: they do not go with each other.
+    """
+    if host is None:
+        host = options.nat_host
+    if not host:
+        if port is not None:
+            raise ValueError(f"natport={port} needs a nathost: must provide natport with nathost")
+        return None
+    if port is None:
+        port = options.nat_port
+    if not 0 <= port <= _MAX_PORT:
+        raise ValueError(f"natport={port} is out of range: ports are numbers from 0 to {_MAX_PORT}")
+    return str(host), port
 
 
 def _proxy_instead(obj: Any) -> Proxy | None:
