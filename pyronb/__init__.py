@@ -12,7 +12,7 @@ from typing import Any
 from pyronb import errors
 from pyronb.config import config
 from pyronb.context import current_context
-from pyronb.futures import FutureResult
+from pyronb.futures import Future, FutureResult
 from pyronb.nameserver.start import startNS, startNSloop
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.serializers.base import SerializerBase
@@ -28,6 +28,7 @@ from pyronb.version import __version__
 __all__ = [
     "URI",
     "Daemon",
+    "Future",
     "FutureResult",
     "Proxy",
     "SerializedBlob",
@@ -49,6 +50,13 @@ __all__ = [
     "startNS",
     "startNSloop",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Give `asyncproxy` under the name that Pyro4 had for it, which Python has taken as a keyword since."""
+    if name == "async":
+        return asyncproxy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_ipython_extension(ipython: Any) -> None:

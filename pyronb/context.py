@@ -8,8 +8,9 @@ cell sets is gone in the next cell when the cell awaits.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 from weakref import WeakSet
@@ -56,6 +57,19 @@ class CallContext:
     def untrack_resource(self, resource: Any) -> None:
         """Take back `track_resource`."""
         self._resources().discard(resource)
+
+    def to_global(self) -> dict[str, Any]:
+        """Give all of it as a dict, for instance to take it to a thread that goes on with the call's work."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def from_global(self, values: Mapping[str, Any]) -> None:
+        """Take over what `to_global` gave; what is not in it stays as it is.
+
+        Raises:
+            AttributeError: there is a name in it that a context does not have.
+        """
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def _resources(self) -> WeakSet[Any]:
         if self.resources is None:

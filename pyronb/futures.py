@@ -1,7 +1,7 @@
-"""FutureResult: a result that arrives later. (Client chapter, "Asynchronous calls"; S66-S77.)
+"""FutureResult: a result that arrives later; Future: a callable that runs later. (Client chapter; S66-S78.)
 
-It is a `concurrent.futures.Future`, so that `wait` and `as_completed` take it; it can be awaited; and it has Pyro's own
-interface on top.
+A result is a `concurrent.futures.Future`, so that `wait` and `as_completed` take it; it can be awaited; and it has
+Pyro's own interface on top. A future is a callable with the result that it is going to have.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import concurrent.futures
 import logging
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
-__all__ = ["FutureResult"]
+__all__ = ["Future", "FutureResult"]
 
 log = logging.getLogger("pyronb.futures")
 
 _SHOWN = 80
+
+
+class _CancelledError(concurrent.futures.CancelledError, RuntimeError):
+    """What Python raises for a cancelled future, and what Pyro does."""
 
 
 class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the stub is generic only for checkers
@@ -40,8 +45,17 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
 
     @property
     def value(self) -> Any:
-        """The result of the call and its chain; waits for it, and raises what they raised."""
-        return self.result()
+        """The result of the call and its chain; waits for it, and raises what they raised.
+
+        Raises:
+            RuntimeError: it was cancelled. (It is a `concurrent.futures.CancelledError` too.)
+        """
+        try:
+            return self.result()
+        except concurrent.futures.CancelledError as error:
+            if self.cancelled():
+                raise _CancelledError("the future has been cancelled") from error
+            raise
 
     @property
     def ready(self) -> bool:
@@ -147,3 +161,93 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
             return f"<pyronb.FutureResult failed: {type(error).__name__}: {error}>"
         text = repr(self.result())
         return f"<pyronb.FutureResult done: {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}>"
+
+
+class Future:
+    """A callable that runs in a thread of its own, once, when this is called. (S78.)
+
+    Calling it gives the `FutureResult` at once. What `then` and `iferror` add before or after that is the same chain.
+
+    Args:
+        call: what runs; it gets the arguments of the call of the future.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        if not callable(call):
+            raise TypeError(f"a future needs something that can be called, not {type(call).__name__}")
+        self._call = call
+        self._result = FutureResult()
+        self._changed = threading.Condition()
+        self._called: float | None = None
+        self._delay = 0.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> FutureResult:
+        """Start it, and give the result that it is going to have.
+
+        Raises:
+            RuntimeError: it was started before, or was cancelled.
+        """
+        with self._changed:
+            if self._called is not None:
+                raise RuntimeError("the future has already been evaluated")
+            if self._result.cancelled():
+                raise _CancelledError("the future has been cancelled")
+            self._called = time.monotonic()
+        threading.Thread(target=self._run, args=(args, kwargs), name="pyronb-future", daemon=True).start()
+        return self._result
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with self._changed:
+            assert self._called is not None
+            while not self._result.cancelled():
+                rest = self._called + self._delay - time.monotonic()
+                if rest <= 0:
+                    break
+                self._changed.wait(min(rest, threading.TIMEOUT_MAX))
+            if not self._result.set_running_or_notify_cancel():
+                return
+        try:
+            result = self._call(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the result
+            self._result.set_exception(error)
+        else:
+            self._result.set_result(result)
+
+    def delay(self, seconds: float) -> bool:
+        """Have it wait for so many seconds, counted from when it is called.
+
+        Returns:
+            True when that is still possible, False when it runs or has run already, or was cancelled.
+        """
+        with self._changed:
+            self._delay = seconds
+            self._changed.notify_all()
+            return not self._result.running() and not self._result.done()
+
+    def cancel(self) -> bool:
+        """Have it not run at all.
+
+        Returns:
+            True when that is still possible, False when it runs or has run already.
+        """
+        with self._changed:
+            self._changed.notify_all()
+            return self._result.cancel()
+
+    def then(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
+        """Add a callable to the chain, as `FutureResult.then` does; gives the future itself."""
+        self._result.then(call, *args, **kwargs)
+        return self
+
+    def iferror(self, errorhandler: Callable[[BaseException], Any]) -> Future:
+        """Call this with the exception if the call or its chain fails; gives the future itself."""
+        self._result.iferror(errorhandler)
+        return self
+
+    def __repr__(self) -> str:
+        """Show what runs, and how far it is."""
+        state = "not called" if self._called is None and not self._result.done() else repr(self._result)
+        return f"<pyronb.Future of {getattr(self._call, '__name__', type(self._call).__name__)}; {state}>"

@@ -111,3 +111,19 @@ def test_shows_itself():
     """By the values of the moment; its members are listed."""
     assert "seq=0" in repr(current_context)
     assert {"annotations", "track_resource"} <= set(dir(current_context))
+
+
+def test_taken_to_another_thread():
+    """All of it can be handed over; a thread keeps its own of what is not given."""
+    current_context.annotations = {"ABCD": b"x"}
+    current_context.seq = 7
+    values = current_context.to_global()
+
+    def work():
+        current_context.from_global(values)
+        current_context.from_global({"msg_flags": 4})
+        return current_context.annotations, current_context.seq, current_context.msg_flags
+
+    assert ({"ABCD": b"x"}, 7, 4) == in_a_thread(work)
+    with pytest.raises(AttributeError):
+        current_context.from_global({"nonsense": 1})

@@ -1,14 +1,15 @@
-"""FutureResult: a result that arrives later."""
+"""FutureResult: a result that arrives later; Future: a callable that runs later."""
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import logging
 import threading
 
 import pytest
 
-from pyronb.futures import FutureResult
+from pyronb.futures import Future, FutureResult
 from tests.support.waiting import eventually, scaled
 
 
@@ -152,8 +153,9 @@ def test_cancel(future):
     assert (True, True) == (future.cancelled(), future.ready)
     future.then(seen.append).iferror(seen.append)
     assert [] == seen
-    with pytest.raises(concurrent.futures.CancelledError):
-        _ = future.value
+    for kind in (concurrent.futures.CancelledError, RuntimeError):
+        with pytest.raises(kind, match="cancelled"):
+            _ = future.value
 
 
 def test_cancelling_what_runs(future):
@@ -244,3 +246,91 @@ def test_shows_itself(future):
 
     assert "<pyronb.FutureResult failed: ValueError: no>" == repr(failed)
     assert "<pyronb.FutureResult cancelled>" == repr(cancelled)
+
+
+def test_await_in_another_loop(future):
+    """Whichever loop runs when it is awaited."""
+    future.set_result(5)
+
+    async def read():
+        return await future
+
+    assert [5, 5] == [asyncio.run(read()), asyncio.run(read())]
+
+
+def test_callable():
+    """It runs with the arguments of the call, in another thread, and only once."""
+    ran = []
+    call = Future(lambda a, b: ran.append(threading.current_thread()) or a + b)
+    assert call.then(add, 10) is call
+    result = call(1, b=2)
+
+    assert 13 == result.value
+    assert 113 == result.then(add, 100).value
+    assert [threading.current_thread()] != ran
+    with pytest.raises(RuntimeError, match="already been evaluated"):
+        call(1, 2)
+    assert 1 == len(ran)
+    assert (False, False) == (call.cancel(), call.delay(1))
+    assert "Future of <lambda>; <pyronb.FutureResult done: 113>" in repr(call)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_callable_that_fails(late):
+    """The error handler is told, and the value raises."""
+    seen = []
+    call = Future(boom)
+    if not late:
+        assert call.iferror(seen.append) is call
+    result = call("x")
+    with pytest.raises(ValueError, match="boom x"):
+        _ = result.value
+    if late:
+        call.iferror(seen.append)
+
+    assert eventually(lambda: [ValueError] == [type(error) for error in seen])
+
+
+def test_step_that_is_added_late():
+    """The chain of the future and of its result are one."""
+    call = Future(lambda: 1)
+    result = call()
+    call.then(add)
+
+    assert 2 == result.value
+
+
+def test_delay():
+    """It waits, and a shorter delay wakes it."""
+    call = Future(lambda: "ran")
+    assert call.delay(1000)
+    result = call()
+    assert not result.wait(0.01)
+    assert call.delay(0)
+
+    assert "ran" == result.value
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_cancelled_callable(called):
+    """What has not begun never runs; reading the value says why, and calling it too."""
+    ran, call = [], Future(lambda: ran.append(1))
+    call.delay(1000)
+    result = call() if called else None
+    assert call.cancel()
+    assert not call.delay(0)
+    if result is not None:
+        with pytest.raises(RuntimeError, match="cancelled"):
+            _ = result.value
+        eventually(lambda: not any(thread.name == "pyronb-future" for thread in threading.enumerate()))
+    else:
+        with pytest.raises(RuntimeError, match="cancelled"):
+            call()
+
+    assert [] == ran
+
+
+def test_what_cannot_be_called():
+    """It is refused at once."""
+    with pytest.raises(TypeError, match="not int"):
+        Future(5)

@@ -61,3 +61,10 @@ def test_lists_of_modules(name):
 
     assert [] == missing
     assert len(module.__all__) == len(set(module.__all__))
+
+
+def test_name_that_became_a_keyword():
+    """Pyro4's `async` can still be asked for; other names are as missing as ever."""
+    assert pyronb.asyncproxy is getattr(pyronb, "async")
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = pyronb.nonsense
