@@ -6,14 +6,14 @@ effect raised. One procedure so serves blocking sockets and asyncio alike.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pyronb.client.link import Link
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection
-from pyronb.wire.message import Buffer
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = [
     "Abandon",
@@ -61,9 +61,13 @@ class After:
 
 @dataclass(slots=True)
 class Connect:
-    """Have the link connected, by the procedure of that name; all who ask for it at one time share one attempt."""
+    """Have the link connected, by the procedure of that name; all who ask for it at one time share one attempt.
+
+    The annotations go beside the greeting.
+    """
 
     link: Link
+    annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
 
 
 @dataclass(slots=True)

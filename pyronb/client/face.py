@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pyronb.client.link import Link
@@ -15,10 +16,12 @@ from pyronb.client.state import key_bytes
 from pyronb.errors import PyroError, SerializeError
 from pyronb.rpc.metadata import parse_signature
 from pyronb.uri import URI
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = [
     "ProxyFace",
     "RemoteDoc",
+    "annotations_of_owner",
     "check_method",
     "describe",
     "doc_of",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 P = TypeVar("P", bound="ProxyFace")
+
+_MAY_BE_OVERRIDDEN = ("_pyroValidateHandshake", "_pyroAnnotations", "_pyroResponseAnnotations")
 
 _PROBED = frozenset({"getdoc"})
 """Public names that tools look for on every object that they show."""
@@ -63,6 +68,11 @@ def check_method(link: Link, name: str, only: str) -> None:
         if name in metadata.attributes:
             raise AttributeError(f"{name!r} is an attribute; only methods {only}")
         raise missing(link, name)
+
+
+def annotations_of_owner(link: Link) -> Mapping[str, Buffer]:
+    """Give the annotations that the proxy's own class adds to whatever is said."""
+    return link.owner._pyroAnnotations() if link.owner is not None else NO_ANNOTATIONS
 
 
 def local_names(link: Link) -> list[str]:
@@ -106,6 +116,11 @@ class RemoteDoc:
         return (proxy is not None and doc_of(proxy._pyro)) or self._text
 
 
+def _has_a_say(kind: type[ProxyFace]) -> bool:
+    """Tell whether a class of proxies overrides what is done about handshakes and annotations."""
+    return any(getattr(kind, name) is not getattr(ProxyFace, name) for name in _MAY_BE_OVERRIDDEN)
+
+
 class ProxyFace:
     """What proxies of all rooms have in common: their settings, and what one sees of them without asking anybody."""
 
@@ -115,6 +130,7 @@ class ProxyFace:
 
     def _pyro_set(self, link: Link) -> None:
         """Take this link, which no other proxy has."""
+        link.owner = self if _has_a_say(type(self)) else None
         object.__setattr__(self, "_pyro", link)
 
     @classmethod
@@ -133,6 +149,18 @@ class ProxyFace:
         link = getattr(self, "_pyro", None)
         if link is not None:
             link.methods.clear()
+
+    # What subclasses may override
+
+    def _pyroValidateHandshake(self, response: Any) -> None:
+        """Check what the daemon answered to the handshake; what this raises refuses the connection."""
+
+    def _pyroAnnotations(self) -> Mapping[str, Buffer]:
+        """Give annotations that go out with every greeting and every call, beside those of `current_context`."""
+        return NO_ANNOTATIONS
+
+    def _pyroResponseAnnotations(self, annotations: Mapping[str, Buffer], msgtype: int) -> None:
+        """Take note of the annotations of an answer, and the type of message that it came in."""
 
     # The proxy's own settings
 
@@ -228,6 +256,20 @@ class ProxyFace:
         """Names of the oneway methods, as far as they are known; empty before the first connection."""
         return set(self._pyro.metadata.oneway) if self._pyro.metadata else set()
 
+    @property
+    def _pyroRawWireResponse(self) -> bool:
+        """Whether calls give the message that their result came in, undecoded; gateways pass it on."""
+        return self._pyro.raw
+
+    @_pyroRawWireResponse.setter
+    def _pyroRawWireResponse(self, raw: bool) -> None:
+        self._pyro.raw, self._pyro.short = raw, None
+
+    @property
+    def _pyroSeq(self) -> int:
+        """Number of the last request, 0 to 65535."""
+        return self._pyro.sequence
+
     # Looking at a proxy never does I/O
 
     def __dir__(self) -> list[str]:
@@ -253,7 +295,10 @@ class ProxyFace:
         old = self._pyro
         if old.given_socket:
             raise PyroError("a proxy on a given socket cannot be copied: two would share one connection")
-        return type(self)._pyro_of(old.twin())
+        made = type(self)._pyro_of(old.twin())
+        if type(self).__dictoffset__:
+            vars(made).update(vars(self))
+        return made
 
     def __deepcopy__(self: P, memo: object) -> P:  # noqa: PYI019
         """Give a copy; a proxy has no parts."""

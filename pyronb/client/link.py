@@ -31,6 +31,8 @@ class Link:
         max_retries: how often a call is sent again after a lost connection or a timeout.
         serializer_name: the serializer for requests.
         handshake: what is said to the daemon when connecting.
+        raw: results are given as the messages that they came in.
+        owner: the proxy, where its class has a say in handshakes or annotations; see `ProxyFace`.
         dialect: the dialect to speak; the first connection finds out which one the peer speaks.
         key: shared key with which messages are signed, where the protocol knows that; None for none.
         connection: the connection machine; None when not connected.
@@ -56,6 +58,8 @@ class Link:
     max_retries: int = 0
     serializer_name: str = "serpent"
     handshake: Any = "hello"
+    raw: bool = False
+    owner: Any = None
     dialect: Dialect = PYRO5
     key: bytes | None = None
     connection: ClientConnection | None = None
@@ -94,6 +98,8 @@ class Link:
             max_retries=self.max_retries,
             serializer_name=self.serializer_name,
             handshake=self.handshake,
+            raw=self.raw,
+            owner=self.owner,
             dialect=self.dialect,
             key=self.key,
             connected_uri=self.connected_uri,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
@@ -26,7 +27,7 @@ from pyronb.serializers.catalog import catalog_for
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
-from pyronb.wire.message import PING, Buffer, Message
+from pyronb.wire.message import NO_ANNOTATIONS, PING, Buffer, Message
 
 __all__ = [
     "adopt",
@@ -55,10 +56,13 @@ _PAUSE = 2.0
 # Connecting
 
 
-def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
+def connect(
+    link: Link, deadline: float | None = None, annotations: Mapping[str, Buffer] = NO_ANNOTATIONS
+) -> Procedure[None]:
     """Connect and greet, unless the link is connected.
 
     All of it together, looking names up too, may take as long as the link's `connect_timeout`, or until the deadline.
+    The annotations go beside the greeting.
 
     Raises:
         NamingError: the name is not known, or no name server was found.
@@ -66,7 +70,8 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
         TimeoutError: no answer in time.
         ProtocolError: what answers is no Pyro peer, or speaks another protocol.
         CommunicationError: the daemon refused; the message holds its reason.
-        PyroError: the object exposes nothing.
+        PyroError: the object exposes nothing, or the daemon does not tell what it exposes.
+        Exception: whatever the link's owner refuses the daemon's answer with.
     """
     if link.connected:
         return
@@ -81,11 +86,11 @@ def connect(link: Link, deadline: float | None = None) -> Procedure[None]:
     # Only one dialect knows keys, and what was meant to be signed is not to be sent unsigned.
     link.dialect = PYRO4 if link.key is not None else _dialects.get(str(place.location), link.dialect)
     try:
-        yield from _dial_and_greet(link, place, deadline)
+        yield from _dial_and_greet(link, place, deadline, annotations)
     except OtherDialectError as error:
         yield HangUp(link)
         link.dialect = error.dialect
-        yield from _dial_and_greet(link, place, deadline)
+        yield from _dial_and_greet(link, place, deadline, annotations)
     _remember(str(place.location), link.dialect)
 
 
@@ -100,7 +105,9 @@ def _remember(location: str, dialect: Dialect) -> None:
     _dialects[location] = dialect
 
 
-def _dial_and_greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
+def _dial_and_greet(
+    link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]
+) -> Procedure[None]:
     try:
         yield Dial(link, place, deadline)
     except ConnectionClosedError as error:
@@ -108,7 +115,7 @@ def _dial_and_greet(link: Link, place: URI, deadline: float | None) -> Procedure
             raise
         raise ConnectionClosedError(f"{error}; is the program that serves it running?") from error
     try:
-        yield from _greet(link, place, deadline)
+        yield from _greet(link, place, deadline, annotations)
     except GeneratorExit:
         raise
     except BaseException:
@@ -116,7 +123,7 @@ def _dial_and_greet(link: Link, place: URI, deadline: float | None) -> Procedure
         raise
 
 
-def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
+def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]) -> Procedure[None]:
     wire = link.options.wire
     catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
     serializer = catalog.by_name(link.serializer_name)
@@ -125,7 +132,15 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     )
     link.connection = connection
     assert isinstance(place.object, str)
-    greeting = encode_greeting(serializer, place.object, link.handshake, link.sequence, link.dialect)
+    greeting = encode_greeting(
+        serializer,
+        place.object,
+        link.handshake,
+        link.sequence,
+        link.dialect,
+        metadata=link.options.metadata,
+        annotations={**annotations_of_owner(link), **annotations},
+    )
     codec = Codec(link.dialect, catalog, wire)
     try:
         yield Send(link, connection.greet(greeting), deadline)
@@ -150,18 +165,20 @@ def _greet(link: Link, place: URI, deadline: float | None) -> Procedure[None]:
     link.serializer = link.codec.catalog.by_name(link.serializer_name)
     link.handshake_answer = answer.handshake
     link.remote = answer.peer
-    known = link.metadata
-    if answer.metadata is None:
-        link.metadata = yield from _ask_metadata(link, place.object, deadline)
-    else:
-        link.metadata = answer.metadata
-    if known != link.metadata:
-        # The object was replaced by another version of itself; its methods may have changed.
-        link.methods.clear()
-    if not link.metadata.methods and not link.metadata.attributes:
-        raise PyroError(
-            f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"
-        )
+    if link.options.metadata:
+        known = link.metadata
+        link.metadata = answer.metadata or (yield from _ask_metadata(link, place.object, deadline))
+        if known != link.metadata:
+            # The object was replaced by another version of itself; its methods may have changed.
+            link.methods.clear()
+        if not link.metadata.methods and not link.metadata.attributes:
+            raise PyroError(
+                f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"
+            )
+    if link.owner is not None:
+        link.owner._pyroValidateHandshake(answer.handshake)
+        if event.message.annotations:
+            link.owner._pyroResponseAnnotations(event.message.annotations, event.message.type)
 
 
 def _refusal_payload(codec: Codec, message: Message) -> object:
@@ -175,6 +192,11 @@ def _refusal_payload(codec: Codec, message: Message) -> object:
 def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedure[Metadata]:
     asked = yield from call(link, Call(DAEMON_ID, "get_metadata", (object_id,), {}), deadline)
     if isinstance(asked, Raised):
+        if isinstance(asked.error, AttributeError):
+            raise PyroError(
+                f"the daemon at {link.place} does not tell what its objects expose: {asked.error}. It is older than "
+                "that; set METADATA to False (pyronb.config.METADATA) to call it without"
+            ) from asked.error
         raise asked.error
     return Metadata.from_wire(asked.value if isinstance(asked, Returned) else None)
 
@@ -191,7 +213,8 @@ def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     link.connection.open()
     link.remote = Peer()
     assert isinstance(link.uri.object, str)
-    link.metadata = yield from _ask_metadata(link, link.uri.object, deadline)
+    if link.options.metadata:
+        link.metadata = yield from _ask_metadata(link, link.uri.object, deadline)
 
 
 def hang_up(link: Link) -> Procedure[None]:
@@ -240,7 +263,7 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
     while True:
         try:
             if not link.connected:
-                yield Connect(link)
+                yield Connect(link, what.annotations)
             if own:
                 what.object_id = link.object_id
                 if link.metadata is not None and what.method in link.metadata.oneway:
@@ -248,15 +271,15 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
             if link.notes:
                 yield from deliver_notes(link)
             deadline = None if link.timeout is None else (yield After(link.timeout))
-            return (yield from call(link, what, deadline))
+            return (yield from call(link, what, deadline, raw=own and link.raw))
         except (ConnectionClosedError, TimeoutError):
             if tries <= 0:
                 raise
             tries -= 1
 
 
-def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
-    """Say one call over a connected link, and wait for what became of it.
+def call(link: Link, what: Call, deadline: float | None, *, raw: bool = False) -> Procedure[Outcome]:
+    """Say one call over a connected link, and wait for what became of it; `raw` gives the reply's message as value.
 
     The reply to an interrupted call is still owed; it is abandoned, so that it is not taken for another's.
     """
@@ -272,10 +295,12 @@ def call(link: Link, what: Call, deadline: float | None) -> Procedure[Outcome]:
     except (ProtocolError, SecurityError) as error:
         # Nothing was sent; the connection stays as it is.
         raise explained(error, calling(link, what)) from error
-    return (yield from exchange(link, what, seq, buffers, deadline))
+    return (yield from exchange(link, what, seq, buffers, deadline, raw=raw))
 
 
-def exchange(link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadline: float | None) -> Procedure[Outcome]:
+def exchange(
+    link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadline: float | None, *, raw: bool = False
+) -> Procedure[Outcome]:
     """Send a call that was laid out, and wait for what became of it; without buffers it was sent already."""
     connection, codec = link.connection, link.codec
     assert connection is not None
@@ -295,6 +320,8 @@ def exchange(link: Link, what: Call, seq: int, buffers: Sequence[Buffer], deadli
         if told is error:
             raise
         raise told from error
+    if raw:
+        return Returned(event.message, event.message.annotations)
     try:
         return codec.decode_reply(event.message)
     except (ProtocolError, SecurityError) as error:

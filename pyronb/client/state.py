@@ -45,7 +45,7 @@ def link_from_state(state: Any, dialect: Dialect, options: ClientOptions) -> Lin
     else:
         handshake, serializer = more
     link = Link.to(URI(str(uri)), options)
-    if methods or attributes:
+    if (methods or attributes) and options.metadata:
         link.metadata = Metadata.from_wire({"methods": methods, "oneway": oneway, "attrs": attributes})
     link.handshake = handshake
     if isinstance(key, str) and key.startswith(_ENCODED):

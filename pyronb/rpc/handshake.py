@@ -15,7 +15,7 @@ from pyronb.errors import ProtocolError
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.base import Serializer
 from pyronb.version import __version__
-from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, Message
+from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
     "DETAILS",
@@ -93,11 +93,31 @@ def _peer(wire: object) -> Peer:
 
 
 def encode_greeting(
-    serializer: Serializer, object_id: str, handshake: Any, seq: int, dialect: Dialect = PYRO5
+    serializer: Serializer,
+    object_id: str,
+    handshake: Any,
+    seq: int,
+    dialect: Dialect = PYRO5,
+    *,
+    metadata: bool = True,
+    annotations: Mapping[str, Buffer] = NO_ANNOTATIONS,
 ) -> Message:
-    """Make the CONNECT message, which asks for metadata."""
-    payload = serializer.dumps({"handshake": handshake, "object": object_id, KEY: _introduction()})
-    return Message(CONNECT, serializer.number, dialect.metadata_flag, seq, payload)
+    """Make the CONNECT message.
+
+    Args:
+        serializer: what writes it.
+        object_id: id of the object that the conversation is for.
+        handshake: what the client has to say.
+        seq: number of the message.
+        dialect: protocol of the conversation.
+        metadata: whether to ask what the object exposes; in some dialects everybody is told.
+        annotations: chunks that go beside it.
+    """
+    greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction()}
+    if metadata or not dialect.metadata_flag:
+        greeting["object"] = object_id
+    flags = dialect.metadata_flag if metadata else 0
+    return Message(CONNECT, serializer.number, flags, seq, serializer.dumps(greeting), annotations)
 
 
 def decode_greeting(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> Greeting:

@@ -132,7 +132,7 @@ class AsyncProxy:
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             call = Call("", name, args, kwargs)
-            add_context(call)
+            add_context(link, call)
             return crew.submit(call)
 
         start.__name__ = start.__qualname__ = name

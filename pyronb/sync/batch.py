@@ -108,8 +108,8 @@ class BatchProxy:
     def _in_background(self, finish: Callable[[list[Any]], Any]) -> FutureResult:
         calls = self._take()
         batch = Call("", BATCH_METHOD, calls, None, batch=True)
-        add_context(batch)
         link = self._link
+        add_context(link, batch)
         if not link.given_socket:
             # A connection of its own, so that the proxy's calls do not wait for the batch.
             link = link.twin()

@@ -39,7 +39,7 @@ def run(procedure: Procedure[T]) -> T:
 
 
 def _connect(effect: Connect) -> None:
-    run(connect(effect.link))
+    run(connect(effect.link, annotations=effect.annotations))
 
 
 def _dial(effect: Dial) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyronb.client.face import doc_of, signature_of
+from pyronb.client.face import annotations_of_owner, doc_of, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
@@ -13,6 +13,7 @@ from pyronb.rpc.call import Call, Outcome
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
 from pyronb.sync.shortcut import NOT_TAKEN, short_cut
+from pyronb.wire.message import RESULT
 
 __all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of"]
 
@@ -20,19 +21,24 @@ __all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of
 def outcome_of(link: Link, call: Call) -> Outcome:
     """Say one call over a link, under its lock, with what the context has to add to it."""
     context = ambient()
-    if context.annotations or context.correlation_id is not None:
-        add_context(call)
+    if context.annotations or context.correlation_id is not None or link.owner is not None:
+        add_context(link, call)
     with link.lock:
         outcome = run(invoke(link, call))
     take_annotations(context, outcome)
+    if link.owner is not None and outcome.annotations:
+        link.owner._pyroResponseAnnotations(outcome.annotations, RESULT)
     return outcome
 
 
-def add_context(call: Call) -> None:
-    """Have the annotations and the correlation id of the context go out with a call."""
+def add_context(link: Link, call: Call) -> None:
+    """Have the annotations and the correlation id of the context go out with a call, and what the proxy's class adds.
+
+    Where names meet, the call's own come first and those of the class last.
+    """
     context = ambient()
-    if context.annotations:
-        call.annotations = {**context.annotations, **call.annotations}
+    if context.annotations or link.owner is not None:
+        call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
     if context.correlation_id is not None:
         call.correlation_id = context.correlation_id.bytes
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote
@@ -11,10 +13,11 @@ from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
+from pyronb.context import ambient
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError
 from pyronb.net.deadline import after
-from pyronb.net.stream import given
+from pyronb.net.stream import SocketStream, given
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
@@ -34,7 +37,8 @@ _PROXY_DOC = """A remote object that is used like a local one.
 
 Making a proxy does no I/O; it connects when it is first used, and again after it was released. Its methods and
 attributes are those that the remote object exposes. Threads may share a proxy: one call is made at a time. For calls
-that run at the same time give each thread a copy (`copy.copy`).
+that run at the same time give each thread a copy (`copy.copy`). Subclasses may override `_pyroValidateHandshake`,
+`_pyroAnnotations` and `_pyroResponseAnnotations`; attributes of their own begin with an underscore.
 
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
@@ -83,11 +87,12 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             return method
         if never_remote(link, name):
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        metadata = self._metadata()
-        if name in metadata.attributes:
-            return call_remote(link, "__getattr__", (name,), None)
-        if name not in metadata.methods:
-            raise missing(link, name)
+        if link.options.metadata:
+            metadata = self._pyro_known()
+            if name in metadata.attributes:
+                return call_remote(link, "__getattr__", (name,), None)
+            if name not in metadata.methods:
+                raise missing(link, name)
         method = link.methods[name] = RemoteMethod(link, name)
         return method
 
@@ -96,28 +101,80 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         if name.startswith("_pyro") and hasattr(type(self), name):
             object.__setattr__(self, name, value)
             return
-        if never_remote(self._pyro, name):
+        link = self._pyro
+        if never_remote(link, name):
+            if name.startswith("_") and type(self).__dictoffset__:
+                object.__setattr__(self, name, value)  # a subclass's own
+                return
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        if name not in self._metadata().attributes:
-            raise missing(self._pyro, name)
-        call_remote(self._pyro, "__setattr__", (name, value), None)
+        if not link.options.metadata:
+            raise AttributeError(
+                f"attribute {name!r} of the remote object at {link.place} cannot be reached: METADATA is off"
+            )
+        if name not in self._pyro_known().attributes:
+            raise missing(link, name)
+        call_remote(link, "__setattr__", (name, value), None)
 
-    def _metadata(self) -> Metadata:
+    def _pyro_known(self) -> Metadata:
         link = self._pyro
         if link.metadata is None:
-            self._connect()
+            self._pyro_connect()
         assert link.metadata is not None
         return link.metadata
 
+    # What Python asks of containers goes to the remote object where it exposes the method for that
+
+    def __len__(self) -> int:
+        count: int = self._pyro_special("__len__", "has no len()")()
+        return count
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._pyro_special("__getitem__", "cannot be indexed")(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._pyro_special("__setitem__", "takes no items")(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        self._pyro_special("__delitem__", "gives no items up")(key)
+
+    def __contains__(self, value: Any) -> bool:
+        if self._pyro_exposes("__contains__"):
+            return bool(self._pyro_special("__contains__", "")(value))
+        return any(item is value or item == value for item in self)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._pyro_exposes("__iter__"):
+            return iter(self._pyro_special("__iter__", "")())
+        return self._pyro_items(self._pyro_special("__getitem__", "cannot be iterated"))
+
+    @staticmethod
+    def _pyro_items(method: RemoteMethod) -> Iterator[Any]:
+        """Give the items 0, 1, 2 and so on, as Python does for objects without an iterator."""
+        for index in itertools.count():
+            try:
+                item = method(index)
+            except (IndexError, StopIteration):
+                return
+            yield item
+
+    def _pyro_exposes(self, name: str) -> bool:
+        return not self._pyro.options.metadata or name in self._pyro_known().methods
+
+    def _pyro_special(self, name: str, complaint: str) -> RemoteMethod:
+        link = self._pyro
+        if not self._pyro_exposes(name):
+            raise TypeError(f"remote object {link.uri.object!r} at {link.place} {complaint}: {name} is not exposed")
+        return RemoteMethod(link, name)
+
     # The connection
 
-    def _connect(self) -> bool:
+    def _pyro_connect(self) -> bool:
         link = self._pyro
         with link.lock:
             if link.connected:
                 return False
             began = time.monotonic()
-            run(connect(link))
+            run(connect(link, annotations=ambient().annotations))
             link.latency = time.monotonic() - began
             return True
 
@@ -127,7 +184,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         Returns:
             True when a connection was made, False when there was one.
         """
-        made = self._connect()
+        made = self._pyro_connect()
         if self._pyro.connected_uri is not None:
             self._pyro.uri = self._pyro.connected_uri
         return made
@@ -156,7 +213,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         """
         link = self._pyro
         with link.lock:
-            self._connect()
+            self._pyro_connect()
             began = time.monotonic()
             run(ping(link, after(timeout)))
             return time.monotonic() - began
@@ -178,11 +235,24 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def __exit__(self, *exc: object) -> None:
         self._pyroRelease()
 
+    @property
+    def _pyroConnection(self) -> SocketStream | None:
+        """The connection; None when there is none."""
+        stream: SocketStream | None = self._pyro.stream if self._pyro.connected else None
+        return stream
+
+    @property
+    def _pyroLocalSocket(self) -> Any:
+        """This end's address of the connection; None when there is none."""
+        stream = self._pyroConnection
+        return None if stream is None else stream.socket.getsockname()
+
     def __repr__(self) -> str:
         return f"<pyronb.Proxy {describe(self._pyro)}>"
 
     def __reduce__(self) -> Any:
-        return _from_state, (state_of(self._pyro, PYRO5),)
+        own = dict(vars(self)) if type(self).__dictoffset__ else {}
+        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
 
 
 def asyncproxy(proxy: Proxy) -> AsyncProxy:
@@ -203,6 +273,13 @@ def batch(proxy: Proxy) -> BatchProxy:
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
     return Proxy._pyro_of(link_from_state(state, dialect, config.client_options()))
+
+
+def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
+    proxy = kind._pyro_of(_from_state(state)._pyro)
+    if own:
+        vars(proxy).update(own)
+    return proxy
 
 
 HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)

@@ -36,6 +36,9 @@ def short_cut(link: Link) -> ShortCut | None:
     plain = (
         link.connected
         and link.dialect is PYRO5
+        and link.metadata is not None
+        and link.owner is None
+        and not link.raw
         and link.key is None
         and not link.max_retries
         and not link.options.wire.compression

@@ -13,6 +13,7 @@ import weakref
 import pytest
 
 from pyronb.config import config
+from pyronb.context import current_context
 from pyronb.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -25,9 +26,12 @@ from pyronb.errors import (
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.serializers.catalog import Catalog
+from pyronb.server.daemon import Daemon
+from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
 from pyronb.tracebacks import getPyroTraceback
 from pyronb.uri import URI
+from pyronb.wire.message import RESULT
 from tests.support.serving import client_options, connect, serving
 from tests.support.waiting import eventually
 
@@ -340,11 +344,76 @@ def test_always_true(proxy):
     assert proxy
 
 
-def test_not_a_container(proxy):
-    """What it cannot do fails at once."""
-    for use in (len, iter, lambda p: p["key"], lambda p: p()):
+class Shelf:
+    """A container of things by number."""
+
+    def __init__(self):
+        self.things = {0: "zero", 1: "one"}
+
+    @expose
+    def __len__(self):
+        return len(self.things)
+
+    @expose
+    def __getitem__(self, key):
+        try:
+            return self.things[key]
+        except KeyError:
+            raise IndexError(key) from None
+
+    @expose
+    def __setitem__(self, key, value):
+        self.things[key] = value
+
+    @expose
+    def __delitem__(self, key):
+        del self.things[key]
+
+
+class Range:
+    """Something that can be iterated, and knows what is in it."""
+
+    @expose
+    def __iter__(self):
+        return iter(range(3))
+
+    @expose
+    def __contains__(self, value):
+        return value == "everything"
+
+
+def test_container(daemon):
+    """Length, items and iteration go to the object, and `in` goes by its items."""
+    with connect(daemon.register(Shelf())) as shelf:
+        shelf[2] = "two"
+
+        assert (3, "two", ["zero", "one", "two"]) == (len(shelf), shelf[2], list(shelf))
+        assert "one" in shelf
+        assert "three" not in shelf
+
+        del shelf[2]
+
+        assert 2 == len(shelf)
+        with pytest.raises(IndexError):
+            shelf[2]
+
+
+def test_iterable(daemon):
+    """Its own iterator and its own opinion on what it contains come first."""
+    with connect(daemon.register(Range())) as numbers:
+        assert [0, 1, 2] == list(numbers)
+        assert "everything" in numbers
+        assert 1 not in numbers
+
+
+def test_not_a_container(proxy, dials):
+    """What the object does not expose fails as it does for any object, without asking it."""
+    for use in (iter, lambda p: p["key"], lambda p: p(), lambda p: 1 in p, lambda p: p.__setitem__(1, 2)):
         with pytest.raises(TypeError):
             use(proxy)
+
+    assert 1 == len(dials)
+    assert bool(proxy)
 
 
 # Copies
@@ -465,7 +534,6 @@ def test_serializer_changes_on_a_connection(proxy, sends):
 
 def test_handshake(bench):
     """What the proxy says reaches the daemon, which may refuse."""
-    from pyronb.server.daemon import Daemon
 
     class Guarded(Daemon):
         def validateHandshake(self, conn, data):
@@ -584,7 +652,6 @@ def test_another_address(proxy, bench):
 
 def test_object_that_was_replaced(proxy, daemon, bench):
     """After connecting again, the names of the new object are those that count."""
-    from pyronb.server.exposure import expose
 
     @expose
     class Other:
@@ -655,3 +722,102 @@ def test_given_socket_on_which_nobody_answers():
             Proxy("obj", connected_socket=ours, options=client_options(connect_timeout=0.05))
 
         assert ours.fileno() >= 0
+
+
+# Subclasses
+
+
+class Watchful(Proxy):
+    """Has a say in everything that a subclass may."""
+
+    def _pyroValidateHandshake(self, response):
+        self._answers = [*getattr(self, "_answers", ()), response]
+        if response == "go away":
+            raise SecurityError("not that daemon")
+
+    def _pyroAnnotations(self):
+        return {"OWNA": b"own", "BOTH": b"own"}
+
+    def _pyroResponseAnnotations(self, annotations, msgtype):
+        self._came = (sorted(annotations), msgtype)
+
+
+@pytest.mark.parametrize("make", [lambda p: p, copy.copy, lambda p: pickle.loads(pickle.dumps(p))])
+def test_subclass(daemon, make):
+    """What it overrides is asked, also on copies; its own attributes stay here and are copied."""
+    first = Watchful(daemon.uriFor("bench"), options=client_options())
+    first._pyroSerializer, first._mine = "msgpack", 5
+    with make(first) as proxy:
+        current_context.annotations = {"BOTH": b"context"}
+        there = proxy.context()
+
+        assert {"OWNA": b"own", "BOTH": b"context"} == dict(there["annotations"])
+        assert (5, ["hello"], (["RESP"], RESULT)) == (proxy._mine, proxy._answers, proxy._came)
+
+
+def test_subclass_refuses_a_daemon():
+    """What it raises comes out of the call, and the connection is closed."""
+
+    class Rude(Daemon):
+        def validateHandshake(self, conn, data):
+            return "go away"
+
+    with serving(Rude) as daemon:
+        daemon.register(Shelf(), "shelf")
+        proxy = Watchful(daemon.uriFor("shelf"), options=client_options())
+        for use in (Proxy._pyroBind, len):
+            with pytest.raises(SecurityError, match="not that daemon"):
+                use(proxy)
+            assert proxy._pyroConnection is None
+
+
+def test_background_calls_of_a_subclass(daemon):
+    """Asynchronous calls and batches say the same as plain ones."""
+    with Watchful(daemon.uriFor("bench"), options=client_options(serializer="msgpack")) as proxy:
+        with proxy._pyroAsync() as background:
+            there = background.context().value
+        batched = proxy._pyroBatch()
+        batched.context()
+        batched.context()
+
+        for each in (there, *batched(), *batched(asynchronous=True).value):
+            assert {"OWNA": b"own", "BOTH": b"own"} == dict(each["annotations"])
+
+
+# Without metadata
+
+
+def test_without_metadata(daemon, sends):
+    """Any name is a method, nothing is known beforehand, and attributes are out of reach."""
+    with connect(daemon.uriFor("bench"), metadata=False) as proxy:
+        assert (set(), set(), set()) == (proxy._pyroMethods, proxy._pyroAttrs, proxy._pyroOneway)
+        assert (3, 42) == (proxy.add(1, 2), len(proxy))
+        sends.clear()
+        with pytest.raises(AttributeError, match="METADATA is off"):
+            proxy.value = 5
+        assert [] == sends
+        with pytest.raises(AttributeError, match="'value'"):
+            proxy.value()
+        with pytest.raises(AttributeError, match="nope"):
+            proxy.nope()
+        assert proxy.fire("x") is None
+        assert [0, 1] == list(proxy.count(2))
+        assert not hasattr(proxy, "_repr_html_")
+
+
+def test_raw_responses(proxy):
+    """A gateway gets the message itself, and passes it on unread."""
+    proxy._pyroRawWireResponse = True
+    message = copy.copy(proxy).add(1, 2)
+
+    assert RESULT == message.type
+    assert b"3" in bytes(message.payload)
+
+
+def test_sockets(proxy):
+    """Where this end is, while there is a connection."""
+    assert (None, None) == (proxy._pyroConnection, proxy._pyroLocalSocket)
+    proxy.add(1, 2)
+
+    assert proxy._pyroLocalSocket == proxy._pyroConnection.socket.getsockname()
+    assert 1 == proxy._pyroSeq
