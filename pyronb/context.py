@@ -8,16 +8,40 @@ cell sets is gone in the next cell when the cell awaits.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
-__all__ = ["CallContext", "ambient", "current_context", "enter", "leave"]
+__all__ = ["CallContext", "Resources", "ambient", "current_context", "enter", "leave"]
 
 Annotations = dict[str, bytes | bytearray | memoryview]
+
+
+class Resources:
+    """Things to close when a client's connection ends, kept weakly. Most clients have none, and cost nothing."""
+
+    __slots__ = ("_things",)
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._things: WeakSet[Any] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self._things or ()))
+
+    def add(self, thing: Any) -> None:
+        """Keep a thing."""
+        if self._things is None:
+            self._things = WeakSet()
+        self._things.add(thing)
+
+    def discard(self, thing: Any) -> None:
+        """Let go of a thing; nothing happens when it is not there."""
+        if self._things is not None:
+            self._things.discard(thing)
 
 
 @dataclass(slots=True)
@@ -44,7 +68,7 @@ class CallContext:
     annotations: Annotations = field(default_factory=dict)
     response_annotations: Annotations = field(default_factory=dict)
     correlation_id: UUID | None = None
-    resources: WeakSet[Any] | None = None
+    resources: Resources | None = None
 
     def track_resource(self, resource: Any) -> None:
         """Have `resource.close()` called when the client's connection ends.
@@ -71,7 +95,7 @@ class CallContext:
         for name, value in values.items():
             setattr(self, name, value)
 
-    def _resources(self) -> WeakSet[Any]:
+    def _resources(self) -> Resources:
         if self.resources is None:
             raise RuntimeError("resources can only be tracked while a remote call is being served")
         return self.resources

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from weakref import WeakSet
 
 import pytest
 
-from pyronb.context import CallContext, current_context
+from pyronb.context import CallContext, Resources, current_context
 from tests.support.fix_daemons import in_context
 
 
@@ -81,7 +80,7 @@ def test_resources():
             pass
 
     resource = Resource()
-    with in_context(CallContext(resources=WeakSet())) as context:
+    with in_context(CallContext(resources=Resources())) as context:
         current_context.track_resource(resource)
 
         assert [resource] == list(context.resources)

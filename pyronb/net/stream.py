@@ -1,6 +1,6 @@
 """SocketStream: bytes over a connected socket, with deadlines.
 
-This is the one place where an `OSError` becomes one of our exceptions.
+This and `net/ready.py` are where an `OSError` becomes one of our exceptions, by one function.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Conversation:
         self._host = host
         self._connection = ServerConnection(max_message_size=host.wire.max_message_size, key=host.key())
         self._codec: Codec | None = None
-        self._accepted: set[int] = set()
+        self._accepted: tuple[int, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -191,7 +191,7 @@ class Conversation:
                 log.warning("client %s: %s", self.caller.address, error)
                 self._connection.close()
                 return None
-            self._accepted.add(message.serializer_id)
+            self._accepted += (message.serializer_id,)
         caller = self.caller
         context = CallContext(
             caller,

@@ -321,7 +321,7 @@ class Daemon:
     def _gone(self, conversation: Conversation) -> None:
         caller = conversation.caller
         self._streams.disconnected(caller)
-        for resource in list(caller.resources):
+        for resource in caller.resources:
             try:
                 resource.close()
             except (Exception, SystemExit):

@@ -7,9 +7,8 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
 
-from pyronb.context import CallContext, enter, leave
+from pyronb.context import CallContext, Resources, enter, leave
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
@@ -44,7 +43,7 @@ class Caller:
 
     address: Any
     session: Kept = field(default_factory=Kept)
-    resources: WeakSet[Any] = field(default_factory=WeakSet)
+    resources: Resources = field(default_factory=Resources)
     handshake: Any = None
     dialect: Dialect = PYRO5
     getpeercert: Callable[[], dict[str, Any] | None] = lambda: None

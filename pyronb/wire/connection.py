@@ -86,9 +86,6 @@ class _Connection:
         # A message that arrived alone and whole, as most do, is not put through the buffer.
         self._whole: Message | None = None
         self._header: Header | None = None
-        # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
-        self.calls_made: set[int] = set()
-        self.calls_asked: set[int] = set()
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
@@ -222,6 +219,7 @@ class ClientConnection(_Connection):
         """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy."""
         super().__init__(dialect, max_message_size, key)
         self.sequence = sequence
+        self.calls_made: set[int] = set()
         self._owed: set[int] = set()
 
     def next_sequence(self) -> int:
@@ -308,6 +306,8 @@ class ServerConnection(_Connection):
     def __init__(self, *, max_message_size: int = 0, key: bytes | None = None) -> None:
         """Start without a dialect; the first bytes of the client tell it."""
         super().__init__(None, max_message_size, key)
+        # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
+        self.calls_asked: set[int] = set()
 
     def next_event(self) -> Event | None:
         """Give what the peer did next; None when more bytes are needed, or when an answer to CONNECT is due first."""

@@ -21,7 +21,7 @@ from pyronb.errors import (
     PyroError,
     SerializeError,
 )
-from pyronb.options import DaemonOptions, WireOptions
+from pyronb.options import WireOptions
 from pyronb.rpc.call import Raised, Returned
 from pyronb.serializers.base import SerializerBase
 from pyronb.server.daemon import Daemon
@@ -29,8 +29,10 @@ from pyronb.server.exposure import behavior, expose, oneway
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.wire.message import CONNECTFAIL, CONNECTOK
-from tests.support.serving import LOCAL, RawClient, client_options, connect, looping, serving
+from tests.support.serving import LOCAL, RawClient, client_options, connect, daemon_options, looping, serving
 from tests.support.waiting import deadline, eventually, scaled
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 class Unserializable:
@@ -113,7 +115,7 @@ def thing():
 
 
 @pytest.fixture
-def daemon(thing):
+def daemon(engine, thing):
     with serving() as daemon:
         daemon.register(thing, "thing")
         yield daemon
@@ -763,7 +765,7 @@ def test_a_port_can_be_taken_again_at_once(thing):
 def test_ipv6_addresses_are_written_in_brackets(thing):
     """Where the system has IPv6."""
     try:
-        daemon = Daemon("::1", options=DaemonOptions(poll_timeout=0.05))
+        daemon = Daemon("::1", options=daemon_options())
     except OSError:
         pytest.skip("no IPv6 here")
     with looping(daemon), connect(daemon.register(thing)) as proxy:
@@ -773,7 +775,7 @@ def test_ipv6_addresses_are_written_in_brackets(thing):
 
 def test_a_daemon_on_all_addresses_tells_one_that_can_be_reached(thing):
     """Nobody can connect to 0.0.0.0 from elsewhere."""
-    with looping(Daemon("0.0.0.0", options=DaemonOptions(poll_timeout=0.05))) as daemon:
+    with looping(Daemon("0.0.0.0", options=daemon_options())) as daemon:
         assert not daemon.locationStr.startswith("0.0.0.0")
         with connect(daemon.register(thing)) as proxy:
             assert proxy.echo(1) == 1
@@ -782,7 +784,7 @@ def test_a_daemon_on_all_addresses_tells_one_that_can_be_reached(thing):
 @pytest.mark.parametrize("how", ["shutdown", "close"])
 def test_a_served_call_may_stop_the_daemon(how):
     """`shutdown` lets the answer out before the loop ends."""
-    daemon = Daemon(LOCAL, options=DaemonOptions(poll_timeout=0.05))
+    daemon = Daemon(LOCAL, options=daemon_options())
 
     @expose
     class Stopper:
@@ -806,7 +808,7 @@ def test_a_served_call_may_stop_the_daemon(how):
 
 def test_shutdown_wakes_a_loop_that_looks_rarely(thing):
     """However long its poll time is."""
-    with looping(Daemon(LOCAL, options=DaemonOptions(poll_timeout=60))) as daemon:
+    with looping(Daemon(LOCAL, options=daemon_options(poll_timeout=60))) as daemon:
         with connect(daemon.register(thing)) as proxy:
             proxy.echo(1)
         began = time.monotonic()

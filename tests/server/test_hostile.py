@@ -119,7 +119,7 @@ def _warmed_up():
 
 
 @pytest.fixture
-def daemon():
+def daemon(engine):
     with serving(wire=WireOptions(max_message_size=64 * MEGABYTE)) as daemon:
         daemon.register(Thing(), "thing")
         before = resident()

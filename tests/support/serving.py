@@ -24,7 +24,20 @@ from tests.support.waiting import deadline, scaled
 
 LOCAL = "127.0.0.1"
 
+ENGINES = ["thread", "multiplex"]
+
 LAYOUT = Pyro5Layout()
+
+
+class Usual:
+    """What daemons of tests are made with, where a test says nothing else."""
+
+    engine = ENGINES[0]
+
+
+def daemon_options(**changes: Any) -> DaemonOptions:
+    """Give options with which a daemon does its chores often, and which have the engine of the moment."""
+    return DaemonOptions(**{"engine": Usual.engine, "poll_timeout": 0.05, **changes})
 
 
 @contextlib.contextmanager
@@ -41,16 +54,14 @@ def looping(daemon: Daemon) -> Iterator[Daemon]:
 @contextlib.contextmanager
 def serving(daemon_class: type[Daemon] = Daemon, *, unixsocket: str | None = None, **options: Any) -> Iterator[Daemon]:
     """Give a daemon whose loop runs; options are fields of `DaemonOptions`."""
-    options.setdefault("poll_timeout", 0.05)
-    with looping(daemon_class(LOCAL, unixsocket=unixsocket, options=DaemonOptions(**options))) as daemon:
+    with looping(daemon_class(LOCAL, unixsocket=unixsocket, options=daemon_options(**options))) as daemon:
         yield daemon
 
 
 @contextlib.contextmanager
 def naming(storage: str | None = None, **options: Any) -> Iterator[NameServerDaemon]:
     """Give a daemon with a name server in it whose loop runs."""
-    options.setdefault("poll_timeout", 0.05)
-    daemon = NameServerDaemon(LOCAL, 0, None, storage, options=DaemonOptions(**options))
+    daemon = NameServerDaemon(LOCAL, 0, None, storage, options=daemon_options(**options))
     with looping(daemon):
         yield daemon
 

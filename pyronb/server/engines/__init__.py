@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyronb.errors import DaemonError
 from pyronb.server.engines.base import Engine
+from pyronb.server.engines.multiplex import MultiplexEngine
 from pyronb.server.engines.threads import ThreadEngine
 
 __all__ = ["engine_named"]
 
-_ENGINES: Mapping[str, type[Engine]] = {engine.name: engine for engine in (ThreadEngine,)}
+_ENGINES: Mapping[str, type[Engine[Any]]] = {engine.name: engine for engine in (ThreadEngine, MultiplexEngine)}
 
 
-def engine_named(name: str) -> type[Engine]:
+def engine_named(name: str) -> type[Engine[Any]]:
     """Give the engine that SERVERTYPE names.
 
     Raises:

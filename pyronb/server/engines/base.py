@@ -17,9 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pyronb.errors import DaemonError, PyroError
+from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError, PyroError, TimeoutError
 from pyronb.net.deadline import after
 from pyronb.net.sockets import tune
 from pyronb.net.stream import SocketStream
@@ -48,14 +48,15 @@ Handler = Callable[[], None]
 class Client:
     """One connected client: its socket, its conversation, and until when it has to get on with it."""
 
-    __slots__ = ("conversation", "deadline", "leaving", "stream", "watched")
+    __slots__ = ("conversation", "deadline", "interest", "leaving", "stream")
 
     def __init__(self, stream: SocketStream, conversation: Conversation, deadline: float | None) -> None:
         self.stream = stream
         self.conversation = conversation
         self.deadline = deadline
         self.leaving = False
-        self.watched = False
+        self.interest = 0
+        """What the selector watches for: 0, or its `EVENT_READ` and `EVENT_WRITE`."""
 
     @property
     def address(self) -> Any:
@@ -63,7 +64,10 @@ class Client:
         return self.conversation.caller.address
 
 
-class Engine(abc.ABC):
+C = TypeVar("C", bound=Client)
+
+
+class Engine(abc.ABC, Generic[C]):
     """Serves the clients of one listening socket.
 
     Args:
@@ -94,7 +98,7 @@ class Engine(abc.ABC):
         self.watch(listener, self._accept)
         self.watch(self._wakeup, self._catch_up)
         self._soon: deque[Handler] = deque()
-        self._clients: set[Client] = set()
+        self._clients: set[C] = set()
         self._lock = threading.Lock()
         self._oneways: set[threading.Thread] = set()
         self.stopping = False
@@ -125,15 +129,15 @@ class Engine(abc.ABC):
     # How engines differ
 
     @abc.abstractmethod
-    def _make_stream(self, sock: socket.socket) -> SocketStream:
-        """Make the stream that carries a client's bytes."""
+    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> C:
+        """Make what is known of a new client, with the stream that carries its bytes."""
 
     @abc.abstractmethod
-    def _readable(self, client: Client) -> None:
-        """Take note that a watched client has sent something; called by the loop."""
+    def _ready(self, client: C) -> None:
+        """Take note that a watched client has sent something, or can be sent something; called by the loop."""
 
     @abc.abstractmethod
-    def _resting(self, client: Client) -> bool:
+    def _resting(self, client: C) -> bool:
         """Tell whether nothing is being done for a client, and nothing of an answer is on its way to it."""
 
     # The loop
@@ -173,14 +177,14 @@ class Engine(abc.ABC):
             self._next_chores = now + self._options.poll_timeout
             self._chores(now)
 
-    def watch(self, thing: Any, handler: Handler) -> None:
-        """Have something be called by the loop whenever there is something to read."""
+    def watch(self, thing: Any, handler: Handler, interest: int = selectors.EVENT_READ) -> None:
+        """Have the loop call a handler whenever there is something to read, or whatever the interest is."""
         try:
-            self.selector.register(thing, selectors.EVENT_READ, handler)
+            self.selector.register(thing, interest, handler)
         except KeyError:
             # Somebody closed a thing that was watched without a word, and its number has been given out anew.
             self.selector.unregister(thing.fileno())
-            self.selector.register(thing, selectors.EVENT_READ, handler)
+            self.selector.register(thing, interest, handler)
 
     def unwatch(self, thing: Any) -> None:
         """Undo `watch`; nothing happens when there is nothing to undo."""
@@ -205,7 +209,7 @@ class Engine(abc.ABC):
         for client in self._all_clients():
             if self._closed:
                 return
-            if client.watched and client.deadline is not None and client.deadline < now:
+            if client.interest and client.deadline is not None and client.deadline < now:
                 log.info("client %s is let go: nothing came in time", client.address)
                 self._end(client)
         try:
@@ -213,7 +217,7 @@ class Engine(abc.ABC):
         except Exception:
             log.exception("housekeeping failed")
 
-    def _all_clients(self) -> list[Client]:
+    def _all_clients(self) -> list[C]:
         with self._lock:
             return list(self._clients)
 
@@ -239,32 +243,39 @@ class Engine(abc.ABC):
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         try:
             tune(sock, self._options.nodelay)
-            stream = self._make_stream(sock)
+            conversation = self._converse(address or "unix socket")
+            client = self._make_client(sock, conversation, after(self._options.handshake_timeout))
         except (OSError, PyroError) as error:
             # It is gone already, or the files of our certificate are.
             log.warning("client %s was not taken in: %s", address, error)
             sock.close()
             return
-        conversation = self._converse(address or "unix socket")
-        conversation.caller.getpeercert = stream.getpeercert
-        client = Client(stream, conversation, after(self._options.handshake_timeout))
+        conversation.caller.getpeercert = client.stream.getpeercert
         with self._lock:
             self._clients.add(client)
         self._watch_client(client)
 
-    def _watch_client(self, client: Client) -> None:
+    def _watch_client(self, client: C, interest: int = selectors.EVENT_READ) -> None:
+        """Have `_ready` called when a client can do one of these; 0 for none."""
+        if interest == client.interest:
+            return
         try:
-            self.watch(client.stream, partial(self._readable, client))
-            client.watched = True
+            if not interest:
+                self._unwatch_client(client)
+            elif client.interest:
+                self.selector.modify(client.stream, interest, self.selector.get_key(client.stream).data)
+            else:
+                self.watch(client.stream, partial(self._ready, client), interest)
+            client.interest = interest
         except (ValueError, KeyError, OSError):
             self._end(client)
 
-    def _unwatch_client(self, client: Client) -> None:
-        if client.watched:
-            client.watched = False
+    def _unwatch_client(self, client: C) -> None:
+        if client.interest:
+            client.interest = 0
             self.unwatch(client.stream)
 
-    def _set_deadline(self, client: Client) -> None:
+    def _set_deadline(self, client: C) -> None:
         """Decide how long a client may be silent, after something came and was dealt with."""
         conversation = client.conversation
         if conversation.closed:
@@ -272,14 +283,24 @@ class Engine(abc.ABC):
         elif conversation.greeted:
             client.deadline = after(self._options.timeout or _MIDWAY) if conversation.midway else None
 
-    def _say_farewell(self, client: Client) -> None:
+    def _say_farewell(self, client: C) -> None:
         """Let a refused client read why: closing at once, with bytes of it unread, would take the reason away."""
         if not client.leaving:
             client.leaving = True
             client.deadline = after(_FAREWELL)
             client.stream.finish_sending()
 
-    def _end(self, client: Client) -> None:
+    @staticmethod
+    def _tell_why(client: C, error: BaseException) -> None:
+        """Log why a client is going to be ended."""
+        if isinstance(error, ConnectionClosedError | TimeoutError):
+            log.debug("client %s is gone: %s", client.address, error)
+        elif isinstance(error, CommunicationError):
+            log.warning("client %s is let go: %s", client.address, error)
+        else:
+            log.error("serving client %s failed", client.address, exc_info=error)
+
+    def _end(self, client: C) -> None:
         self._unwatch_client(client)
         client.conversation.close()
         client.stream.close()
@@ -354,7 +375,9 @@ class Engine(abc.ABC):
 
     def finish(self, patience: float) -> None:
         """Wait, after the loop has ended, for calls that run: their answers are still sent."""
-        until = after(patience)
+        self._join(after(patience))
+
+    def _join(self, until: float) -> None:
         for thread in self._threads():
             if thread is not threading.current_thread():
                 thread.join(max(0.0, until - time.monotonic()))
@@ -376,7 +399,7 @@ class Engine(abc.ABC):
         clients = self._all_clients()
         for client in clients:
             client.stream.shutdown()
-        self.finish(max(0.0, until - time.monotonic()))
+        self._join(until)
         for client in clients:
             self._end(client)
         self.selector.close()

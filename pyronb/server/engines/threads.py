@@ -17,7 +17,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, accepted
 from pyronb.options import DaemonOptions
@@ -34,7 +33,7 @@ _IDLE = 10.0
 """Seconds after which a worker without work ends."""
 
 
-class ThreadEngine(Engine):
+class ThreadEngine(Engine[Client]):
     """Serves each client that has something to say in a worker thread; its arguments are those of `Engine`."""
 
     name: ClassVar[str] = "thread"
@@ -64,10 +63,10 @@ class ThreadEngine(Engine):
 
     # The loop's side
 
-    def _make_stream(self, sock: socket.socket) -> SocketStream:
-        return accepted(sock, stall=STALL, tls=self._options.tls)
+    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> Client:
+        return Client(accepted(sock, stall=STALL, tls=self._options.tls), conversation, deadline)
 
-    def _readable(self, client: Client) -> None:
+    def _ready(self, client: Client) -> None:
         self._unwatch_client(client)
         with self._lock:
             self._work.append(client)
@@ -78,7 +77,7 @@ class ThreadEngine(Engine):
                 self._start(self._be_worker, "pyronb-worker", self._workers)
 
     def _resting(self, client: Client) -> bool:
-        return client.watched and not client.conversation.midway
+        return bool(client.interest) and not client.conversation.midway
 
     # The workers' side
 
@@ -87,12 +86,8 @@ class ThreadEngine(Engine):
             stays = False
             try:
                 stays = self._serve(client)
-            except (ConnectionClosedError, TimeoutError) as error:
-                log.debug("client %s is gone: %s", client.address, error)
-            except CommunicationError as error:
-                log.warning("client %s is let go: %s", client.address, error)
-            except BaseException:  # what would end the program ends its client only
-                log.exception("serving client %s failed", client.address)
+            except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
+                self._tell_why(client, error)
             if stays:
                 self._give_back(client)
             else:

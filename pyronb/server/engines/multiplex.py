@@ -1,0 +1,153 @@
+"""MultiplexEngine: one loop does everything, and calls run in its thread, one after the other.
+
+Nothing here waits for a client: what a client does not read yet is kept, and until it has read that, nothing more is
+read from it. A client that asked for many things at once gets a turn at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import ClassVar
+
+from pyronb.errors import CommunicationError
+from pyronb.net.deadline import after
+from pyronb.net.ready import ReadyStream
+from pyronb.server.conversation import Conversation, Task
+from pyronb.server.engines.base import STALL, Client, Engine
+
+__all__ = ["MultiplexEngine"]
+
+log = logging.getLogger("pyronb.server")
+
+_TURN = 0.02
+"""Seconds after which a client that asked for many things at once lets the others have their turn."""
+_FULL = 1 << 20
+"""Bytes of answers that a client has not read, from which on nothing more is done for it."""
+
+
+class _Client(Client):
+    """A client of the loop.
+
+    Attributes:
+        tasks: what is still to be done of what it asked for; None when that is done.
+        busy: whether one of these tasks is being done.
+        ended: whether nothing more comes from it.
+    """
+
+    __slots__ = ("busy", "ended", "tasks")
+
+    stream: ReadyStream
+
+    def __init__(self, stream: ReadyStream, conversation: Conversation, deadline: float) -> None:
+        super().__init__(stream, conversation, deadline)
+        self.tasks: Iterator[Task] | None = None
+        self.busy = False
+        self.ended = False
+
+    @property
+    def wants(self) -> int:
+        """What it can be watched for."""
+        full = self.stream.unsent >= _FULL
+        read = 0 if self.busy or self.ended or full or self.tasks is not None else EVENT_READ
+        return read | (EVENT_WRITE if self.stream.unsent else 0)
+
+
+class MultiplexEngine(Engine[_Client]):
+    """Serves all clients in the thread of its loop; its arguments are those of `Engine`."""
+
+    name: ClassVar[str] = "multiplex"
+
+    def __str__(self) -> str:
+        return f"<{self.name}; {self.clients} clients>"
+
+    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> _Client:
+        return _Client(ReadyStream(sock, self._options.tls), conversation, deadline)
+
+    def _resting(self, client: _Client) -> bool:
+        return not (client.busy or client.tasks or client.stream.unsent or client.conversation.midway)
+
+    def _ready(self, client: _Client) -> None:
+        self._attend(client, self._move)
+
+    def _attend(self, client: _Client, do: Callable[[_Client], None]) -> None:
+        """Do something for a client; what goes wrong ends no other's conversation."""
+        try:
+            do(client)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this client only
+            self._tell_why(client, error)
+            self._end(client)
+
+    def _move(self, client: _Client) -> None:
+        """Send and receive what can be sent and received."""
+        stream = client.stream
+        if stream.unsent and stream.flush() and client.conversation.greeted:
+            client.deadline = None
+        if client.wants & EVENT_READ:
+            try:
+                data = stream.receive_now(missing=client.conversation.missing)
+            except CommunicationError:
+                if not stream.unsent:
+                    raise
+                # It may have finished sending and still read what it asked for.
+                client.ended = True
+            else:
+                if data is not None:
+                    client.tasks = client.conversation.receive(data)
+        self._go_on(client)
+
+    def _go_on(self, client: _Client) -> None:
+        """Do what a client asked for, as long as it is its turn."""
+        until = time.monotonic() + _TURN
+        while client.tasks is not None and not client.busy and client.stream.unsent < _FULL:
+            if time.monotonic() >= until:
+                self.call_soon(partial(self._attend, client, self._go_on))
+                break
+            task = next(client.tasks, None)
+            if task is None:
+                client.tasks = None
+            else:
+                self._do(client, task)
+        self._settle(client)
+
+    def _do(self, client: _Client, task: Task) -> None:
+        if task.detached and self._run_detached(task):
+            return
+        # What is called here may itself let the loop turn once.
+        client.busy = True
+        buffers = task.run()
+        client.busy = False
+        if buffers:
+            client.stream.say(buffers)
+
+    def _settle(self, client: _Client) -> None:
+        """Decide what to wait for, and how long."""
+        if client.stream.closed:
+            return  # what was called has closed it
+        if client.stream.unsent:
+            if client.deadline is None:
+                client.deadline = after(self._options.timeout or STALL)
+        elif client.tasks is None and not client.busy:
+            if client.ended:
+                self._end(client)
+                return
+            self._set_deadline(client)
+        self._watch_client(client, client.wants)
+
+    # Stopping
+
+    def finish(self, patience: float) -> None:
+        """Send the answers that are on their way, and those of calls that still run."""
+        until = after(patience)
+        self.unwatch(self.listener)
+        with self._looping:
+            for client in self._all_clients():
+                client.ended = True
+                self._attend(client, self._settle)
+            while self._clients and not self._closed and time.monotonic() < until:
+                self._turn(until - time.monotonic())
+        self._join(until)
