@@ -13,6 +13,7 @@ from pyronb import errors
 from pyronb.config import config
 from pyronb.context import current_context
 from pyronb.futures import Future, FutureResult
+from pyronb.nameserver.names import type_meta
 from pyronb.nameserver.start import startNS, startNSloop
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.serializers.base import SerializerBase
@@ -49,6 +50,7 @@ __all__ = [
     "serveSimple",
     "startNS",
     "startNSloop",
+    "type_meta",
 ]
 
 

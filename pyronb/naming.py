@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyronb.nameserver.daemon import NameServerDaemon
-from pyronb.nameserver.names import NameServer
+from pyronb.nameserver.names import NameServer, type_meta
 from pyronb.nameserver.start import startNS, startNSloop
 from pyronb.sync.lookup import locateNS, resolve
 
-__all__ = ["NameServer", "NameServerDaemon", "locateNS", "resolve", "startNS", "startNSloop"]
+__all__ = ["NameServer", "NameServerDaemon", "locateNS", "resolve", "startNS", "startNSloop", "type_meta"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyronb.errors import NamingError
+from pyronb.nameserver.autoclean import AutoCleaner
 from pyronb.nameserver.names import NameServer
 from pyronb.nameserver.storage import Storage
 from pyronb.nameserver.storage.dbm import DbmStorage
@@ -43,6 +44,7 @@ class NameServerDaemon(Daemon):
         port: 0 takes a free one.
         unixsocket: path of a Unix domain socket to listen on instead.
         storage: see `open_storage`.
+        autoclean: seconds between two looks at whether registered objects can be reached; 0 for never.
         options: how to serve, instead of what the configuration says.
     """
 
@@ -53,6 +55,7 @@ class NameServerDaemon(Daemon):
         unixsocket: str | None = None,
         storage: str | None = None,
         *,
+        autoclean: float = 0.0,
         options: DaemonOptions | None = None,
     ) -> None:
         self._storage = open_storage(storage)
@@ -62,9 +65,12 @@ class NameServerDaemon(Daemon):
             self._storage.close()
             raise
         self.nameserver = NameServer(self._storage)
+        self._cleaner = AutoCleaner(self._storage, autoclean, self._options.timeout)
         try:
             self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
             self.nameserver.register(NAMESERVER_ID, self.uri, metadata={_TAG})
+            if autoclean:
+                self._cleaner.start()
         except BaseException:
             self.close()
             raise
@@ -72,4 +78,5 @@ class NameServerDaemon(Daemon):
     def close(self) -> None:
         """End it all, the storage too."""
         super().close()
+        self._cleaner.stop()
         self._storage.close()

@@ -31,6 +31,7 @@ def startNS(  # noqa: PLR0917 - Pyro's parameters, in Pyro's order
     nathost: str | None = None,
     natport: int | None = None,
     storage: str | None = None,
+    hmac: bytes | str | None = None,
 ) -> Started:
     """Make a name server; it answers once you run the loop of its daemon.
 
@@ -44,7 +45,8 @@ def startNS(  # noqa: PLR0917 - Pyro's parameters, in Pyro's order
         unixsocket: path of a Unix domain socket to listen on instead.
         nathost: see `enableBroadcast`.
         natport: see `enableBroadcast`.
-        storage: ``memory``, or ``sql:FILENAME``.
+        storage: ``memory``, ``sql:FILENAME`` or ``dbm:FILENAME``.
+        hmac: shared key with which all messages are signed, which only clients of protocol 48 (Pyro4) can do.
 
     Raises:
         OSError: the address cannot be had.
@@ -56,8 +58,10 @@ def startNS(  # noqa: PLR0917 - Pyro's parameters, in Pyro's order
         config.NS_PORT if port is None else port,
         unixsocket,
         storage,
+        autoclean=config.NS_AUTOCLEAN,
         options=config.daemon_options(),
     )
+    daemon._pyroHmacKey = hmac
     return Started(daemon.uri, daemon, None)
 
 
@@ -67,7 +71,8 @@ def startNSloop(
     unixsocket: str | None = None,
     storage: str | None = None,
     loopCondition: Callable[[], bool] = lambda: True,
+    hmac: bytes | str | None = None,
 ) -> None:
     """Run a name server in this thread until it is interrupted, or until the condition is no longer true."""
-    with startNS(host, port, unixsocket=unixsocket, storage=storage).daemon as daemon:
+    with startNS(host, port, unixsocket=unixsocket, storage=storage, hmac=hmac).daemon as daemon:
         daemon.requestLoop(loopCondition)
