@@ -8,7 +8,7 @@ cell sets is gone in the next cell when the cell awaits.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -117,14 +117,11 @@ def ambient() -> CallContext:
     return own
 
 
-def enter(context: CallContext) -> Token[CallContext]:
-    """Make this the context of the moment, while a call is served; `leave` ends it."""
-    return _served.set(context)
-
-
-def leave(token: Token[CallContext]) -> None:
-    """Undo `enter`."""
-    _served.reset(token)
+# Plain names for what the variable has: a call is served between the two.
+enter: Callable[[CallContext], Token[CallContext]] = _served.set
+"""Make this the context of the moment, while a call is served; `leave` ends it."""
+leave: Callable[[Token[CallContext]], None] = _served.reset
+"""Undo `enter`."""
 
 
 class _Current:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import importlib
+import math
 import os
 import socket
 import struct
@@ -33,6 +34,7 @@ _FIRST_ATTEMPT = 0.01
 _NOT_IN_TIME = (builtins.TimeoutError, BlockingIOError)
 _TIMEVAL = struct.Struct("@ll")
 _POSIX = os.name == "posix"
+_RECEIVING, _SENDING = socket.SO_RCVTIMEO, socket.SO_SNDTIMEO
 _MICRO = 1_000_000
 _LONGEST = 1e8
 """Most seconds of a time-out; the system's own may overflow beyond it."""
@@ -183,6 +185,9 @@ class SocketStream:
 
     __slots__ = ("_keep_open", "_limits", "_stall", "closed", "socket")
 
+    _two_limits = _POSIX
+    """Whether each direction has a time-out of its own; where both share one, it is set anew each time."""
+
     def __init__(self, sock: socket.socket, *, stall: float | None = None, keep_open: bool = False) -> None:
         self.socket = sock
         self._stall = stall
@@ -190,12 +195,14 @@ class SocketStream:
         self.closed = False
         sock.settimeout(None)
         # What the time-outs are set to, to spare the calls that set them again.
-        self._limits: dict[int, float | None] = {}
+        self._limits: dict[int, float | None] = (
+            {} if self._two_limits else dict.fromkeys((_RECEIVING, _SENDING), math.nan)
+        )
 
     def _set_limit(self, option: int, limit: float | None) -> None:
-        if limit != self._limits.get(option) or not _POSIX:
+        if limit != self._limits.get(option):
             _set_timeout(self.socket, option, limit)
-            self._limits[option] = limit
+            self._limits[option] = limit if self._two_limits else math.nan
 
     def receive(self, deadline: float | None = None, *, missing: int = 0) -> bytes:
         """Wait for bytes and give what is there.
@@ -209,7 +216,7 @@ class SocketStream:
             TimeoutError: the deadline passed.
         """
         try:
-            self._set_limit(socket.SO_RCVTIMEO, remaining(deadline))
+            self._set_limit(_RECEIVING, remaining(deadline))
             data = self._receive_some(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
             raise _translated("receiving", error) from error
@@ -228,14 +235,14 @@ class SocketStream:
         limits = self._limits
         doing = "sending"
         try:
-            if limits.get(socket.SO_SNDTIMEO) != limit:
-                self._set_limit(socket.SO_SNDTIMEO, limit)
+            if limits.get(_SENDING) != limit:
+                self._set_limit(_SENDING, limit)
             sent = self.socket.send(message)
             if sent != len(message):
                 self._send_rest([message], sent, None if limit is None else after(limit))
             doing = "receiving"
-            if limits.get(socket.SO_RCVTIMEO) != limit:
-                self._set_limit(socket.SO_RCVTIMEO, limit)
+            if limits.get(_RECEIVING) != limit:
+                self._set_limit(_RECEIVING, limit)
             data = self.socket.recv(_SMALL)
         except OSError as error:
             raise _translated(doing, error) from error
@@ -251,8 +258,9 @@ class SocketStream:
         """
         # Unlike a deadline, the same time-out each time need not be set each time.
         try:
-            self._set_limit(socket.SO_RCVTIMEO, seconds)
-            data = self._receive_some(min(max(missing, _SMALL), _LARGE))
+            if self._limits.get(_RECEIVING) != seconds:
+                self._set_limit(_RECEIVING, seconds)
+            data = self._receive_some(_SMALL if missing <= _SMALL else min(missing, _LARGE))
         except _NOT_IN_TIME:
             return None
         except OSError as error:
@@ -271,9 +279,11 @@ class SocketStream:
         try:
             sent = 0
             if len(buffers) == 1 and deadline is None:
-                self._set_limit(socket.SO_SNDTIMEO, self._stall)
-                sent = self.socket.send(buffers[0])
-                if sent == len(buffers[0]):
+                if self._limits.get(_SENDING) != self._stall:
+                    self._set_limit(_SENDING, self._stall)
+                only = buffers[0]
+                sent = self.socket.send(only)
+                if sent == len(only):
                     return
             self._send_rest(buffers, sent, deadline)
         except OSError as error:
@@ -288,7 +298,7 @@ class SocketStream:
                 return
             views[0] = views[0][sent:]
             limit = remaining(deadline)
-            self._set_limit(socket.SO_SNDTIMEO, self._stall if limit is None else limit)
+            self._set_limit(_SENDING, self._stall if limit is None else limit)
             sent = self._send_some(views)
 
     # What `ssl` does in another way.

@@ -408,6 +408,7 @@ class GivenTLSStream(_Encrypted):
     __slots__ = ()
 
     socket: ssl.SSLSocket
+    _two_limits = False
 
     def _set_limit(self, option: int, limit: float | None) -> None:
         # The system's own time-outs do not reach through OpenSSL.

@@ -15,12 +15,13 @@ from pyronb.context import CallContext
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError
 from pyronb.options import WireOptions
-from pyronb.rpc.call import Call, Raised
+from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
 from pyronb.server.dispatch import Caller, Dispatcher
+from pyronb.server.shortcut import ShortCut
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
 from pyronb.wire.message import PING, Buffer, Message
@@ -42,6 +43,7 @@ class Host:
         serializers: names of the serializers that requests may use.
         greet: checks a greeting and gives the answer to it and the metadata of the object; raises to refuse.
         annotations: gives the annotations that the daemon adds to each reply.
+        annotated: whether there may ever be such annotations.
         oneway_threaded: whether a oneway call gets a thread of its own.
         key: gives the shared key with which messages are signed; None for none.
     """
@@ -51,6 +53,7 @@ class Host:
     serializers: frozenset[str]
     greet: Callable[[Caller, Greeting], tuple[Any, Metadata | None]]
     annotations: Callable[[], Mapping[str, Buffer]]
+    annotated: bool = True
     oneway_threaded: bool = True
     key: Callable[[], bytes | None] = lambda: None
 
@@ -72,12 +75,17 @@ class Conversation:
     """One client's conversation with a daemon."""
 
     def __init__(self, host: Host, address: Any) -> None:
-        """Start the conversation with a client at this address."""
+        """Start the conversation with a client at this address.
+
+        `short` is the short-cut for plain calls, once the client was taken in and if the settings allow one. Bytes that
+        arrived are offered to it first, and go to `receive` when it takes them not.
+        """
         self.caller = Caller(address)
         self._host = host
         self._connection = ServerConnection(max_message_size=host.wire.max_message_size, key=host.key())
         self._codec: Codec | None = None
         self._accepted: tuple[int, ...] = ()
+        self.short: ShortCut | None = None
 
     @property
     def closed(self) -> bool:
@@ -162,6 +170,18 @@ class Conversation:
         self._codec = codec
         return buffers
 
+    def _accept(self, number: int, codec: Codec) -> None:
+        """Take note that calls in this serializer are accepted, and open the short-cut for them."""
+        self._accepted += (number,)
+        wire = self._host.wire
+        if codec.dialect is PYRO5 and not (wire.compression or wire.log or self._host.annotated):
+            # Not before the first call: an idle client should cost little.
+            if self.short is None:
+                self.short = ShortCut(
+                    self._connection, self.caller, self._host.dispatcher, self._reply, wire.max_message_size
+                )
+            self.short.allow(codec.catalog.by_number(number))
+
     def _codec_for(self, dialect: Dialect, message: Message, *, foreign_exceptions: bool) -> Codec:
         catalog = catalog_for(dialect, self._host.wire, foreign_exceptions=foreign_exceptions)
         self._check_serializer(dialect, message.serializer_id)
@@ -191,7 +211,7 @@ class Conversation:
                 log.warning("client %s: %s", self.caller.address, error)
                 self._connection.close()
                 return None
-            self._accepted += (message.serializer_id,)
+            self._accept(message.serializer_id, codec)
         caller = self.caller
         context = CallContext(
             caller,
@@ -214,12 +234,14 @@ class Conversation:
             if isinstance(outcome, Raised):
                 log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
             return None
+        return self._reply(outcome, message)
+
+    def _reply(self, outcome: Outcome, message: Message) -> Buffers:
+        codec = self._codec
+        assert codec is not None
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
-        return self._pack_outcome(codec, outcome, message)
-
-    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
         try:
             return self._connection.reply(codec.encode_outcome(outcome, message))
         except Exception as error:  # noqa: BLE001 - too large, or user code set annotations that are none

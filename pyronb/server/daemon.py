@@ -107,6 +107,7 @@ class Daemon:
             self._options.serializers,
             self._greet,
             self._reply_annotations,
+            "annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
             self._options.oneway_threaded,
             lambda: self._key,
         )

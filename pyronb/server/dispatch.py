@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pyronb.context import CallContext, Resources, enter, leave
@@ -19,12 +20,12 @@ from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
 
-__all__ = ["Caller", "Dispatcher"]
+__all__ = ["PLAIN", "Caller", "Dispatcher", "class_member"]
 
 log = logging.getLogger("pyronb.server")
 
 
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
 """Types of results that are no iterators; asking the abstract class for each result costs more."""
 
 
@@ -91,10 +92,28 @@ class Dispatcher:
             return Raised(self._for_caller(error), context.response_annotations)
         finally:
             leave(token)
-        if type(value) not in _PLAIN and isinstance(value, Iterator) and not call.oneway:
+        return self.returned(value, call, caller, context)
+
+    def returned(self, value: Any, call: Call, caller: Caller, context: CallContext) -> Outcome:
+        """Make the outcome of a call that gave a value; an iterator becomes a far stream."""
+        if type(value) not in PLAIN and isinstance(value, Iterator) and not call.oneway:
             stream_id = self._streams.open(value, caller) if self._streaming else None
             return StreamOpened(stream_id, context.response_annotations)
         return Returned(value, context.response_annotations)
+
+    def failed(self, error: BaseException, call: Call, caller: Caller, context: CallContext) -> Outcome:
+        """Make the outcome of a call whose method raised."""
+        self._on_error(caller, call, error)
+        return Raised(self._for_caller(error), context.response_annotations)
+
+    def standing(self, object_id: str, caller: Caller) -> Any:
+        """Give the object for a call; None when an instance would have to be made for it.
+
+        Raises:
+            DaemonError: there is no such object.
+        """
+        target = self._objects.find(object_id)
+        return self._instances.made(target, caller.session) if isinstance(target, type) else target
 
     def _target(self, object_id: str, caller: Caller) -> Any:
         target = self._objects.find(object_id)
@@ -165,10 +184,13 @@ class Dispatcher:
         return error
 
 
+_PLUMBING = {__file__, str(Path(__file__).with_name("shortcut.py"))}
+
+
 def _without_plumbing(error: BaseException) -> BaseException:
-    """Cut the frames of this module off the top of the traceback: they tell a caller nothing."""
+    """Cut the frames of pyronb off the top of the traceback: they tell a caller nothing."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and frames.tb_frame.f_code.co_filename in _PLUMBING:
         frames = frames.tb_next
     return error if frames is None else error.with_traceback(frames)
 
@@ -182,7 +204,7 @@ def find_method(target: Any, name: str, object_id: str) -> Any:
     if is_private(name):
         raise AttributeError(f"attempt to access private attribute {name!r} of {object_id!r}")
     # Not by getattr at first, which would run the code of a property.
-    member = _class_member(type(target), name)
+    member = class_member(type(target), name)
     if member is None:
         member = inspect.getattr_static(target, name, None)
     if member is None:
@@ -194,7 +216,7 @@ def find_method(target: Any, name: str, object_id: str) -> Any:
     return getattr(target, name)
 
 
-def _class_member(cls: type, name: str) -> Any:
+def class_member(cls: type, name: str) -> Any:
     """Find a member on a class without running any code of it; `inspect.getattr_static` costs as much as a call."""
     for base in cls.__mro__:
         member = base.__dict__.get(name)

@@ -52,6 +52,12 @@ class Instances:
                 kept.instances[cls] = _create(cls, creator)
             return kept.instances[cls]
 
+    def made(self, cls: type, session: Kept) -> Any:
+        """Give the instance for a call, if it was made already; None otherwise. See `get`."""
+        mode, _ = getattr(cls, "_pyroInstancing", ("session", None))
+        kept = self._singles.get(cls) if mode == "single" else session
+        return None if mode == "percall" or kept is None else kept.instances.get(cls)
+
     def forget(self, cls: type) -> None:
         """Let go of the single instance of a class."""
         with self._lock:

@@ -45,11 +45,6 @@ def add_context(link: Link, call: Call) -> None:
 
 def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a method of the link's object and give its result, or raise what it raised."""
-    short = link.short
-    if short is not None:
-        value = short.call(link, method, args, kwargs)
-        if value is not NOT_TAKEN:
-            return value
     value = value_of(link, Call("", method, args, kwargs))
     if link.short is None:
         link.short = short_cut(link)
@@ -79,7 +74,14 @@ class RemoteMethod:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it over there."""
-        return call_remote(self._link, self.__name__, args, kwargs)
+        # As `call_remote` does, for the way of most calls.
+        link = self._link
+        short = link.short
+        if short is not None:
+            value = short.call(link, self.__name__, args, kwargs)
+            if value is not NOT_TAKEN:
+                return value
+        return call_remote(link, self.__name__, args, kwargs)
 
     def __repr__(self) -> str:
         """Show the name and the object."""

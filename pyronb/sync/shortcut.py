@@ -22,7 +22,8 @@ from pyronb.rpc.call import Call
 from pyronb.serializers.base import CallParts
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
-from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare, unpack_bare
+from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
+from pyronb.wire.connection import OPEN
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
 __all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
@@ -82,7 +83,7 @@ class ShortCut:
         with link.lock:
             # Another thread may have closed the connection in the meantime, or changed a setting.
             connection, stream = link.connection, link.stream
-            if link.short is not self or connection is None or not connection.idle or link.notes:
+            if link.short is not self or connection is None or connection.state is not OPEN or link.notes:
                 return NOT_TAKEN
             try:
                 payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
@@ -99,7 +100,7 @@ class ShortCut:
                 if told is error:
                     raise
                 raise told from error
-            reply = unpack_bare(data)
+            reply = connection.take_bare(data)
             if reply is None or reply[0] not in self._heads or reply[1] != seq:
                 connection.calls_made.add(seq)
                 connection.receive(data)

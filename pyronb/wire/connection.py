@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 
 from pyronb.dialects import PYRO4, PYRO5, Dialect, dialect_for
 from pyronb.errors import MessageTooLargeError, ProtocolError, SecurityError
+from pyronb.wire.bare import unpack_bare
 from pyronb.wire.buffer import ReceiveBuffer
 from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
@@ -102,6 +103,22 @@ class _Connection:
     def idle(self) -> bool:
         """Whether the conversation stands, and nothing has arrived that was not taken."""
         return self.state is OPEN and self._whole is None and self._header is None and not self._buffer
+
+    def take_bare(self, data: bytes) -> tuple[bytes, int, bytes] | None:
+        """Read a bare message past the machine; None when it is none, or not the only thing that has arrived.
+
+        What is None is to be handed to `receive`.
+        """
+        # As in `idle`, without its frame.
+        if (
+            self.state is OPEN
+            and self._whole is None
+            and self._header is None
+            and not self._buffer
+            and (not self._limit or len(data) <= self._limit)
+        ):
+            return unpack_bare(data)
+        return None
 
     @property
     def midway(self) -> bool:

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from pyronb.net.stream import SocketStream, accepted
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
 from pyronb.server.engines.base import STALL, Client, Engine
+from pyronb.wire.message import Buffer
 
 __all__ = ["ThreadEngine"]
 
@@ -119,11 +120,16 @@ class ThreadEngine(Engine[Client]):
             data = stream.receive_within(_STAY, missing=conversation.missing)
             if data is None:
                 return True
-            for task in conversation.receive(data):
-                self._do(task, stream)
-            self._set_deadline(client)
-            if client.deadline is not None and client.deadline < time.monotonic():
-                return False
+            short = conversation.short
+            answer = None if short is None else short.answer(data)
+            if answer is not None:
+                self._send(answer, stream)
+            else:
+                for task in conversation.receive(data):
+                    self._do(task, stream)
+                self._set_deadline(client)
+                if client.deadline is not None and client.deadline < time.monotonic():
+                    return False
             if self._work or self._drain_until is not None:
                 return True
         return False
@@ -136,7 +142,10 @@ class ThreadEngine(Engine[Client]):
             return
         buffers = task.run()
         if buffers:
-            stream.send(buffers, None if self._options.timeout is None else after(self._options.timeout))
+            self._send(buffers, stream)
+
+    def _send(self, buffers: Sequence[Buffer], stream: SocketStream) -> None:
+        stream.send(buffers, None if self._options.timeout is None else after(self._options.timeout))
 
     # Stopping
 
