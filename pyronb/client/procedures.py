@@ -8,6 +8,7 @@ from typing import Any
 from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
 from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
+from pyronb.client.notices import show_notice
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
     CommunicationError,
@@ -323,10 +324,13 @@ def exchange(
     if raw:
         return Returned(event.message, event.message.annotations)
     try:
-        return codec.decode_reply(event.message)
+        outcome = codec.decode_reply(event.message)
     except (ProtocolError, SecurityError) as error:
         # The whole reply was read; the connection stays as it is.
         raise explained(error, calling(link, what)) from error
+    if outcome.annotations:
+        show_notice(link, outcome)
+    return outcome
 
 
 def give_up(owed: Abandon, what: Call, error: BaseException) -> Procedure[BaseException]:

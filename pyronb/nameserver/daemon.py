@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyronb.errors import NamingError
 from pyronb.nameserver.autoclean import AutoCleaner
-from pyronb.nameserver.names import NameServer
+from pyronb.nameserver.names import NameServer, is_local
 from pyronb.nameserver.storage import Storage
 from pyronb.nameserver.storage.dbm import DbmStorage
 from pyronb.nameserver.storage.memory import MemoryStorage
@@ -64,7 +64,8 @@ class NameServerDaemon(Daemon):
         except BaseException:
             self._storage.close()
             raise
-        self.nameserver = NameServer(self._storage)
+        place = self.uriFor(NAMESERVER_ID)
+        self.nameserver = NameServer(self._storage, None if is_local(place) else place)
         self._cleaner = AutoCleaner(self._storage, autoclean, self._options.timeout)
         try:
             self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)

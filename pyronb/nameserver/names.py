@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
 from pyronb.context import current_context
@@ -11,10 +13,13 @@ from pyronb.errors import NamingError
 from pyronb.nameserver.patterns import Patterns, literal_prefix
 from pyronb.nameserver.storage import Entry, Storage
 from pyronb.rpc.call import NAMESERVER_ID
+from pyronb.rpc.notice import NOTICE, pack_notice
 from pyronb.server.exposure import expose
 from pyronb.uri import URI
 
-__all__ = ["NameServer", "type_meta"]
+__all__ = ["NameServer", "is_local", "type_meta"]
+
+log = logging.getLogger("pyronb.nameserver")
 
 _LONGEST = 10_000
 """Most characters of a name, an address, a tag or a prefix."""
@@ -26,9 +31,10 @@ _MOST_TAGS = 500
 class NameServer:
     """A phone book for remote objects: names lead to addresses, tags help to find names."""
 
-    def __init__(self, storage: Storage) -> None:
-        """Keep the registrations in this storage."""
+    def __init__(self, storage: Storage, place: URI | None = None) -> None:
+        """Keep the registrations in this storage; `place` is the address at which the network is served, if it is."""
         self._storage = storage
+        self._place = place
         self._patterns = Patterns()
 
     def count(self) -> int:
@@ -64,6 +70,7 @@ class NameServer:
             NamingError: the name is taken, and `safe` was asked for.
             PyroError: the text is no URI.
             TypeError: a name, address or tag is no text.
+            ValueError: one of them is too long, or holds characters that cannot be told to every client.
         """
         _check_name(name)
         if not isinstance(uri, str | URI):
@@ -71,6 +78,8 @@ class NameServer:
         address = _tellable(str(URI(uri)), "uri")
         if not self._storage.put(name, address, _tags(metadata), replace=not safe):
             raise NamingError(f"name already registered: {name}")
+        if self._place is not None and name != NAMESERVER_ID and is_local(URI(address)):
+            self._warn(name, address, self._place)
 
     def set_metadata(self, name: str, metadata: Iterable[str] | None) -> None:
         """Replace the tags of a name.
@@ -160,6 +169,18 @@ class NameServer:
         found = self._storage.with_tags(every or some, every=bool(every))
         return _told(found) if return_metadata else {name: uri for name, (uri, _) in found.items()}
 
+    @staticmethod
+    def _warn(name: str, address: str, place: URI) -> None:
+        """Say, here and to whoever registered it, that an address is of no use to others."""
+        text = (
+            f"{name!r} was registered as {address}, which can only be reached on that machine itself, in a name server "
+            f"that serves the network at {place.location}; give its daemon a host that others can reach, or NATHOST"
+        )
+        log.warning("client %s: %s", current_context.client_sock_addr, text)
+        caller = current_context.client
+        if caller is not None and caller.peer.is_pyronb:
+            current_context.response_annotations = {NOTICE: pack_notice(text)}
+
     def _found(self, prefix: str | None, regex: str | None) -> dict[str, str]:
         """Give the addresses, by name, of the registrations that match."""
         if prefix is not None and regex is not None:
@@ -171,6 +192,20 @@ class NameServer:
             return self._storage.uris(_tellable(prefix or "", "prefix"))
         uris = self._storage.uris(_tellable(literal_prefix(regex), "regex"))
         return {name: uris[name] for name in self._patterns.matching(regex, uris)}
+
+
+def is_local(uri: URI) -> bool:
+    """Tell whether a direct address can only be reached on the machine that it is on; no name is looked up for it."""
+    if uri.protocol != "PYRO":
+        return False
+    if uri.host is None or uri.host == "localhost" or uri.host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(uri.host.partition("%")[0])
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def type_meta(class_or_object: Any, prefix: str = "class:") -> set[str]:

@@ -157,6 +157,7 @@ class Conversation:
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
         serializer = codec.catalog.by_number(message.serializer_id)
+        self.caller.peer = greeting.peer
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
             if greeting.peer.is_pyronb:

@@ -13,6 +13,7 @@ from pyronb.context import CallContext, Resources, enter, leave
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.handshake import Peer
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.exposure import is_exposed, is_private
 from pyronb.server.instances import Instances, Kept
@@ -39,6 +40,7 @@ class Caller:
         resources: what is closed when it goes.
         handshake: what it said when it connected.
         dialect: what it speaks.
+        peer: who it said it is.
         getpeercert: gives the certificate that it showed, as a map as ``ssl`` makes it; None for none.
     """
 
@@ -47,6 +49,7 @@ class Caller:
     resources: Resources = field(default_factory=Resources)
     handshake: Any = None
     dialect: Dialect = PYRO5
+    peer: Peer = field(default_factory=Peer)
     getpeercert: Callable[[], dict[str, Any] | None] = lambda: None
 
 
