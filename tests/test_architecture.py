@@ -83,6 +83,7 @@ CAMEL_CASE = (
     "pyronb/aio/**",
     "pyronb/client/face.py",
     "pyronb/config.py",
+    "pyronb/nameserver/broadcast.py",
     "pyronb/nameserver/start.py",
     "pyronb/serializers/base.py",
     "pyronb/server/daemon.py",

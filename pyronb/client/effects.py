@@ -6,7 +6,7 @@ effect raised. One procedure so serves blocking sockets and asyncio alike.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 __all__ = [
     "Abandon",
     "After",
+    "Broadcast",
     "Choose",
     "Connect",
     "Dial",
@@ -57,6 +58,29 @@ class After:
     """Give the moment that lies so many seconds ahead, on the driver's clock; it serves as deadline."""
 
     seconds: float
+
+
+@dataclass(slots=True)
+class Broadcast:
+    """Ask the local network, and give the first answer that is of use; None when none came.
+
+    Attributes:
+        question: the datagram.
+        addresses: where to.
+        port: the port there.
+        accept: makes something of an answer; None when it is of no use.
+        rounds: how often to ask.
+        patience: seconds to wait each time.
+        deadline: moment at which waiting ends in any case.
+    """
+
+    question: bytes
+    addresses: Sequence[str]
+    port: int
+    accept: Callable[[bytes], Any]
+    rounds: int
+    patience: float
+    deadline: float | None
 
 
 @dataclass(slots=True)
@@ -123,6 +147,6 @@ class Choose:
     below: int
 
 
-Effect = Abandon | After | Choose | Connect | Dial | Send | Reply | HangUp | Pause
+Effect = Abandon | After | Broadcast | Choose | Connect | Dial | Send | Reply | HangUp | Pause
 
 Procedure = Generator[Effect, Any, T]

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.effects import (
+    Abandon,
+    After,
+    Broadcast,
+    Choose,
+    Connect,
+    Dial,
+    HangUp,
+    Pause,
+    Procedure,
+    Reply,
+    Send,
+)
 from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
@@ -395,9 +407,75 @@ def explained(error: PyroError, circumstances: str) -> PyroError:
 
 
 def locate(
-    options: ClientOptions, host: str, port: int, deadline: float | None, key: bytes | None = None
+    options: ClientOptions,
+    host: str | None,
+    port: int | None,
+    deadline: float | None,
+    key: bytes | None = None,
+    *,
+    broadcast: bool = True,
 ) -> Procedure[Link]:
-    """Connect to the name server at this place; with a key, messages to it are signed.
+    """Find a name server and connect to it; with a key, messages to it are signed.
+
+    Where a host is given, the name server is there. Without, it is looked for on this machine, if that is where the
+    options expect it, then by a broadcast, then where the options say. (Wire specification, sections 21 and 22.)
+
+    Raises:
+        NamingError: there is none; the cause says why.
+    """
+    wanted = options.lookup
+    if host:
+        return (yield from _locate_at(options, host, port or wanted.port, deadline, key))
+    for place in _nearby(wanted.host):
+        # The second place is a guess that must not cost much.
+        limit = deadline if place == wanted.host else (yield After(_GUESS))
+        try:
+            return (yield from _locate_at(options, place, port or wanted.port, limit, key))
+        except NamingError:
+            continue
+    # There are no broadcasts in IPv6.
+    if broadcast and options.ip_version != _IPV6:
+        addresses, bcport = wanted.broadcast_addresses, port or wanted.broadcast_port
+        found = yield Broadcast(_QUESTION, addresses, bcport, _announced, _ROUNDS, _PATIENCE, deadline)
+        if found is not None:
+            return (yield from _locate_at(options, str(found.host), found.port or wanted.port, deadline, key))
+    return (yield from _locate_at(options, wanted.host, wanted.port, deadline, key))
+
+
+_IPV6 = 6
+_QUESTION = b"GET_NSURI"
+_ROUNDS = 3
+_PATIENCE = 0.7
+_GUESS = 0.5
+"""Seconds for connecting where a name server may be but nobody said so."""
+_LONGEST_ANNOUNCEMENT = 100
+
+
+def _nearby(host: str) -> tuple[str, ...]:
+    """List where a name server on this machine may be, when that is where it is expected."""
+    if host == "::1" or host.startswith("./u:"):
+        return (host,)
+    if host == "localhost" or host.startswith("127."):
+        # To which some systems resolve their own name.
+        return (host,) if host == "127.0.1.1" else (host, "127.0.1.1")
+    return ()
+
+
+def _announced(answer: bytes) -> URI | None:
+    """Give the address that a name server announced; None when that is no such thing, for anybody can send anything."""
+    if len(answer) > _LONGEST_ANNOUNCEMENT:
+        return None
+    try:
+        uri = URI(answer.decode("iso-8859-1"))
+    except PyroError:
+        return None
+    return uri if uri.object == NAMESERVER_ID and uri.protocol == "PYRO" and uri.host else None
+
+
+def _locate_at(
+    options: ClientOptions, host: str, port: int, deadline: float | None, key: bytes | None
+) -> Procedure[Link]:
+    """Connect to the name server at this place.
 
     Raises:
         NamingError: there is none; the cause says why.
@@ -469,8 +547,8 @@ def resolve(uri: URI, options: ClientOptions, deadline: float | None, key: bytes
     if uri.protocol == "PYRO":
         return uri
     wanted = options.lookup
-    host = f"./u:{uri.sockname}" if uri.sockname else (uri.host or wanted.host)
-    server = yield from locate(options, host, uri.port or wanted.port, deadline, key)
+    host = f"./u:{uri.sockname}" if uri.sockname else uri.host
+    server = yield from locate(options, host, uri.port, deadline, key)
     try:
         if isinstance(uri.object, str):
             found = [(yield from lookup(server, uri.object, wanted.delay, deadline))]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 from pyronb.errors import NamingError
 from pyronb.nameserver.autoclean import AutoCleaner
+from pyronb.nameserver.broadcast import BroadcastServer
 from pyronb.nameserver.names import NameServer, is_local
 from pyronb.nameserver.storage import Storage
 from pyronb.nameserver.storage.dbm import DbmStorage
@@ -44,6 +47,8 @@ class NameServerDaemon(Daemon):
         port: 0 takes a free one.
         unixsocket: path of a Unix domain socket to listen on instead.
         storage: see `open_storage`.
+        nathost: host that others are told, as for `Daemon`.
+        natport: port that others are told, as for `Daemon`.
         autoclean: seconds between two looks at whether registered objects can be reached; 0 for never.
         options: how to serve, instead of what the configuration says.
     """
@@ -55,17 +60,20 @@ class NameServerDaemon(Daemon):
         unixsocket: str | None = None,
         storage: str | None = None,
         *,
+        nathost: str | None = None,
+        natport: int | None = None,
         autoclean: float = 0.0,
         options: DaemonOptions | None = None,
     ) -> None:
         self._storage = open_storage(storage)
         try:
-            super().__init__(host, port, unixsocket, options=options)
+            super().__init__(host, port, unixsocket, nathost, natport, options=options)
         except BaseException:
             self._storage.close()
             raise
         place = self.uriFor(NAMESERVER_ID)
         self.nameserver = NameServer(self._storage, None if is_local(place) else place)
+        self._responder: BroadcastServer | None = None
         self._cleaner = AutoCleaner(self._storage, autoclean, self._options.timeout)
         try:
             self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
@@ -76,8 +84,40 @@ class NameServerDaemon(Daemon):
             self.close()
             raise
 
+    def answer_broadcasts(self, host: str, port: int) -> BroadcastServer | None:
+        """Have the loop tell whoever asks the local network where this name server is.
+
+        It is the daemon's own address that they are told, for the outer one is of no use to whoever hears broadcasts.
+
+        Args:
+            host: address to listen on; ``""`` hears broadcasts to any.
+            port: port to listen on; 0 takes a free one.
+
+        Returns:
+            What answers; None for a name server that nobody else could reach, or not over IPv4.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        listener = self._engine.listener
+        bound = listener.getsockname()[0] if listener.family == socket.AF_INET else ""
+        if not bound or bound.startswith("127."):
+            return None
+        responder = BroadcastServer(
+            self.uriFor(NAMESERVER_ID, nat=False),
+            host,
+            port,
+            everywhere=bound == "0.0.0.0",  # noqa: S104 - compared, not bound
+            reuse_address=self._options.reuse_address,
+        )
+        self._responder = responder
+        self._engine.watch(responder, responder.processRequest)
+        return responder
+
     def close(self) -> None:
         """End it all, the storage too."""
         super().close()
+        if self._responder is not None:
+            self._responder.close()
         self._cleaner.stop()
         self._storage.close()

@@ -9,7 +9,7 @@ import socket
 import stat
 from typing import Any
 
-__all__ = ["addresses", "forget", "listen", "location_at", "location_of", "port_of", "tune"]
+__all__ = ["address_towards", "addresses", "forget", "listen", "location_at", "location_of", "port_of", "tune"]
 
 _BACKLOG = 1024
 _UNIX = "./u:"
@@ -154,11 +154,19 @@ def forget(unixsocket: str) -> None:
 
 
 def _outward_address(family: socket.AddressFamily) -> str:
-    """Give the address from which this machine would reach others; no packet is sent to find it."""
-    target = ("2001:db8::1", 9) if family == socket.AF_INET6 else ("192.0.2.1", 9)
+    """Give the address from which this machine would reach others."""
+    try:
+        return address_towards(family, "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1")
+    except OSError:
+        return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+
+
+def address_towards(family: socket.AddressFamily, address: str) -> str:
+    """Give this machine's own address on the way to another one; no packet is sent to find it.
+
+    Raises:
+        OSError: there is no way to that address.
+    """
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(target)
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        probe.connect((address, 9))
+        return str(probe.getsockname()[0])

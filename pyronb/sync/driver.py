@@ -11,9 +11,22 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.effects import (
+    Abandon,
+    After,
+    Broadcast,
+    Choose,
+    Connect,
+    Dial,
+    HangUp,
+    Pause,
+    Procedure,
+    Reply,
+    Send,
+)
 from pyronb.client.procedures import check, connect
 from pyronb.errors import ConnectionClosedError
+from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after
 from pyronb.net.stream import dial
 
@@ -88,6 +101,18 @@ def _after(effect: After) -> float:
     return after(effect.seconds)
 
 
+def _broadcast(effect: Broadcast) -> Any:
+    return ask(
+        effect.question,
+        effect.addresses,
+        effect.port,
+        effect.accept,
+        rounds=effect.rounds,
+        patience=effect.patience,
+        deadline=effect.deadline,
+    )
+
+
 def _choose(effect: Choose) -> int:
     return random.randrange(effect.below)  # noqa: S311 - any of them will do
 
@@ -96,6 +121,7 @@ _GRANTS: Mapping[type, Callable[[Any], Any]] = {
     # With one call at a time, a connection on which an answer is owed is of no more use.
     Abandon: _hang_up,
     After: _after,
+    Broadcast: _broadcast,
     Choose: _choose,
     Connect: _connect,
     Dial: _dial,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyronb.client.effects import Abandon, After, Choose, Dial, HangUp, Pause, Reply, Send
+from pyronb.client.effects import Abandon, After, Broadcast, Choose, Dial, HangUp, Pause, Reply, Send
 from pyronb.client.link import Link
 from pyronb.client.procedures import (
     adopt,
@@ -762,6 +762,77 @@ def test_no_name_server(host, place):
     assert f"no name server found at {place}: cannot connect: refused" in str(caught.value)
     assert "pyronb ns" in str(caught.value)
     assert caught.value.__cause__ is refused
+
+
+def looked_for(options, port=None, announced=None, broadcast=True):
+    """Where a name server is looked for when there is none: hosts with ports, and ports of broadcasts."""
+    refused = ConnectionClosedError("refused")
+
+    def answer(effect):
+        return next(filter(None, map(effect.accept, announced or [])), None)
+
+    hand = ByHand()
+    granted = hand.grant
+
+    def grant(effect):
+        if isinstance(effect, Dial):
+            raise refused
+        return answer(effect) if isinstance(effect, Broadcast) else granted(effect)
+
+    hand.grant = grant
+    with pytest.raises(NamingError):
+        hand.run(locate(options, None, port, None, broadcast=broadcast))
+    return [
+        effect.place.location if isinstance(effect, Dial) else effect.port
+        for effect in hand.effects
+        if isinstance(effect, Dial | Broadcast)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "places"),
+    [
+        ("localhost", ["localhost:9090", "127.0.1.1:9090", 9091, "localhost:9090"]),
+        ("127.0.0.9", ["127.0.0.9:9090", "127.0.1.1:9090", 9091, "127.0.0.9:9090"]),
+        ("127.0.1.1", ["127.0.1.1:9090", 9091, "127.0.1.1:9090"]),
+        ("::1", ["[::1]:9090", 9091, "[::1]:9090"]),
+        ("./u:/tmp/ns", ["./u:/tmp/ns", 9091, "./u:/tmp/ns"]),
+        ("names.example", [9091, "names.example:9090"]),
+    ],
+)
+def test_where_a_name_server_is_looked_for(host, places):
+    """Near by where one is expected there, by a broadcast, and then where the options say."""
+    options = ClientOptions(lookup=LookupOptions(host=host))
+
+    assert places == looked_for(options)
+    assert [place for place in places if place != 9091] == looked_for(options, broadcast=False)
+
+
+def test_port_of_the_search():
+    """A port without a host is that of the broadcast too; the last attempt is made as the options say."""
+    assert ["localhost:5", "127.0.1.1:5", 5, "localhost:9090"] == looked_for(ClientOptions(), port=5)
+
+
+def test_no_broadcast_in_ipv6():
+    """There is no such thing."""
+    assert 9091 not in looked_for(ClientOptions(ip_version=6))
+
+
+def test_announced_name_server():
+    """It is asked; whatever else comes is dropped."""
+    hostile = [
+        b"",
+        b"\xff\xfe",
+        b"PYRO:Pyro.NameServer@" + b"a" * 100 + b":1",
+        b"PYRO:another@evil.example:1",
+        b"PYRONAME:Pyro.NameServer@evil.example:1",
+        b"PYRO:Pyro.NameServer@./u:/tmp/evil",
+        b"PYRO:Pyro.NameServer@evil.example:99999",
+    ]
+    options = ClientOptions(lookup=LookupOptions(host="names.example"))
+
+    assert [9091, "there:7"] == looked_for(options, announced=[*hostile, b"PYRO:Pyro.NameServer@there:7"])
+    assert [9091, "names.example:9090"] == looked_for(options, announced=hostile)
 
 
 def test_name_server_is_asked_in_serpent():

@@ -1,8 +1,8 @@
 """Procedures by hand: a procedure and a list of answers, no sockets, no clock.
 
 An answer is given to the next effect of its class: `(Dial, None)`, `(Reply, event)`; an exception as answer is raised
-into the procedure, and a callable is asked with the effect. `Abandon`, `After`, `Connect`, `HangUp` and `Send` need no
-answer; the first hangs up, as in a room with one call at a time.
+into the procedure, and a callable is asked with the effect. `Abandon`, `After`, `Broadcast`, `Connect`, `HangUp` and
+`Send` need no answer; the first hangs up, as in a room with one call at a time, and nobody hears broadcasts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyronb.client.effects import Abandon, After, Connect, Dial, Effect, HangUp, Procedure, Reply, Send
+from pyronb.client.effects import Abandon, After, Broadcast, Connect, Dial, Effect, HangUp, Procedure, Reply, Send
 from pyronb.client.procedures import check, connect
 from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
@@ -69,7 +69,7 @@ class ByHand:
             self.run(connect(effect.link))
         elif isinstance(effect, After):
             return effect.seconds
-        elif not isinstance(effect, Send):
+        elif not isinstance(effect, Send | Broadcast):
             raise AssertionError(f"no answer for {effect}; next are {list(self.answers)[:3]}")
         return None
 
