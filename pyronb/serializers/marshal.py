@@ -1,7 +1,8 @@
 """The marshal serializer: the format of Python's own compiled files, restricted to values.
 
-It is written by the standard library and read by our own reader. Marshal itself knows the exact builtin types only;
-what it refuses is converted in a copy and written again, at any depth, where Pyro converts the outermost value only.
+It is written by the standard library, and read by it where the data cannot hurt it, by our own reader otherwise.
+Marshal itself knows the exact builtin types only; what it refuses is converted in a copy and written again, at any
+depth, where Pyro converts the outermost value only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from pyronb.dialects import Dialect
 from pyronb.options import WireOptions
+from pyronb.serializers import safemarshal
 from pyronb.serializers.base import Buffer, CallParts
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
@@ -47,8 +49,8 @@ class MarshalSerializer:
                 data = marshal.dumps(value, _VERSION)
             except ValueError:
                 return marshal.dumps(self._simplified(value), _VERSION)
-            # Type byte of bytes: a number of numpy would go as its raw memory.
-            if (b"s" in data or b"\xf3" in data) and any(module in sys.modules for module in _WITH_BUFFERS):
+            if any(module in sys.modules for module in _WITH_BUFFERS) and safemarshal.may_hold_bytes(data):
+                # They may be the raw memory of a number of numpy.
                 return marshal.dumps(self._simplified(value), _VERSION)
         except OWN:
             raise
@@ -60,7 +62,9 @@ class MarshalSerializer:
         """Read a value."""
         try:
             raw = data if isinstance(data, bytes) else bytes(data)
-            value = unmarshal(raw)
+            value = safemarshal.read(raw)
+            if value is safemarshal.UNKNOWN:
+                value = unmarshal(raw)
             return recreate(value, self._dialect, shared=True) if _MARK in raw else value
         except OWN:
             raise

@@ -33,6 +33,8 @@ _DIGIT_BITS = 15
 _MAX_DEPTH = 200
 # Parts of a key are hashed as often as they occur in it, and references make them occur often.
 _HASHES_PER_BYTE = 64
+# Hashing two to the power of this many bits of an int is as much work as hashing one part of a key.
+_BITS_PER_HASH = 6
 _UNFINISHED = object()
 
 
@@ -96,15 +98,24 @@ class _Reader:
 
     def hashable(self, key: Any) -> Any:
         """Give the key back, when hashing it is not more work than the length of the data justifies."""
-        if type(key) in (tuple, frozenset):
+        kind = type(key)
+        if kind is int:
+            self.spend(key.bit_length() >> _BITS_PER_HASH)
+        elif kind in (tuple, frozenset):
             pending = [key]
             while pending:
                 part = pending.pop()
-                self.hashes -= len(part)
-                if self.hashes < 0:
-                    raise SerializeError("marshal data has keys that are too large")
-                pending += [item for item in part if type(item) in (tuple, frozenset)]
+                if type(part) is int:
+                    self.spend(part.bit_length() >> _BITS_PER_HASH)
+                    continue
+                self.spend(len(part))
+                pending += [item for item in part if type(item) in (tuple, frozenset, int)]
         return key
+
+    def spend(self, hashes: int) -> None:
+        self.hashes -= hashes
+        if self.hashes < 0:
+            raise SerializeError("marshal data has keys that are too large")
 
 
 def unmarshal(data: bytes) -> Any:
@@ -192,6 +203,8 @@ def _dict(flagged: bool, reader: _Reader) -> dict[Any, Any]:
     data, value, hashable = reader.data, reader.value, reader.hashable
     while data[reader.pos] != _END_OF_DICT:
         key = value()
+        if data[reader.pos] == _END_OF_DICT:
+            break  # the standard reader drops a key without a value, too
         made[key if type(key) is str else hashable(key)] = value()
     reader.pos += 1
     reader.depth -= 1

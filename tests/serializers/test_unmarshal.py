@@ -133,7 +133,6 @@ def test_deep_nesting(opening: bytes) -> None:
         b"\xbe\x01\0\0\0r\0\0\0\0",
         b"{NN",
         b"{",
-        b"{N0",
         b"y\0",
     ],
 )
@@ -153,3 +152,19 @@ def test_keys_that_grow() -> None:
 
     with pytest.raises(SerializeError, match="keys"):
         unmarshal(data)
+
+
+def test_large_ints_as_keys() -> None:
+    """An int is hashed anew each time; references make that longer than the data justifies."""
+    number = marshal.dumps(1 << 3_000_000)
+    data = b"[\2\0\0\0" + bytes([number[0] | 0x80]) + number[1:] + b"{" + b"r\0\0\0\0N" * 1_000_000 + b"0"
+
+    with pytest.raises(SerializeError, match="keys"):
+        unmarshal(data)
+
+
+def test_key_without_a_value() -> None:
+    """It is dropped, as by the standard reader."""
+    data = b"{z\1ai\1\0\0\0z\1b0"
+
+    assert {"a": 1} == marshal.loads(data) == unmarshal(data)

@@ -1,0 +1,215 @@
+"""The interpreter's own reader of marshal data, for data that cannot hurt it.
+
+The standard reader is ten times as fast as `unmarshal`, and trusts its input. So the data is looked through first, with
+a regular expression: marshal data is a row of tokens, one after the other whatever contains what, so that a pattern can
+tell all of them. What could hurt is kept from the reader:
+
+- code objects, and everything else that is no value: no token of ours;
+- lengths that are not believed: of strings and ints they must fit into the data; a container may announce 255 items,
+  which is no harm, or more when all of these together could be in the data;
+- tuples that are referred to before they are complete, whose hash crashes the interpreter, or that grow by references
+  to themselves, whose hash takes longer than anyone waits: no reference may lead to a tuple or frozenset;
+- interned strings, which some versions of Python keep for ever: they are read as others.
+
+Whatever is not known to be harmless is left to `unmarshal`, and so is all that is wrong, for it knows what to say.
+"""
+
+from __future__ import annotations
+
+import marshal
+import re
+import struct
+import sys
+from itertools import chain
+from typing import Any
+
+__all__ = ["UNKNOWN", "may_hold_bytes", "read"]
+
+UNKNOWN = object()
+"""What is given when the general way must be taken."""
+
+# Since Python 3.12 strings that marshal interns live as long as the program.
+_INTERNED_FOR_EVER = sys.version_info >= (3, 12)
+# Nothing is kept to go back to, where the version of Python knows how.
+_MANY = b"*+" if sys.version_info >= (3, 11) else b"*"
+# Longer strings, and whatever else stops the patterns, are looked at one by one.
+_SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}" % size for size in range(41))
+# A type byte with the highest bit set numbers its value, so that references can lead to it.
+_PLAIN = rb"[%b](?:%b)|[NTF0{\xfb]|[i\xe9].{4}|[g\xe7].{8}|\).|[\[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
+    rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda",
+    _SHORT,
+)
+# All of them match at least nothing, so there always is a match.
+_unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
+_referred: Any = re.compile(rb"(?:%b|r.{3}\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
+_find_reference = re.compile(rb"r.{3}\0", re.DOTALL).search
+_find_bytes = re.compile(rb"[s\xf3].{3}[\0-\x7f]", re.DOTALL).search
+
+_NUMBERED = 0x80
+_NUMBERS = bytes(range(_NUMBERED, 0x100))
+_BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+_INT = struct.Struct("<i").unpack_from
+_DEEPEST = 200
+# Larger strings of bytes are read as fast in the general way, and copied once less.
+_LARGE = 1 << 20
+# An int is hashed anew each time; no reference may lead to one that is longer.
+_LONG_DIGITS = 64
+# With more numbered values up to the last tuple, looking for references to each of them would take too long.
+_FEW = 64
+
+
+def read(data: bytes) -> Any:
+    """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
+    match = _unreferred if _find_reference(data) is None else _referred
+    tokens: bytes | bytearray = data
+    if match(data).end() != len(data):
+        scan = _Scan(data, match)
+        if not scan.harmless() or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
+            return UNKNOWN
+        tokens = scan.data
+    try:
+        # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
+        value, end = marshal.loads(b")\x02" + tokens + b"S")
+    except (EOFError, MemoryError, TypeError, ValueError):
+        return UNKNOWN
+    return value if end is StopIteration and not _too_deep(value, data) else UNKNOWN
+
+
+def may_hold_bytes(data: bytes) -> bool:
+    """Whether there is a string of bytes in the data, or something that is not known here."""
+    if _find_bytes(data) is None:
+        return False
+    scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
+    return not scan.harmless() or scan.holds_bytes
+
+
+class _Scan:
+    """One look through the data, token by token."""
+
+    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
+
+    def __init__(self, data: bytes | bytearray, match: Any) -> None:
+        self.data = data
+        self.match = match
+        self.announced = 0
+        self.holds_bytes = False
+        self.holds_large_bytes = False
+        self.last_tuple = -1
+
+    def harmless(self) -> bool:
+        """Go through all tokens, and tell whether they can be read."""
+        data, match, size = self.data, self.match, len(self.data)
+        pos: int = match(data).end()
+        try:
+            while pos < size:
+                after = self.token(pos)
+                if not pos < after <= size:
+                    return False
+                pos = match(self.data, after).end()
+        except (IndexError, struct.error):
+            return False
+        return True
+
+    def token(self, pos: int) -> int:
+        """Look at a token that the patterns leave out; give where the next one begins, 0 if it must not be read."""
+        data = self.data
+        kind = data[pos] & ~_NUMBERED
+        if kind in _NOT_INTERNED and _INTERNED_FOR_EVER:
+            if not isinstance(data, bytearray):
+                self.data = data = bytearray(data)
+            data[pos] = _NOT_INTERNED[kind] | data[pos] & _NUMBERED
+        return _TOKENS.get(kind, _unknown_token)(self, pos)
+
+    def short_text(self, pos: int) -> int:
+        start = pos + 2
+        after = start + self.data[pos + 1]
+        return after if self.data[start:after].isascii() else 0
+
+    def ascii_text(self, pos: int) -> int:
+        start, after = self.stretch(pos, 1)
+        return after if self.data[start:after].isascii() else 0
+
+    def text(self, pos: int) -> int:
+        return self.stretch(pos, 1)[1]
+
+    def bytes(self, pos: int) -> int:
+        start, after = self.stretch(pos, 1)
+        self.holds_bytes = True
+        self.holds_large_bytes |= after - start > _LARGE
+        return after
+
+    def long(self, pos: int) -> int:
+        start, after = self.stretch(pos, 2)
+        return 0 if self.data[pos] & _NUMBERED and after - start > 2 * _LONG_DIGITS else after
+
+    def container(self, pos: int) -> int:
+        count: int = _INT(self.data, pos + 1)[0]
+        # Not to be believed more than once: the space for all items is taken before they are read.
+        self.announced += max(count, 0)
+        if count < 0 or self.announced > len(self.data):
+            return 0
+        return self.numbered(pos, pos + 5)
+
+    def small_tuple(self, pos: int) -> int:
+        return self.numbered(pos, pos + 2)
+
+    def numbered(self, pos: int, after: int) -> int:
+        if self.data[pos] in _NUMBERED_TUPLES:
+            self.last_tuple = pos
+        return after
+
+    def stretch(self, pos: int, width: int) -> tuple[int, int]:
+        """Give where a string with a long length starts and ends; a negative number of digits is a sign."""
+        count: int = _INT(self.data, pos + 1)[0]
+        return pos + 5, pos + 5 + width * (abs(count) if width > 1 else count)
+
+    def tuple_may_be_referred_to(self) -> bool:
+        """Whether a reference may lead to a tuple or frozenset.
+
+        The number of a tuple is at most that of the bytes before it that could be the type bytes of numbered values,
+        and what could be a reference may be text: unsure is true.
+        """
+        if self.last_tuple < 0:
+            return False
+        before = self.data[: self.last_tuple]
+        at_most = len(before) - len(before.translate(None, _NUMBERS))
+        if at_most > _FEW:
+            return True
+        return any(b"r%c\0\0\0" % number in self.data for number in range(at_most + 1))
+
+
+def _unknown_token(_scan: _Scan, _pos: int) -> int:
+    return 0
+
+
+_NOT_INTERNED = {ord("Z"): ord("z"), ord("A"): ord("a"), ord("t"): ord("u")}
+_NUMBERED_TUPLES = bytes(byte | _NUMBERED for byte in b"()>")
+_TOKENS = {
+    **dict.fromkeys(b"zZ", _Scan.short_text),
+    **dict.fromkeys(b"aA", _Scan.ascii_text),
+    **dict.fromkeys(b"ut", _Scan.text),
+    **dict.fromkeys(b"[(<>", _Scan.container),
+    ord("s"): _Scan.bytes,
+    ord("l"): _Scan.long,
+    ord(")"): _Scan.small_tuple,
+}
+
+
+def _too_deep(value: Any, data: bytes) -> bool:
+    """Whether there are more levels than the general way reads."""
+    if len(data) - len(data.translate(None, _BRACKETS)) <= _DEEPEST:
+        return False
+    seen: set[int] = set()
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [each for each in level if type(each) in _CONTAINERS and id(each) not in seen]
+        if not level:
+            return False
+        seen.update(map(id, level))
+        level = [inner for each in level for inner in _inside(each)]
+    return True
+
+
+def _inside(container: Any) -> Any:
+    return chain(container, container.values()) if type(container) is dict else container

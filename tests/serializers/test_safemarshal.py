@@ -1,0 +1,201 @@
+"""The fast way through marshal gives what our own reader gives, or says that it cannot tell."""
+
+from __future__ import annotations
+
+import marshal
+import struct
+import sys
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyronb.dialects import PYRO5
+from pyronb.errors import SerializeError
+from pyronb.options import WireOptions
+from pyronb.serializers import safemarshal
+from pyronb.serializers.catalog import Catalog
+from pyronb.serializers.safemarshal import UNKNOWN, may_hold_bytes, read
+from pyronb.serializers.unmarshal import unmarshal
+
+ATOMS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=-(2**200), max_value=2**200),
+    st.floats(allow_nan=False),
+    st.complex_numbers(allow_nan=False),
+    st.text(st.characters()),
+    st.text(max_size=3).map(sys.intern),
+    st.binary(),
+)
+KEYS = st.recursive(ATOMS, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=4)
+VALUES = st.recursive(
+    ATOMS,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(KEYS, inner)
+        | st.sets(KEYS)
+        | st.lists(inner, min_size=1).map(lambda items: [items, items[0], items])
+        | st.tuples(inner).map(lambda pair: [pair, pair])
+    ),
+)
+# Type bytes of all kinds, references, and the beginnings of containers.
+PIECES = st.sampled_from(
+    [
+        *(bytes([kind]) for kind in b"zZaAuts[({<>)lig0NTFS.c\xa9\xa8\xbe\xda\xfa\xdb\xfb\xe9\xec\0\1\xff"),
+        *(b"r" + struct.pack("<i", index) for index in range(5)),
+        *(b"\xa9\x01N", b")\x01", b"[\1\0\0\0", b"<\1\0\0\0", b"\xda\1a", b"[\0\1\0\0", b"\xa9\2"),
+    ]
+)
+
+
+@given(VALUES, st.integers(min_value=0, max_value=4))
+def test_reads_what_the_standard_library_writes(value: Any, version: int) -> None:
+    """Values of every version are read as in the general way, types included."""
+    data = marshal.dumps(value, version)
+    fast = read(data)
+
+    assert repr(unmarshal(data)) == repr(unmarshal(data) if fast is UNKNOWN else fast)
+
+
+@given(VALUES, st.lists(st.tuples(st.integers(min_value=0), st.integers(0, 5), PIECES), min_size=1, max_size=4))
+def test_damaged_data(value: Any, changes: list[tuple[int, int, bytes]]) -> None:
+    """Nothing is read that the general way would refuse or read otherwise, and nothing crashes."""
+    data = marshal.dumps(value)
+    for at, drop, piece in changes:
+        at %= len(data) + 1
+        data = data[:at] + piece + data[at + drop :]
+    fast = read(data)
+    if fast is not UNKNOWN:
+        assert repr(unmarshal(data)) == repr(fast)
+
+
+ROWS = [{"id": 1, "name": "first", "values": [1.5, None]}, {"id": 2**40, "name": "é", "values": ["x" * 200]}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        ("obj", "echo", ((1, "a"), [None, True, False]), {"key": {"k": [1e-7, 10**30]}}),
+        ("obj", "echo", (ROWS, "name", "id"), {}),
+        [ROWS] * 300,
+        [(i, str(i)) for i in range(1000)],
+        {"text": "é" * 300, "more": "a" * 300, "bytes": b"x" * 300, "complex": 1j},
+        [frozenset({1, (2, "a")}), {1, 2}],
+    ],
+)
+def test_usual_values_are_fast(value: Any) -> None:
+    """The values that fill most messages do take the fast way, as they are written and written once more."""
+    for data in (marshal.dumps(value, 4), marshal.dumps(marshal.loads(marshal.dumps(value)), 4)):
+        assert value == read(data)
+
+
+def references_to_tuples() -> list[bytes]:
+    """Data in which a tuple is inside itself, unfinished when it is hashed, or larger than it looks."""
+    growing = b"[" + struct.pack("<i", 31) + b"\xa9\x01N"
+    for index in range(30):
+        growing += b"\xa9\x02" + 2 * (b"r" + struct.pack("<i", index))
+    return [
+        b"\xa9\x01r\0\0\0\0",
+        b"\xa9\x01<\1\0\0\0r\0\0\0\0",
+        b"\xa9\x02{r\0\0\0\0N0N",
+        b"\xa8\x01\0\0\0{r\0\0\0\0N0",
+        b"\xbe\x01\0\0\0r\0\0\0\0",
+        b"[\x02\0\0\0\xa9\x01Nr\0\0\0\0",
+        b"[\x03\0\0\0\xda\x01a\xa9\x01Nr\1\0\0\0",
+        growing,
+    ]
+
+
+@pytest.mark.parametrize("data", references_to_tuples())
+def test_no_reference_to_a_tuple(data: bytes) -> None:
+    """They are left to the general way."""
+    assert read(data) is UNKNOWN
+
+
+def test_late_references() -> None:
+    """References to what is numbered after the last tuple are no danger."""
+    assert ["x", ("y",), "x", ["x"]] == read(b"[\4\0\0\0\xda\1x)\1z\1yr\0\0\0\0[\1\0\0\0r\0\0\0\0")
+    assert [("y",), "x", "x"] == read(b"[\3\0\0\0\xa9\1z\1y\xda\1xr\1\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b"NN",
+            b"N0",
+            b"0",
+            b"S",
+            b".",
+            b"\xff",
+            b"R\0\0\0\0",
+            b"i\0",
+            b"{N",
+            b"z\5abc",
+            b"z\1\xe9",
+            b"[\1\0\0\0",
+        ),
+        *(b"l\1\0\0\0\0\0", b"r\0\0\0\0", b"r\xff\xff\xff\xff", b"a\1\0\0\0\xe9", b"u\1\0\0\0\xff", b"{[\0\0\0\0N0"),
+        marshal.dumps(compile("1", "x", "eval")),
+        marshal.dumps([10**1000] * 2),
+        b"[\1\0\0\0" * 1000 + b"[\0\0\0\0",
+        b")\1" * 250 + b"N",
+    ],
+)
+def test_left_to_the_general_way(data: bytes) -> None:
+    """Broken data, what is no value, and what nests too deeply."""
+    assert read(data) is UNKNOWN
+
+
+@pytest.mark.parametrize("kind", list(b"([<>sutaAl)") + [c | 0x80 for c in b"([<>sutaAl)"])
+@pytest.mark.parametrize("size", [2**31 - 1, -1, -(2**31), 10**6, 1000])
+def test_lengths_are_not_believed(kind: int, size: int) -> None:
+    """No memory is taken for a length that the data cannot hold, however often it is announced."""
+    data = (bytes([kind]) + struct.pack("<i", size)) * 1000
+    tracemalloc.start()
+    try:
+        assert read(data) is UNKNOWN
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["items", 1, "flags", [1, 2, 3]], False),
+        ([b""], True),
+        ({"a": (1, b"x")}, True),
+        ([[b"x"] * 2, "y"], True),
+        (["sss", {"s": 5}], False),
+    ],
+)
+def test_bytes_are_found(value: Any, expected: bool) -> None:
+    """Strings of bytes are told from texts that look like them."""
+    assert may_hold_bytes(marshal.dumps(value)) is expected
+
+
+@pytest.mark.parametrize("value", [ROWS, [1, (2, {"__class__": "float", "value": "nan"})], [(1, 2)] * 3, {1, "a"}])
+def test_either_way_through_the_serializer(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the fast way switched off the serializer gives the same."""
+    serializer = Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("marshal")
+    fast = serializer.loads(serializer.dumps(value))
+    monkeypatch.setattr(safemarshal, "read", lambda _data: UNKNOWN)
+
+    general = serializer.loads(serializer.dumps(value))
+
+    assert repr(general) == repr(fast)
+
+
+@pytest.mark.parametrize("data", references_to_tuples()[:5])
+def test_error_of_the_general_way(data: bytes) -> None:
+    """What the fast way does not touch is refused with a reason."""
+    with pytest.raises(SerializeError, match="contains itself"):
+        Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("marshal").loads(data)
