@@ -6,7 +6,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pyronb.client.state import key_bytes
@@ -23,9 +23,12 @@ from pyronb.server.conversation import Conversation, Host
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.engines import engine_named
+from pyronb.server.engines.multiplex import MultiplexEngine
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
+from pyronb.server.signals import stopping_on_signals
 from pyronb.server.streams import Streams
+from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
@@ -93,6 +96,7 @@ class Daemon:
         self._instances = Instances()
         self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
         self._closed = threading.Event()
+        self._guest_of: Daemon | None = None
         dispatcher = Dispatcher(
             self._objects,
             self._instances,
@@ -233,16 +237,163 @@ class Daemon:
         log.info("daemon %s enters its loop", self.locationStr)
         self._engine.loop(loopCondition)
         log.info("daemon %s has left its loop", self.locationStr)
+        self._close_if_stopped()
+
+    @staticmethod
+    def serveSimple(
+        objects: Mapping[Any, str | None],
+        host: str | None = None,
+        port: int = 0,
+        daemon: Daemon | None = None,
+        ns: bool = True,
+        verbose: bool = True,
+    ) -> None:
+        """Serve these objects until interrupted.
+
+        On SIGTERM the calls that run are finished first (`stopping_on_signals`).
+
+        Args:
+            objects: objects or classes, each with its name; None makes one up.
+            host: address to bind to, where no daemon is given.
+            port: port to bind to, where no daemon is given; 0 takes a free one.
+            daemon: a daemon to use instead of a new one.
+            ns: register the names in the name server; without, the names become object ids.
+            verbose: print where the objects are.
+
+        Raises:
+            NamingError: there is no name server.
+        """
+        own = daemon is None
+        daemon = daemon or Daemon(host, port)
+        try:
+            with stopping_on_signals(daemon):
+                daemon._introduce(objects, ns, verbose)
+                daemon.requestLoop()
+        finally:
+            if own:
+                daemon.close()
+
+    def _introduce(self, objects: Mapping[Any, str | None], ns: bool, verbose: bool) -> None:
+        names = locateNS() if ns else None
+        for obj, name in objects.items():
+            uri = self.register(obj, None if ns else name)
+            if names is not None and name:
+                names.register(name, uri)
+            if verbose:
+                print(f"{name or type(obj).__name__}: {uri}")  # noqa: T201 - that is what verbose asks for
+        if names is not None:
+            names._pyroRelease()
+        if verbose:
+            print("ready", flush=True)  # noqa: T201
 
     def shutdown(self) -> None:
-        """Have the loop end soon; may be called from any thread, from a served call and from a signal handler."""
+        """Have the loop end soon, and the daemon close itself then; calls that run have a moment to be answered.
+
+        May be called from any thread, from a served call and from a signal handler. Without a loop of the daemon's own,
+        the next `events` closes it.
+        """
         self._engine.shutdown()
+
+    def drain(self, timeout: float = 10.0) -> None:
+        """End gracefully: take nobody in any more, answer the calls that run, then be as after `shutdown`.
+
+        May be called from wherever `shutdown` may.
+
+        Args:
+            timeout: seconds after which the daemon ends in any case.
+        """
+        self._engine.drain(timeout)
+
+    def _close_if_stopped(self) -> None:
+        if self._engine.stopping and not self._closed.is_set():
+            self._engine.finish()
+            self.close()
+
+    # Serving in a loop of one's own
+
+    @property
+    def sock(self) -> Any:
+        """The listening socket."""
+        return self._engine.listener
+
+    @property
+    def sockets(self) -> list[Any]:
+        """All that a loop of one's own has to watch for something to read, after which it calls `events`.
+
+        The list changes as clients come and go. Where the system can watch it (Linux, macOS, BSD), `selector` alone is
+        enough, and stays.
+        """
+        return self._engine.sockets
+
+    @property
+    def selector(self) -> Any:
+        """The selector that watches all sockets of the daemon; it can itself be watched on Linux, macOS and BSD."""
+        return self._engine.selector
+
+    def events(self, eventsockets: Iterable[Any] = ()) -> None:
+        """Serve what is due, without waiting: a loop of one's own calls it when there is something to read.
+
+        Chores that are due are done too, so call it every few seconds even when nothing happens.
+
+        Args:
+            eventsockets: those of `sockets` from which there is something to read; all that is due is served, whatever
+                is in it.
+
+        Raises:
+            DaemonError: the daemon's own loop runs in another thread.
+        """
+        del eventsockets
+        self._engine.events()
+        self._close_if_stopped()
+
+    def combine(self, other: Any) -> None:
+        """Serve another daemon, or the broadcast responder of a name server, in the loop of this one too.
+
+        Either of them can still be closed at any time. Only for daemons with SERVERTYPE multiplex.
+
+        Args:
+            other: a daemon, or an object with `sockets` (or a `fileno`) and `processRequest`.
+
+        Raises:
+            DaemonError: it cannot be served in this loop.
+        """
+        if self._engine.name != MultiplexEngine.name:
+            raise DaemonError(
+                f"only daemons with SERVERTYPE {MultiplexEngine.name!r} can share a loop, "
+                f"and the one at {self.locationStr} has {self._engine.name!r}; run the other one in a thread"
+            )
+        if isinstance(other, Daemon):
+            other._be_guest_of(self)
+        elif callable(getattr(other, "processRequest", None)):
+            for sock in list(getattr(other, "sockets", None) or [other]):
+                self._engine.take_in(sock, other.processRequest)
+        else:
+            raise DaemonError(f"cannot combine the loop of a daemon with {other!r}: it is no daemon and no responder")
+
+    def _be_guest_of(self, host: Daemon) -> None:
+        if self._engine.name != MultiplexEngine.name:
+            raise DaemonError(
+                f"only daemons with SERVERTYPE {MultiplexEngine.name!r} can be guests in a loop, "
+                f"and the one at {self.locationStr} has {self._engine.name!r}"
+            )
+        hosts: Daemon | None = host
+        while hosts is not None and hosts is not self:
+            hosts = hosts._guest_of
+        if hosts is self or self._guest_of is not None:
+            raise DaemonError(f"the daemon at {self.locationStr} is combined with {self._guest_of or host} already")
+        self.events()
+        if not hasattr(self.selector, "fileno"):
+            raise DaemonError("on this system a loop cannot watch another one; run the other daemon in a thread")
+        host._engine.take_in(self.selector, self.events, regularly=True)
+        self._guest_of = host
 
     def close(self) -> None:
         """End the loop and all connections, and let go of all objects; closing again does nothing."""
         if self._closed.is_set():
             return
         self._closed.set()
+        if self._guest_of is not None:
+            self._guest_of._engine.unwatch(self.selector)
         self._engine.close()
         self._streams.clear()
         for obj in self._objects.clear():
@@ -314,6 +465,9 @@ class Daemon:
             return NO_ANNOTATIONS
 
     def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            # The user's Ctrl-C happened to hit a call; it was not meant for the call alone.
+            self._engine.interrupt()
         try:
             self.methodcall_error_handler(caller.address, call.method, call.args, call.kwargs, error)
         except (Exception, SystemExit):

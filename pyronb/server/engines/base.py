@@ -39,6 +39,8 @@ _FAREWELL = 0.5
 """Seconds, or a little more, that a refused client has to read why."""
 _ONEWAYS = 200
 """Oneway calls that run in threads of their own at the same time; those beyond run where other calls do."""
+_PATIENCE = 2.0
+"""Seconds that calls which still run are waited for when nobody said how long."""
 _ACCEPT_PAUSE = 0.1
 """Seconds without accepting after the system ran out of descriptors."""
 
@@ -101,6 +103,8 @@ class Engine(abc.ABC, Generic[C]):
         self._clients: set[C] = set()
         self._lock = threading.Lock()
         self._oneways: set[threading.Thread] = set()
+        self._guests: dict[Any, Handler] = {}
+        self._interrupted = False
         self.stopping = False
         self._drain_until: float | None = None
         self._accepting = True
@@ -170,6 +174,9 @@ class Engine(abc.ABC, Generic[C]):
             if self._closed:
                 return
             key.data()
+            if self._interrupted:
+                self._interrupted = False
+                raise KeyboardInterrupt
         if self._drain_until is not None:
             self._go_on_draining(self._drain_until)
         now = time.monotonic()
@@ -187,9 +194,34 @@ class Engine(abc.ABC, Generic[C]):
             self.selector.register(thing, interest, handler)
 
     def unwatch(self, thing: Any) -> None:
-        """Undo `watch`; nothing happens when there is nothing to undo."""
+        """Undo `watch` and `take_in`; nothing happens when there is nothing to undo."""
+        self._guests.pop(thing, None)
         with contextlib.suppress(KeyError, ValueError, RuntimeError):
             self.selector.unregister(thing)
+
+    def take_in(self, thing: Any, handler: Handler, *, regularly: bool = False) -> None:
+        """Serve something of somebody else's in this loop too, until `unwatch`.
+
+        Args:
+            thing: what has to be watched.
+            handler: is called whenever there is something to read from it; its errors are logged.
+            regularly: call it with the chores too.
+        """
+
+        def guarded() -> None:
+            try:
+                handler()
+            except Exception:
+                log.exception("a guest of the loop of %s failed", self)
+
+        self.watch(thing, guarded)
+        if regularly:
+            self._guests[thing] = guarded
+        self._wakeup.wake()
+
+    def interrupt(self) -> None:
+        """Have the loop end with `KeyboardInterrupt`, after one hit a call that runs in its thread."""
+        self._interrupted = True
 
     def call_soon(self, handler: Handler) -> None:
         """Have something done by the loop; safe from any thread."""
@@ -212,6 +244,8 @@ class Engine(abc.ABC, Generic[C]):
             if client.interest and client.deadline is not None and client.deadline < now:
                 log.info("client %s is let go: nothing came in time", client.address)
                 self._end(client)
+        for handler in list(self._guests.values()):
+            handler()
         try:
             self._housekeeping()
         except Exception:
@@ -361,6 +395,11 @@ class Engine(abc.ABC, Generic[C]):
         self._drain_until = after(patience)
         self._wakeup.wake()
 
+    @property
+    def patience(self) -> float:
+        """Seconds that calls which still run may be waited for when it ends: what is left of those given to `drain`."""
+        return _PATIENCE if self._drain_until is None else max(0.0, self._drain_until - time.monotonic())
+
     def _go_on_draining(self, until: float) -> None:
         if self._accepting:
             # Who comes from now on is turned away by the system at once, instead of waiting in its queue.
@@ -373,28 +412,26 @@ class Engine(abc.ABC, Generic[C]):
         if time.monotonic() >= until or not (self._clients or self._oneways):
             self.stopping = True
 
-    def finish(self, patience: float) -> None:
-        """Wait, after the loop has ended, for calls that run: their answers are still sent."""
-        self._join(after(patience))
+    def finish(self) -> None:
+        """Take leave after the loop has ended: calls that run may end, and their answers are sent."""
+        self.unwatch(self.listener)
+        self.listener.close()
+        self._join(after(self.patience))
 
     def _join(self, until: float) -> None:
         for thread in self._threads():
             if thread is not threading.current_thread():
                 thread.join(max(0.0, until - time.monotonic()))
 
-    def close(self, patience: float = 2.0) -> None:
-        """End the loop, all connections and all threads.
-
-        Args:
-            patience: seconds to wait for calls that are running; after that their threads are left to themselves.
-        """
+    def close(self) -> None:
+        """End the loop, all connections and all threads; threads of calls that do not end are left to themselves."""
         if self._closed:
             return
         self._closed = True
         self.shutdown()
-        until = after(patience)
+        until = after(self.patience)
         # The loop may be running in this very thread, further up.
-        alone = self._looping.acquire(timeout=patience)
+        alone = self._looping.acquire(timeout=self.patience)
         self.listener.close()
         clients = self._all_clients()
         for client in clients:

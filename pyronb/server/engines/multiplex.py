@@ -140,10 +140,11 @@ class MultiplexEngine(Engine[_Client]):
 
     # Stopping
 
-    def finish(self, patience: float) -> None:
-        """Send the answers that are on their way, and those of calls that still run."""
-        until = after(patience)
+    def finish(self) -> None:
+        """Take leave after the loop has ended: what is being done is finished, and its answers are sent."""
+        until = after(self.patience)
         self.unwatch(self.listener)
+        self.listener.close()
         with self._looping:
             for client in self._all_clients():
                 client.ended = True
