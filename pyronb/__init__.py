@@ -19,6 +19,7 @@ from pyronb.rpc.blob import SerializedBlob
 from pyronb.serializers.base import SerializerBase
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import behavior, callback, expose, oneway
+from pyronb.server.references import by_reference, withdraw
 from pyronb.server.serve import serveSimple
 from pyronb.sync.lookup import locateNS, resolve
 from pyronb.sync.proxy import Proxy, asyncproxy, batch
@@ -38,6 +39,7 @@ __all__ = [
     "asyncproxy",
     "batch",
     "behavior",
+    "by_reference",
     "callback",
     "config",
     "current_context",
@@ -51,6 +53,7 @@ __all__ = [
     "startNS",
     "startNSloop",
     "type_meta",
+    "withdraw",
 ]
 
 

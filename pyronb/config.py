@@ -253,6 +253,7 @@ class Configuration:
             max_retries=self.MAX_RETRIES,
             nodelay=self.SOCK_NODELAY,
             metadata=self.METADATA,
+            autoproxy=self.AUTOPROXY,
             ip_version=self.PREFER_IP_VERSION,
             tls=self._tls(self.SSL_CLIENTCERT, self.SSL_CLIENTKEY, self.SSL_CLIENTKEYPASSWD),
             wire=self.wire_options(),

@@ -82,6 +82,7 @@ class ClientOptions:
         max_retries: how often a call is sent again after a lost connection or a timeout.
         nodelay: whether small messages leave at once (TCP_NODELAY).
         metadata: whether a proxy asks what its object exposes.
+        autoproxy: whether functions, and objects of marked classes, travel as proxies when they are arguments.
         ip_version: 4 or 6 for names that have both, 0 for the system's choice.
         tls: how to talk over TLS; None talks without.
         wire: how messages are made and read.
@@ -94,6 +95,7 @@ class ClientOptions:
     max_retries: int = 0
     nodelay: bool = True
     metadata: bool = True
+    autoproxy: bool = True
     ip_version: int = 0
     tls: TLSOptions | None = None
     wire: WireOptions = field(default_factory=WireOptions)

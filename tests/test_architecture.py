@@ -48,6 +48,7 @@ READS_CONFIG = (
     "pyronb/aio/proxy.py",
     "pyronb/aio/lookup.py",
     "pyronb/server/daemon.py",
+    "pyronb/server/references.py",
     "pyronb/nameserver/start.py",
     "pyronb/cli/*",
     "pyronb/gateway/*",

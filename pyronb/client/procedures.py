@@ -37,6 +37,7 @@ from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
+from pyronb.serializers.hooks import SPEAKER
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
@@ -303,11 +304,14 @@ def call(link: Link, what: Call, deadline: float | None, *, raw: bool = False) -
     assert codec is not None
     assert serializer is not None
     seq = link.sequence = connection.next_sequence()
+    token = SPEAKER.set(link)
     try:
         buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
     except (ProtocolError, SecurityError) as error:
         # Nothing was sent; the connection stays as it is.
         raise explained(error, calling(link, what)) from error
+    finally:
+        SPEAKER.reset(token)
     return (yield from exchange(link, what, seq, buffers, deadline, raw=raw))
 
 

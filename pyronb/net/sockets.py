@@ -153,6 +153,18 @@ def forget(unixsocket: str) -> None:
             os.unlink(unixsocket)
 
 
+def own_host_for(host: str | None) -> str:
+    """Give the address of this machine at which a program on the host with this name can reach it.
+
+    Without a name the program is on this machine; it talks over a Unix domain socket.
+    """
+    with contextlib.suppress(OSError):
+        for family, address in addresses(host or "127.0.0.1", 9):
+            with contextlib.suppress(OSError):
+                return address_towards(family, address[0])
+    return "127.0.0.1"
+
+
 def _outward_address(family: socket.AddressFamily) -> str:
     """Give the address from which this machine would reach others."""
     try:

@@ -11,6 +11,7 @@ from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 __all__ = [
     "BATCH_METHOD",
     "DAEMON_ID",
+    "FUNCTION_PREFIX",
     "NAMESERVER_ID",
     "NOTHING",
     "Call",
@@ -23,6 +24,8 @@ __all__ = [
 DAEMON_ID = "Pyro.Daemon"
 NAMESERVER_ID = "Pyro.NameServer"
 BATCH_METHOD = "<batch>"
+FUNCTION_PREFIX = "function_"
+"""Begins the id of an object that stands for a function: it has one method, ``call``."""
 
 
 @dataclass(slots=True)

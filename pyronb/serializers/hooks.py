@@ -12,6 +12,7 @@ specific class wins, whatever the order in which they were made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from pyronb.errors import SecurityError, SerializeError
 from pyronb.serializers.exceptions import exception_from_dict, exception_to_dict, is_library_error, unwrapped
 from pyronb.uri import URI
 
-__all__ = ["HOOKS", "BatchError", "Hooks", "attributes_as_dict", "class_name", "register_uri"]
+__all__ = ["HOOKS", "SPEAKER", "BatchError", "Hooks", "attributes_as_dict", "class_name", "register_uri"]
 
 ToDict = Callable[[Any], Mapping[str, Any]]
 FromDict = Callable[[str, dict[str, Any]], Any]
@@ -276,5 +277,11 @@ def _check_class(cls: Any) -> None:
 
 HOOKS = Hooks()
 """The registry of this process."""
+
+SPEAKER: ContextVar[Any] = ContextVar("pyronb.speaker", default=None)
+"""Who is writing at the moment: the link of a client, the conversation of a daemon, or nobody of whom that is known.
+
+Some substitutes depend on it: what one gives to a peer as a proxy must be reachable for that very peer.
+"""
 
 register_uri(HOOKS)

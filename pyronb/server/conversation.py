@@ -20,6 +20,7 @@ from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
+from pyronb.serializers.hooks import SPEAKER
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.wire.connection import CLOSED, ServerConnection
@@ -46,6 +47,7 @@ class Host:
         annotated: whether there may ever be such annotations.
         oneway_threaded: whether a oneway call gets a thread of its own.
         key: gives the shared key with which messages are signed; None for none.
+        lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
     """
 
     dispatcher: Dispatcher
@@ -56,6 +58,7 @@ class Host:
     annotated: bool = True
     oneway_threaded: bool = True
     key: Callable[[], bytes | None] = lambda: None
+    lend: Callable[[Any, Caller], Any] = lambda _, __: None
 
 
 @dataclass(slots=True)
@@ -237,17 +240,24 @@ class Conversation:
             return None
         return self._reply(outcome, message)
 
+    def lend(self, obj: Any) -> Any:
+        """Give the proxy under which this client can call an object that it is given, until it goes."""
+        return self._host.lend(obj, self.caller)
+
     def _reply(self, outcome: Outcome, message: Message) -> Buffers:
         codec = self._codec
         assert codec is not None
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
+        token = SPEAKER.set(self)
         try:
             return self._connection.reply(codec.encode_outcome(outcome, message))
         except Exception as error:  # noqa: BLE001 - too large, or user code set annotations that are none
             # An error without annotations always fits.
             return self._connection.reply(codec.encode_outcome(Raised(error), message))
+        finally:
+            SPEAKER.reset(token)
 
 
 _TASKS: Mapping[type, Callable[[Conversation, Any], Task]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import threading
@@ -33,7 +34,7 @@ from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
-__all__ = ["Daemon"]
+__all__ = ["Daemon", "proxy_instead"]
 
 log = logging.getLogger("pyronb.server")
 
@@ -95,6 +96,8 @@ class Daemon:
         self._objects = Registry()
         self._instances = Instances()
         self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
+        self._lent: dict[str, set[Caller]] = {}
+        self._lending = threading.RLock()
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None
         dispatcher = Dispatcher(
@@ -114,6 +117,7 @@ class Daemon:
             "annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
             self._options.oneway_threaded,
             lambda: self._key,
+            self._lend,
         )
         self._engine = engine(listener, self._converse, self._gone, self._chores, self._options)
         try:
@@ -149,7 +153,7 @@ class Daemon:
         except (AttributeError, TypeError):
             log.debug("object %r takes no attributes of ours", object_id)
         if not inspect.isclass(obj_or_class):
-            HOOKS.register_substitute(type(obj_or_class), _proxy_instead)
+            _note_class(type(obj_or_class))
         return self.uriFor(object_id)
 
     def unregister(self, objectOrId: Any) -> None:
@@ -476,6 +480,8 @@ class Daemon:
     def _gone(self, conversation: Conversation) -> None:
         caller = conversation.caller
         self._streams.disconnected(caller)
+        if self._lent:
+            self._take_back(caller)
         for resource in caller.resources:
             try:
                 resource.close()
@@ -487,6 +493,33 @@ class Daemon:
             except (Exception, SystemExit):
                 log.exception("clientDisconnect failed")
         caller.session.instances.clear()
+
+    # Objects that are registered for one client, until it goes
+
+    def _lend(self, obj: Any, caller: Caller) -> Proxy | None:
+        if not self._options.autoproxy:
+            return None
+        with self._lending:
+            object_id = self._objects.id_of(obj)
+            if object_id is None:
+                elsewhere = proxy_instead(obj)
+                if elsewhere is not None:
+                    return elsewhere
+                object_id = str(self.register(obj).object)
+                self._lent[object_id] = set()
+            borrowers = self._lent.get(object_id)
+            if borrowers is not None:
+                borrowers.add(caller)
+        return self.proxyFor(object_id)
+
+    def _take_back(self, caller: Caller) -> None:
+        with self._lending:
+            for object_id, borrowers in list(self._lent.items()):
+                borrowers.discard(caller)
+                if not borrowers:
+                    del self._lent[object_id]
+                    with contextlib.suppress(DaemonError):
+                        self.unregister(object_id)
 
     def _chores(self) -> None:
         self._streams.expire()
@@ -518,13 +551,24 @@ def _nat(options: DaemonOptions, host: str | None, port: int | None) -> tuple[st
     return str(host), port
 
 
-def _proxy_instead(obj: Any) -> Proxy | None:
-    """Give the proxy that travels in the place of a registered object; None for other objects of its class."""
+def _note_class(cls: type) -> None:
+    """Have registered objects of a class travel as proxies; a class that is `by_reference` has seen to it itself."""
+    if not getattr(cls, "_pyro_by_reference", False):
+        HOOKS.register_substitute(cls, proxy_instead)
+
+
+def proxy_instead(obj: Any) -> Proxy | None:
+    """Give the proxy that travels in the place of a registered object; None for other objects of its class.
+
+    There is none either where AUTOPROXY is off.
+    """
     try:
         own = vars(obj)
     except TypeError:
         return None
     daemon = own.get("_pyroDaemon")
     # A copy of a registered object has its attributes and is not registered.
-    object_id = daemon._objects.id_of(obj) if isinstance(daemon, Daemon) else None
+    if not isinstance(daemon, Daemon) or not daemon._options.autoproxy:
+        return None
+    object_id = daemon._objects.id_of(obj)
     return None if object_id is None else daemon.proxyFor(object_id)

@@ -7,6 +7,7 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType
@@ -14,7 +15,7 @@ from typing import Any
 
 from pyronb.context import CallContext, enter, leave
 from pyronb.errors import PyroError, SecurityError, SerializeError
-from pyronb.rpc.call import Call, Outcome, Raised
+from pyronb.rpc.call import Call, Outcome
 from pyronb.serializers.base import Serializer
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher, class_member
 from pyronb.server.exposure import is_exposed, is_private
@@ -88,11 +89,9 @@ class ShortCut:
         finally:
             leave(token)
         if outcome is None and type(value) in PLAIN and not context.response_annotations:
-            try:
+            # What cannot be written here may be something that only goes the long way, such as a proxy to be made.
+            with contextlib.suppress(SerializeError, SecurityError):
                 written = serializer.dumps(value)
-            except (SerializeError, SecurityError) as error:
-                outcome = Raised(error)
-            else:
                 if len(written) <= self._largest:
                     return [pack_bare(reply_head, seq, written)]
         if outcome is None:

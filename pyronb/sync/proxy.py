@@ -19,6 +19,7 @@ from pyronb.errors import PyroError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, given
 from pyronb.options import ClientOptions
+from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
 from pyronb.sync.asynchronous import AsyncProxy
@@ -27,7 +28,7 @@ from pyronb.sync.driver import run
 from pyronb.sync.methods import RemoteMethod, call_remote
 from pyronb.uri import URI
 
-__all__ = ["Proxy", "asyncproxy", "batch"]
+__all__ = ["Proxy", "RemoteFunction", "asyncproxy", "batch"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
@@ -255,6 +256,16 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
 
 
+class RemoteFunction(Proxy):
+    """A function over there: a proxy that can be called. It arrives where a function was given as argument."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it over there."""
+        return self.call(*args, **kwargs)
+
+
 def asyncproxy(proxy: Proxy) -> AsyncProxy:
     """Give a proxy whose method calls give a `FutureResult` at once and run in the background. (S66-S77.)
 
@@ -272,7 +283,9 @@ def batch(proxy: Proxy) -> BatchProxy:
 
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
-    return Proxy._pyro_of(link_from_state(state, dialect, config.client_options()))
+    link = link_from_state(state, dialect, config.client_options())
+    kind = RemoteFunction if str(link.uri.object).startswith(FUNCTION_PREFIX) else Proxy
+    return kind._pyro_of(link)
 
 
 def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:

@@ -87,8 +87,9 @@ class ShortCut:
                 return NOT_TAKEN
             try:
                 payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
-            except (ProtocolError, SecurityError) as error:
-                raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+            except (ProtocolError, SecurityError):
+                # What cannot be written here may be something that only goes the long way, as functions do.
+                return NOT_TAKEN
             seq = link.sequence = connection.next_sequence()
             if len(payload) > self._largest:
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))

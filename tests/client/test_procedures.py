@@ -314,8 +314,8 @@ def test_unserializable_argument():
     """It is named with the method; nothing was sent, and the connection stays."""
     desk = Desk(echo)
     link = connected(desk)
-    with pytest.raises(SerializeError, match=r"function.* \(while calling 'add' of 'obj' at PYRO:obj@here:4711\)"):
-        desk.run(invoke(link, Call("", "add", (echo,), {})))
+    with pytest.raises(SerializeError, match=r"object.* \(while calling 'add' of 'obj' at PYRO:obj@here:4711\)"):
+        desk.run(invoke(link, Call("", "add", (object(),), {})))
 
     assert [] == desk.asked(Send) + desk.asked(HangUp)
     assert link.connected

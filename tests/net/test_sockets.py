@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyronb.net.deadline import after
-from pyronb.net.sockets import listen, location_of
+from pyronb.net.sockets import listen, location_of, own_host_for
 from pyronb.net.stream import dial
 from pyronb.uri import URI
 
@@ -141,3 +141,14 @@ def test_unix_path_that_cannot_be_had(path):
     """The error names it."""
     with pytest.raises(OSError, match=f"cannot listen on {path}"):
         listen("", 0, unixsocket=path)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", None])
+def test_address_towards_this_machine(host):
+    """It is one at which this machine hears itself."""
+    assert own_host_for(host) in {"127.0.0.1", "::1"}
+
+
+def test_address_towards_nowhere():
+    """A name that is not known leaves this machine itself."""
+    assert own_host_for("no-such-host.invalid") == "127.0.0.1"
