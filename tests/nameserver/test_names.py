@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pyronb.errors import NamingError, PyroError
-from pyronb.nameserver.names import NameServer
+from pyronb.nameserver.names import NameServer, type_meta
 from pyronb.uri import URI
 from tests.support.waiting import scaled
 
@@ -231,6 +231,55 @@ def test_names_are_found_by_their_tags(names, every, some, found):
 
     assert sorted(names.yplookup(every, some)) == found
     assert names.yplookup(every, some, return_metadata=False) == dict.fromkeys(found, A)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_as_many_tags_as_there_can_be(names, every):
+    """Are looked for, and kept; one more is refused."""
+    tags = [f"tag{number}" for number in range(500)]
+    names.register("a", A, metadata=tags)
+    names.register("b", A, metadata=tags[:1])
+
+    assert sorted(names.yplookup(tags if every else None, None if every else tags)) == (["a"] if every else ["a", "b"])
+    for ask in (names.yplookup, lambda tags: names.set_metadata("a", tags)):
+        with pytest.raises(ValueError, match="501 tags are more than the 500"):
+            ask([*tags, "another"])
+
+
+@pytest.mark.parametrize("place", ["name", "uri", "tag", "prefix"])
+def test_texts_have_a_length(names, place):
+    """More than 10,000 characters are refused, wherever they stand."""
+    long = "x" * 10_001
+    with pytest.raises(ValueError, match=r"has 100\d\d characters, and may have 10000"):
+        match place:
+            case "name":
+                names.register(long, A)
+            case "uri":
+                names.register("a", f"PYRO:{long}@localhost:1")
+            case "tag":
+                names.register("a", A, metadata=[long])
+            case "prefix":
+                names.list(prefix=long)
+
+    assert names.count() == 0
+
+
+def test_what_a_type_says():
+    """The class and its bases, in the words of Pyro; of an object, those of its class."""
+
+    class Base(Exception):
+        pass
+
+    class Derived(Base):
+        pass
+
+    tags = {f"class:{__name__}.Base", f"class:{__name__}.Derived"}
+    assert type_meta(Derived) == type_meta(Derived()) == tags
+    assert type_meta(Base, prefix="") == {f"{__name__}.Base"}
+    assert type_meta(3) == set()
+    for module in ("Pyro5.core", "Pyro4.naming"):
+        theirs = pytest.importorskip(module).type_meta
+        assert (theirs(Derived), theirs(Derived())) == (tags, tags)
 
 
 def test_tags_come_with_what_was_found(names):

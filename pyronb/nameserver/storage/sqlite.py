@@ -26,7 +26,7 @@ _TAGS = """CREATE TABLE IF NOT EXISTS pyro_metadata (
     object integer NOT NULL, metadata nvarchar NOT NULL, FOREIGN KEY(object) REFERENCES pyro_names(id))"""
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS pyronb_metadata_object ON pyro_metadata(object)",
-    "CREATE INDEX IF NOT EXISTS pyronb_metadata_tag ON pyro_metadata(metadata)",
+    "CREATE INDEX IF NOT EXISTS pyronb_metadata_tag ON pyro_metadata(metadata, object)",
 )
 _URIS = "SELECT n.name, n.uri FROM pyro_names n"
 _ENTRIES = "SELECT n.name, n.uri, m.metadata FROM pyro_names n LEFT JOIN pyro_metadata m ON m.object = n.id"
@@ -177,14 +177,15 @@ class SqliteStorage:
         wanted = sorted(set(tags))
         if not wanted:
             return self.entries() if every else {}
-        marks = ",".join("?" * len(wanted))
-        least = len(wanted) if every else 1
-        # Only question marks and a number are put into the text.
-        condition = (
-            f" WHERE n.id IN (SELECT object FROM pyro_metadata WHERE metadata IN ({marks})"  # noqa: S608
-            f" GROUP BY object HAVING count(DISTINCT metadata) >= {least})"
-        )
-        return _by_name(self._select(_ENTRIES + condition, wanted))
+        if not every:
+            marks = ",".join("?" * len(wanted))
+            condition = f" WHERE n.id IN (SELECT object FROM pyro_metadata WHERE metadata IN ({marks}))"  # noqa: S608
+            return _by_name(self._select(_ENTRIES + condition, wanted))
+        # From the rarest tag on, fewest names have to be looked at.
+        wanted.sort(key=lambda tag: self._select("SELECT count(*) FROM pyro_metadata WHERE metadata = ?", (tag,)))
+        condition = " WHERE n.id IN (SELECT object FROM pyro_metadata WHERE metadata = ?)"
+        also = " AND EXISTS (SELECT 1 FROM pyro_metadata WHERE metadata = ? AND object = n.id)"
+        return _by_name(self._select(_ENTRIES + condition + also * (len(wanted) - 1), wanted))
 
     def close(self) -> None:
         """Close the file."""

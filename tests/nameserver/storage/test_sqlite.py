@@ -326,12 +326,13 @@ def test_what_is_asked_for_is_found_by_an_index(tmp_path):
     storage.entries("a")
     storage.get("a")
     storage.with_tags(["a", "b"], every=True)
+    storage.with_tags(["a", "b"], every=False)
     storage._database.set_trace_callback(None)
     try:
         for statement in asked:
             plan = [row[3] for row in storage._database.execute(f"EXPLAIN QUERY PLAN {statement}")]
-            assert any("pyro_names" in step or " n " in f"{step} " for step in plan)
-            assert not [step for step in plan if step.startswith("SCAN") and "SUBQUERY" not in step], plan
+            assert plan
+            assert not [step for step in plan if step.startswith("SCAN")], (statement, plan)
     finally:
         storage.close()
-    assert len(asked) == 4
+    assert len(asked) == 7
