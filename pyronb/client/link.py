@@ -48,6 +48,7 @@ class Link:
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
+        attempt: the connecting that is under way, in a room where others may join it; None when there is none.
         methods: remote methods by name, made once.
         short: the room's short-cut for plain calls, on the present connection; None when there is none.
     """
@@ -75,6 +76,7 @@ class Link:
     notes: list[str] = field(default_factory=list)
     given_socket: bool = False
     lock: Any = None
+    attempt: Any = None
     methods: dict[str, Any] = field(default_factory=dict)
     short: Any = None
 

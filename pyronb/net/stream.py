@@ -27,7 +27,7 @@ __all__ = ["SocketStream", "accepted", "check_tls", "dial", "given"]
 _SMALL = 64 * 1024
 _LARGE = 4 * 1024 * 1024
 _MOST_BUFFERS = 64
-_FIRST_ATTEMPT = 0.01
+FIRST_ATTEMPT = 0.01
 """Seconds for connecting, even when the deadline has passed."""
 
 # What a socket raises when a time-out is over: the second one where the system itself keeps the time.
@@ -53,7 +53,7 @@ def _set_timeout(sock: socket.socket, option: int, limit: float | None) -> None:
     sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(*divmod(micros, _MICRO)))
 
 
-def _translated(doing: str, error: Exception) -> CommunicationError:
+def translated(doing: str, error: Exception) -> CommunicationError:
     """Give the exception of ours that says what a foreign one means."""
     if isinstance(error, _NOT_IN_TIME):
         return TimeoutError(f"{doing}: no answer in time")
@@ -86,12 +86,12 @@ def dial(
     """
     # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
     limit = remaining(deadline)
-    limit = limit if limit is None else max(limit, _FIRST_ATTEMPT)
+    limit = limit if limit is None else max(limit, FIRST_ATTEMPT)
     doing = f"cannot connect to {place}"
     try:
         sock = _connected(place, limit, nodelay, ip_version)
     except (OSError, ValueError) as error:
-        raise _translated(doing, error) from error
+        raise translated(doing, error) from error
     if tls is None:
         return SocketStream(sock)
     try:
@@ -102,7 +102,7 @@ def dial(
         raise type(error)(f"{doing}: {error}") from error
     except ValueError as error:  # a name that can be in no certificate
         sock.close()
-        raise _translated(doing, error) from error
+        raise translated(doing, error) from error
     except BaseException:
         sock.close()
         raise
@@ -154,7 +154,7 @@ def _connected(place: URI, limit: float | None, nodelay: bool, ip_version: int) 
         except OSError as error:
             failed = failed or error
             left = remaining(until)
-            limit = left if left is None else max(left, _FIRST_ATTEMPT)
+            limit = left if left is None else max(left, FIRST_ATTEMPT)
         else:
             tune(sock, nodelay)
             return sock
@@ -219,7 +219,7 @@ class SocketStream:
             self._set_limit(_RECEIVING, remaining(deadline))
             data = self._receive_some(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
-            raise _translated("receiving", error) from error
+            raise translated("receiving", error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
@@ -245,7 +245,7 @@ class SocketStream:
                 self._set_limit(_RECEIVING, limit)
             data = self.socket.recv(_SMALL)
         except OSError as error:
-            raise _translated(doing, error) from error
+            raise translated(doing, error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
@@ -264,7 +264,7 @@ class SocketStream:
         except _NOT_IN_TIME:
             return None
         except OSError as error:
-            raise _translated("receiving", error) from error
+            raise translated("receiving", error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
@@ -287,7 +287,7 @@ class SocketStream:
                     return
             self._send_rest(buffers, sent, deadline)
         except OSError as error:
-            raise _translated("sending", error) from error
+            raise translated("sending", error) from error
 
     def _send_rest(self, buffers: Sequence[Buffer], sent: int, deadline: float | None) -> None:
         views = [memoryview(buffer).cast("B") for buffer in buffers if len(buffer)]

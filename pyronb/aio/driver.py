@@ -1,0 +1,338 @@
+"""The driver of this room: it runs procedures and grants their effects with asyncio.
+
+Many calls are in flight on one connection. Each waits for the reply with its number, which the connection's mailbox
+hands to it; so a call that is cancelled, or takes too long, gives up its own reply and disturbs no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.link import Link
+from pyronb.client.procedures import adopt, connect
+from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError
+from pyronb.net import aiostream
+from pyronb.net.aiostream import AsyncStream, in_time
+from pyronb.wire.connection import CLOSED, ClientConnection
+from pyronb.wire.events import Broken, Event, Replied
+
+__all__ = ["connected", "hang_up", "released", "run", "run_on"]
+
+T = TypeVar("T")
+
+
+async def run(procedure: Procedure[T]) -> T:
+    """Run a procedure to its end and give its result, or raise what it raises."""
+    try:
+        effect = next(procedure)
+        while True:
+            kind = type(effect)
+            try:
+                grant = _AT_ONCE.get(kind)
+                answer = await _IN_TIME[kind](effect) if grant is None else grant(effect)
+            except BaseException as error:  # noqa: BLE001 - the procedure decides, also about being cancelled
+                effect = procedure.throw(error)
+            else:
+                effect = procedure.send(answer)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def run_on(link: Link, procedure: Procedure[T]) -> T:
+    """Run a procedure that talks over this link, in the loop that the link is connected in.
+
+    Raises:
+        PyroError: that is another loop than the running one.
+    """
+    _come_home(link)
+    return await run(procedure)
+
+
+def _come_home(link: Link) -> None:
+    """Check that the link belongs to the running loop; one whose loop is over may come to this one."""
+    loop = asyncio.get_running_loop()
+    stream, attempt = link.stream, link.attempt
+    if isinstance(stream, AsyncStream) and stream.loop is not loop:
+        _check_over(link, stream.loop)
+        _forget(link)
+    if attempt is not None and attempt.loop is not loop:
+        _check_over(link, attempt.loop)
+        link.attempt = None
+
+
+def _check_over(link: Link, loop: asyncio.AbstractEventLoop) -> None:
+    if not loop.is_closed():
+        raise PyroError(
+            f"the proxy for {link.uri} is connected in another event loop: "
+            f"give each loop a proxy of its own (copy.copy), or release it there first"
+        )
+
+
+class _Mailbox:
+    """Takes what arrives on one connection, and hands each event to whoever waits for it.
+
+    It does not hold the link, which holds it, so that a proxy that is dropped closes its connection.
+    """
+
+    __slots__ = ("_others", "_replies", "connection", "stock")
+
+    def __init__(self) -> None:
+        self.connection: ClientConnection | None = None
+        self.stock = True
+        """Whether the peer may be a real Pyro, which does not switch Nagle's algorithm off."""
+        self._replies: dict[int, asyncio.Future[Event]] = {}
+        # Greetings and pings have no numbers; their answers come in the order of the questions.
+        self._others: deque[asyncio.Future[Event]] = deque()
+
+    @property
+    def impatient(self) -> bool:
+        """Whether a reply may be held back over there until what came before it is acknowledged."""
+        return self.stock and bool(self._replies)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits for a reply."""
+        return bool(self._replies)
+
+    def expect(self, seq: int | None) -> asyncio.Future[Event]:
+        """Give the future of the reply with this number, or, for None, of the next event that has none."""
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        if seq is None:
+            self._others.append(future)
+        else:
+            self._replies[seq] = future
+        return future
+
+    def forget(self, seq: int) -> None:
+        """Do not wait for this reply any more."""
+        self._replies.pop(seq, None)
+
+    def received(self, data: bytes) -> int | None:
+        """Take bytes; give how many are missing, or None when the conversation is over."""
+        connection = self.connection
+        if connection is None:
+            return None
+        connection.receive(data)
+        replies = self._replies
+        while (event := connection.next_event()) is not None:
+            if type(event) is Replied:
+                future = replies.pop(event.message.seq, None)
+            elif type(event) is Broken:
+                self._fail(event.error)
+                return None
+            else:
+                future = self._others.popleft() if self._others else None
+            if future is not None and not future.done():
+                future.set_result(event)
+        if connection.state is CLOSED:
+            return None
+        return connection.missing
+
+    def lost(self, error: CommunicationError) -> None:
+        """Hear that nothing more comes."""
+        if self.connection is not None:
+            self.connection.close()
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        waiting = [*self._others, *self._replies.values()]
+        self._others.clear()
+        self._replies.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+
+class _Attempt:
+    """An attempt to connect, shared by all who need the connection; it ends when nobody waits for it any more."""
+
+    __slots__ = ("_link", "_task", "_waiting", "loop")
+
+    def __init__(self, link: Link) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._link = link
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._task = self.loop.create_task(_make_connection(link))
+        self._task.add_done_callback(self._tell)
+        link.attempt = self
+
+    async def join(self) -> None:
+        """Wait for what becomes of it."""
+        future = self.loop.create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+            if not self._waiting:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Give it up, unless it is over; those who wait are told."""
+        if self._link.attempt is self:
+            self._link.attempt = None
+        self._task.cancel()
+
+    def _tell(self, task: asyncio.Task[None]) -> None:
+        if self._link.attempt is self:
+            self._link.attempt = None
+        error: BaseException | None
+        if task.cancelled():
+            error = ConnectionClosedError(f"the proxy for {self._link.uri} was released while it connected")
+        else:
+            error = task.exception()
+        for future in self._waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
+async def connected(link: Link) -> bool:
+    """Have the link connected; give whether that was still to be done."""
+    _come_home(link)
+    if link.connected:
+        return False
+    await _connect(Connect(link))
+    return True
+
+
+async def released(link: Link) -> None:
+    """Close the link's connection, and wait until that is done."""
+    _come_home(link)
+    stream = link.stream
+    hang_up(link)
+    if isinstance(stream, AsyncStream):
+        await stream.closed()
+
+
+def hang_up(link: Link) -> None:
+    """Close the link's connection, or give up the attempt to make one."""
+    if link.attempt is not None:
+        link.attempt.cancel()
+    _close(link)
+
+
+def _close(link: Link) -> None:
+    stream = link.stream
+    _forget(link)
+    if isinstance(stream, AsyncStream):
+        stream.receiver.lost(ConnectionClosedError("the connection was released"))
+        stream.close()
+
+
+def _forget(link: Link) -> None:
+    if link.connection is not None:
+        link.connection.close()
+    link.stream = link.connection = None
+
+
+# Effects that are granted at once
+
+
+def _abandon(effect: Abandon) -> None:
+    connection, seq = effect.connection, effect.seq
+    if seq is None or connection.state is CLOSED:
+        return
+    if effect.sent:
+        connection.abandon(seq)
+    else:
+        connection.take_back(seq)
+    link = effect.link
+    if link.connection is connection and isinstance(link.stream, AsyncStream):
+        link.stream.receiver.forget(seq)
+
+
+def _after(effect: After) -> float:
+    return asyncio.get_running_loop().time() + effect.seconds
+
+
+def _choose(effect: Choose) -> int:
+    return random.randrange(effect.below)  # noqa: S311 - any of them will do
+
+
+def _hang_up(effect: HangUp) -> None:
+    _close(effect.link)
+
+
+# Effects that take time
+
+
+async def _connect(effect: Connect) -> None:
+    attempt = effect.link.attempt or _Attempt(effect.link)
+    await attempt.join()
+
+
+async def _make_connection(link: Link) -> None:
+    if link.given_socket and link.stream is not None and link.connection is None:
+        await _take_up(link)
+    else:
+        await run(connect(link))
+
+
+async def _take_up(link: Link) -> None:
+    """Begin to talk over the socket that the user gave."""
+    loop, limit = asyncio.get_running_loop(), link.options.connect_timeout
+    mailbox = _Mailbox()
+    link.stream = await aiostream.adopt(link.stream, mailbox)
+    try:
+        await run(adopt(link, None if limit is None else loop.time() + limit))
+    except BaseException:
+        _close(link)
+        raise
+
+
+async def _dial(effect: Dial) -> None:
+    link = effect.link
+    link.stream = await aiostream.dial(effect.place, _Mailbox(), effect.deadline, nodelay=link.options.nodelay)
+
+
+async def _send(effect: Send) -> None:
+    link = effect.link
+    stream = link.stream
+    if stream is None:
+        raise ConnectionClosedError("sending: the connection was released")
+    if stream.crowded:
+        await stream.turn(effect.deadline)
+    mailbox = stream.receiver
+    if mailbox.connection is None:
+        mailbox.connection = link.connection
+    elif mailbox.stock and link.remote is not None:
+        mailbox.stock = not link.remote.is_pyronb
+    # A call that is alone is not to wait for the end of the turn.
+    stream.send(effect.buffers, at_once=not mailbox.busy)
+
+
+async def _reply(effect: Reply) -> Event:
+    stream, seq = effect.link.stream, effect.seq
+    if stream is None:
+        raise ConnectionClosedError("receiving: the connection was released")
+    event: Event = await in_time(stream.receiver.expect(seq), effect.deadline, "receiving")
+    return event
+
+
+async def _pause(effect: Pause) -> None:
+    await asyncio.sleep(effect.seconds)
+
+
+_AT_ONCE: Mapping[type, Callable[[Any], Any]] = {
+    Abandon: _abandon,
+    After: _after,
+    Choose: _choose,
+    HangUp: _hang_up,
+}
+_IN_TIME: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
+    Connect: _connect,
+    Dial: _dial,
+    Pause: _pause,
+    Reply: _reply,
+    Send: _send,
+}

@@ -1,0 +1,101 @@
+"""RemoteMethod and RemoteAttribute: what ``proxy.name`` gives, and how a call is made in this room."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator, Mapping, Sequence
+from typing import Any
+
+from pyronb.aio.driver import run_on
+from pyronb.aio.streams import FarStream
+from pyronb.client.face import doc_of, signature_of
+from pyronb.client.link import Link
+from pyronb.client.procedures import invoke
+from pyronb.context import ambient
+from pyronb.rpc.call import Call, Outcome, Raised, Returned
+
+__all__ = ["RemoteAttribute", "RemoteMethod", "add_context", "call_remote", "outcome_of"]
+
+
+async def outcome_of(link: Link, call: Call) -> Outcome:
+    """Say one call over a link."""
+    outcome = await run_on(link, invoke(link, call))
+    context = ambient()
+    if context.client is None:
+        # While a call is served, these are for its own reply.
+        context.response_annotations = dict(outcome.annotations)
+    return outcome
+
+
+def add_context(call: Call) -> None:
+    """Have the annotations and the correlation id of the context go out with a call.
+
+    This is done when the call is made rather than when it is awaited: by then another task may have changed them.
+    """
+    context = ambient()
+    if context.annotations:
+        call.annotations = {**context.annotations, **call.annotations}
+    if context.correlation_id is not None:
+        call.correlation_id = context.correlation_id.bytes
+
+
+def call_remote(
+    link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None
+) -> Coroutine[Any, Any, Any]:
+    """Give the coroutine that calls a method of the link's object and gives its result, or raises what it raised."""
+    call = Call("", method, args, kwargs)
+    add_context(call)
+    return _value_of(link, call)
+
+
+async def _value_of(link: Link, call: Call) -> Any:
+    outcome = await outcome_of(link, call)
+    if isinstance(outcome, Returned):
+        return outcome.value
+    if isinstance(outcome, Raised):
+        raise outcome.error
+    return FarStream(link, outcome.stream_id)
+
+
+class _Member:
+    """A member of a remote object. It holds the way to the object rather than the proxy, as in the other room."""
+
+    def __init__(self, link: Link, name: str) -> None:
+        """Make the member of this name; nothing is sent."""
+        self._link = link
+        self.__name__ = self.__qualname__ = name
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Read the attribute of this name."""
+        return call_remote(self._link, "__getattr__", (self.__name__,), None).__await__()
+
+
+class RemoteMethod(_Member):
+    """A method of a remote object: calling it gives what is to be awaited.
+
+    Its name, docstring and signature come from what the daemon told when the proxy connected. Before that, the name may
+    also turn out to be that of an attribute: awaiting it without a call reads the attribute.
+    """
+
+    def __init__(self, link: Link, name: str) -> None:
+        """Make the method of this name; nothing is sent."""
+        super().__init__(link, name)
+        self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
+        signature = signature_of(link, name)
+        if signature is not None:
+            self.__signature__ = signature
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Give the coroutine that calls it over there."""
+        return call_remote(self._link, self.__name__, args, kwargs)
+
+    def __repr__(self) -> str:
+        """Show the name and the object."""
+        return f"<remote method {self.__name__!r} of {self._link.uri}>"
+
+
+class RemoteAttribute(_Member):
+    """An attribute of a remote object: awaiting it reads it. (`Proxy._pyroSet` sets it.)"""
+
+    def __repr__(self) -> str:
+        """Show the name and the object."""
+        return f"<remote attribute {self.__name__!r} of {self._link.uri}; await it to read it>"

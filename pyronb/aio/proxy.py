@@ -1,0 +1,196 @@
+"""Proxy: a remote object whose methods are awaited. (Client chapter; S13-S19, S45-S56, S99-S110.)"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from pyronb.aio.batch import BatchProxy
+from pyronb.aio.driver import connected, hang_up, released, run_on
+from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
+from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote
+from pyronb.client.link import Link
+from pyronb.client.procedures import ping, reconnect
+from pyronb.client.state import link_from_state, state_of
+from pyronb.config import config
+from pyronb.dialects import PYRO5, Dialect
+from pyronb.options import ClientOptions
+from pyronb.serializers.hooks import HOOKS
+from pyronb.uri import URI
+
+__all__ = ["Proxy", "batch"]
+
+_ENDLESS = 100_000_000
+_GIVEN_SOCKET = "<<connected-socket>>"
+_NO_LOCK = contextlib.nullcontext()
+
+_PROXY_DOC = """A remote object whose methods are awaited.
+
+Making a proxy does no I/O; it connects when it is first used, and again after it was released. Its methods and
+attributes are those that the remote object exposes::
+
+    await proxy.method(1, key=2)
+    await proxy.attribute
+    await proxy._pyroSet("attribute", 3)
+    async for item in await proxy.generator(): ...
+
+Tasks may share a proxy: their calls are in flight at the same time, on one connection. A call that is cancelled, or
+takes longer than `_pyroTimeout`, gives up its own reply and leaves the others alone; over there it still runs. A proxy
+belongs to the event loop in which it connected, until it is released or that loop is closed; other loops and threads
+need proxies of their own (`copy.copy`).
+
+Args:
+    uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
+    connected_socket: a socket that is connected already; `uri` is then just the object id.
+    options: how to talk, instead of what the configuration says.
+
+Raises:
+    PyroError: the text is no URI.
+"""
+
+
+class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
+    __slots__ = ()
+    __doc__ = RemoteDoc(_PROXY_DOC)
+
+    def __init__(self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None) -> None:
+        if connected_socket is not None:
+            uri = f"PYRO:{uri}@{_GIVEN_SOCKET}:0"
+        self._pyro_set(Link.to(URI(uri), options or config.client_options()))
+        if connected_socket is not None:
+            # It is taken up by the first call: only then there surely is a loop.
+            self._pyro.given_socket = True
+            self._pyro.stream = connected_socket
+
+    def _pyro_set(self, link: Link) -> None:
+        # All that a loop does, it does in one thread.
+        link.lock = _NO_LOCK
+        super()._pyro_set(link)
+
+    def _pyro_drop(self) -> None:
+        hang_up(self._pyro)
+
+    # Members of the remote object
+
+    def __getattr__(self, name: str) -> Any:
+        """Give a remote method, or a remote attribute, to be called or awaited. Nobody is asked."""
+        # Only reached for names that the class does not have.
+        if name == "_pyro":
+            raise AttributeError(name)
+        link = self._pyro
+        member = link.methods.get(name)
+        if member is not None:
+            return member
+        if never_remote(link, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+        metadata = link.metadata
+        if metadata is None:
+            return RemoteMethod(link, name)
+        if name in metadata.attributes:
+            return RemoteAttribute(link, name)
+        if name not in metadata.methods:
+            raise missing(link, name)
+        method = link.methods[name] = RemoteMethod(link, name)
+        return method
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set one of the proxy's own settings; a remote attribute cannot be set without awaiting it."""
+        if name.startswith("_pyro") and hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+            return
+        if never_remote(self._pyro, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+        raise AttributeError(f"an assignment cannot be awaited; say: await proxy._pyroSet({name!r}, value)")
+
+    async def _pyroSet(self, name: str, value: Any) -> None:
+        """Set a remote attribute.
+
+        Raises:
+            AttributeError: there is none of this name.
+        """
+        link = self._pyro
+        if never_remote(link, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+        await connected(link)
+        if link.metadata is not None and name not in link.metadata.attributes:
+            raise missing(link, name)
+        await call_remote(link, "__setattr__", (name, value), None)
+
+    # The connection
+
+    async def _pyroBind(self) -> bool:
+        """Connect now, and keep the direct address that a name stood for.
+
+        Returns:
+            True when a connection was made, False when there was one.
+        """
+        made = await self._connect()
+        if self._pyro.connected_uri is not None:
+            self._pyro.uri = self._pyro.connected_uri
+        return made
+
+    async def _connect(self) -> bool:
+        link, loop = self._pyro, asyncio.get_running_loop()
+        began = loop.time()
+        made = await connected(link)
+        if made:
+            link.latency = loop.time() - began
+        return made
+
+    async def _pyroReconnect(self, tries: int = _ENDLESS) -> None:
+        """Close the connection and connect again, trying so often with two seconds in between.
+
+        Calls that are in flight fail.
+
+        Raises:
+            ConnectionClosedError: no attempt succeeded.
+        """
+        await run_on(self._pyro, reconnect(self._pyro, tries))
+
+    async def _pyroRelease(self) -> None:
+        """Close the connection; the proxy connects again when it is used again. Calls that are in flight fail."""
+        await released(self._pyro)
+
+    async def _pyroPing(self, timeout: float = 2.0) -> float:
+        """Ask the daemon for a sign of life and give the seconds that it took.
+
+        Raises:
+            CommunicationError: none came.
+        """
+        link, loop = self._pyro, asyncio.get_running_loop()
+        await self._connect()
+        began = loop.time()
+        await run_on(link, ping(link, began + timeout))
+        return loop.time() - began
+
+    def _pyroClaimOwnership(self) -> None:
+        """Do nothing: a proxy has no owner thread; the method is there for programs written for Pyro5."""
+
+    def _pyroBatch(self) -> BatchProxy:
+        """Give a batch for this proxy, as `batch` does."""
+        return BatchProxy(self._pyro)
+
+    async def __aenter__(self) -> Proxy:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._pyroRelease()
+
+    def __repr__(self) -> str:
+        return f"<pyronb.aio.Proxy {describe(self._pyro)}>"
+
+    def __reduce__(self) -> Any:
+        return _from_state, (state_of(self._pyro, PYRO5),)
+
+
+def batch(proxy: Proxy) -> BatchProxy:
+    """Give a batch for a proxy: calls made on it are kept, and sent together when it is called. (S59-S65.)"""
+    return BatchProxy(proxy._pyro)
+
+
+def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
+    return Proxy._pyro_of(link_from_state(state, dialect, config.client_options()))
+
+
+HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)

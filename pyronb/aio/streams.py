@@ -1,0 +1,89 @@
+"""FarStream: an iterator over there, iterated here. (Wire specification, section 13.)"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from pyronb.aio.driver import run_on
+from pyronb.client.link import Link
+from pyronb.client.procedures import deliver_notes, invoke
+from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
+from pyronb.rpc.call import DAEMON_ID, Call, Raised, Returned
+
+__all__ = ["FarStream"]
+
+
+class FarStream(AsyncIterator[Any]):
+    """A remote iterator: each item is asked for when it is wanted.
+
+    It ends with the iterator over there. `aclose` gives it up early; a far stream that is simply dropped leaves a note,
+    and the next call over the same connection tells the daemon.
+
+    Raises:
+        ProtocolError: the daemon does not stream.
+    """
+
+    def __init__(self, link: Link, stream_id: str | None) -> None:
+        """Take over the stream with this id."""
+        self._stream_id: str | None = None
+        if stream_id is None:
+            raise ProtocolError(f"result of call is an iterator, and the daemon at {link.place} does not stream")
+        self._link = link
+        self._stream_id = stream_id
+        # Tasks may share a stream; each item goes to one of them, and all of them see the end.
+        self._turn = asyncio.Lock()
+
+    def __aiter__(self) -> FarStream:
+        """Give itself."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """Ask for the next item. (Cancelling that loses the item.)
+
+        Raises:
+            ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
+        """
+        link = self._link
+        async with self._turn:
+            if self._stream_id is None:
+                raise StopAsyncIteration
+            if not link.connected:
+                raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
+            asked = Call(DAEMON_ID, "get_next_stream_item", (self._stream_id,), {})
+            outcome = await run_on(link, invoke(link, asked))
+            if isinstance(outcome, Returned):
+                return outcome.value
+            # The daemon forgets a stream with its end and with any error of it.
+            self._stream_id = None
+        if isinstance(outcome, Raised):
+            if isinstance(outcome.error, StopIteration):
+                raise StopAsyncIteration
+            raise outcome.error
+        raise ProtocolError("an item of a far stream cannot be a stream itself")
+
+    async def aclose(self) -> None:
+        """Give the stream up, and tell the daemon."""
+        if self._stream_id is None:
+            return
+        self._leave_note()
+        link = self._link
+        if link.connected:
+            # With its connection the stream is gone as well.
+            with suppress(CommunicationError):
+                await run_on(link, deliver_notes(link))
+
+    def _leave_note(self) -> None:
+        if self._stream_id is not None:
+            self._link.notes.append(self._stream_id)
+            self._stream_id = None
+
+    def __del__(self) -> None:
+        """Leave a note; a finaliser must not talk to the network."""
+        self._leave_note()
+
+    def __repr__(self) -> str:
+        """Show where it comes from."""
+        return f"<far stream of {self._link.uri}{' (ended)' if self._stream_id is None else ''}>"
