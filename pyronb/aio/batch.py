@@ -90,7 +90,7 @@ class BatchProxy:
             raise PyroError("async oneway calls make no sense: a oneway batch does not wait anyway")
         calls, self._pyroCalls = self._pyroCalls, []
         batch = Call("", BATCH_METHOD, calls, None, oneway=oneway, batch=True)
-        add_context(batch)
+        add_context(self._link, batch)
         sending = _results(self._link, batch)
         return asyncio.get_running_loop().create_task(sending) if asynchronous else sending
 

@@ -20,6 +20,7 @@ from pyronb.net import aiostream
 from pyronb.net.aiostream import AsyncStream, in_time
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Event, Replied
+from pyronb.wire.message import Buffer
 
 __all__ = ["connected", "hang_up", "released", "run", "run_on"]
 
@@ -154,11 +155,11 @@ class _Attempt:
 
     __slots__ = ("_link", "_task", "_waiting", "loop")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, annotations: Mapping[str, Buffer]) -> None:
         self.loop = asyncio.get_running_loop()
         self._link = link
         self._waiting: set[asyncio.Future[None]] = set()
-        self._task = self.loop.create_task(_make_connection(link))
+        self._task = self.loop.create_task(_make_connection(link, annotations))
         self._task.add_done_callback(self._tell)
         link.attempt = self
 
@@ -196,12 +197,12 @@ class _Attempt:
                 future.set_exception(error)
 
 
-async def connected(link: Link) -> bool:
-    """Have the link connected; give whether that was still to be done."""
+async def connected(link: Link, annotations: Mapping[str, Buffer]) -> bool:
+    """Have the link connected; give whether that was still to be done. The annotations go beside the greeting."""
     _come_home(link)
     if link.connected:
         return False
-    await _connect(Connect(link))
+    await _connect(Connect(link, annotations))
     return True
 
 
@@ -267,15 +268,15 @@ def _hang_up(effect: HangUp) -> None:
 
 
 async def _connect(effect: Connect) -> None:
-    attempt = effect.link.attempt or _Attempt(effect.link)
+    attempt = effect.link.attempt or _Attempt(effect.link, effect.annotations)
     await attempt.join()
 
 
-async def _make_connection(link: Link) -> None:
+async def _make_connection(link: Link, annotations: Mapping[str, Buffer]) -> None:
     if link.given_socket and link.stream is not None and link.connection is None:
         await _take_up(link)
     else:
-        await run(connect(link))
+        await run(connect(link, annotations=annotations))
 
 
 async def _take_up(link: Link) -> None:
@@ -292,7 +293,15 @@ async def _take_up(link: Link) -> None:
 
 async def _dial(effect: Dial) -> None:
     link = effect.link
-    link.stream = await aiostream.dial(effect.place, _Mailbox(), effect.deadline, nodelay=link.options.nodelay)
+    options = link.options
+    link.stream = await aiostream.dial(
+        effect.place,
+        _Mailbox(),
+        effect.deadline,
+        nodelay=options.nodelay,
+        ip_version=options.ip_version,
+        tls=options.tls,
+    )
 
 
 async def _send(effect: Send) -> None:

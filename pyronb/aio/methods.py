@@ -7,11 +7,12 @@ from typing import Any
 
 from pyronb.aio.driver import run_on
 from pyronb.aio.streams import FarStream
-from pyronb.client.face import doc_of, signature_of
+from pyronb.client.face import annotations_of_owner, doc_of, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Raised, Returned
+from pyronb.wire.message import RESULT
 
 __all__ = ["RemoteAttribute", "RemoteMethod", "add_context", "call_remote", "outcome_of"]
 
@@ -23,17 +24,20 @@ async def outcome_of(link: Link, call: Call) -> Outcome:
     if context.client is None:
         # While a call is served, these are for its own reply.
         context.response_annotations = dict(outcome.annotations)
+    if link.owner is not None and outcome.annotations:
+        link.owner._pyroResponseAnnotations(outcome.annotations, RESULT)
     return outcome
 
 
-def add_context(call: Call) -> None:
-    """Have the annotations and the correlation id of the context go out with a call.
+def add_context(link: Link, call: Call) -> None:
+    """Have the annotations and the correlation id of the context go out with a call, and what the proxy's class adds.
 
-    This is done when the call is made rather than when it is awaited: by then another task may have changed them.
+    Where names meet, the call's own come first and those of the class last. This is done when the call is made rather
+    than when it is awaited: by then another task may have changed them.
     """
     context = ambient()
-    if context.annotations:
-        call.annotations = {**context.annotations, **call.annotations}
+    if context.annotations or link.owner is not None:
+        call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
     if context.correlation_id is not None:
         call.correlation_id = context.correlation_id.bytes
 
@@ -43,7 +47,7 @@ def call_remote(
 ) -> Coroutine[Any, Any, Any]:
     """Give the coroutine that calls a method of the link's object and gives its result, or raises what it raised."""
     call = Call("", method, args, kwargs)
-    add_context(call)
+    add_context(link, call)
     return _value_of(link, call)
 
 

@@ -14,7 +14,9 @@ from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
+from pyronb.context import ambient
 from pyronb.dialects import PYRO5, Dialect
+from pyronb.net.aiostream import AsyncStream
 from pyronb.options import ClientOptions
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
@@ -38,7 +40,8 @@ attributes are those that the remote object exposes::
 Tasks may share a proxy: their calls are in flight at the same time, on one connection. A call that is cancelled, or
 takes longer than `_pyroTimeout`, gives up its own reply and leaves the others alone; over there it still runs. A proxy
 belongs to the event loop in which it connected, until it is released or that loop is closed; other loops and threads
-need proxies of their own (`copy.copy`).
+need proxies of their own (`copy.copy`). Subclasses may override `_pyroValidateHandshake`, `_pyroAnnotations` and
+`_pyroResponseAnnotations`, none of them as a coroutine; attributes of their own begin with an underscore.
 
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
@@ -84,13 +87,14 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             return member
         if never_remote(link, name):
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        metadata = link.metadata
-        if metadata is None:
-            return RemoteMethod(link, name)
-        if name in metadata.attributes:
-            return RemoteAttribute(link, name)
-        if name not in metadata.methods:
-            raise missing(link, name)
+        if link.options.metadata:
+            metadata = link.metadata
+            if metadata is None:
+                return RemoteMethod(link, name)
+            if name in metadata.attributes:
+                return RemoteAttribute(link, name)
+            if name not in metadata.methods:
+                raise missing(link, name)
         method = link.methods[name] = RemoteMethod(link, name)
         return method
 
@@ -100,6 +104,9 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             object.__setattr__(self, name, value)
             return
         if never_remote(self._pyro, name):
+            if name.startswith("_") and type(self).__dictoffset__:
+                object.__setattr__(self, name, value)  # a subclass's own
+                return
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
         raise AttributeError(f"an assignment cannot be awaited; say: await proxy._pyroSet({name!r}, value)")
 
@@ -112,8 +119,8 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         link = self._pyro
         if never_remote(link, name):
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        await connected(link)
-        if link.metadata is not None and name not in link.metadata.attributes:
+        await self._pyro_connect()
+        if link.options.metadata and link.metadata is not None and name not in link.metadata.attributes:
             raise missing(link, name)
         await call_remote(link, "__setattr__", (name, value), None)
 
@@ -125,15 +132,15 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         Returns:
             True when a connection was made, False when there was one.
         """
-        made = await self._connect()
+        made = await self._pyro_connect()
         if self._pyro.connected_uri is not None:
             self._pyro.uri = self._pyro.connected_uri
         return made
 
-    async def _connect(self) -> bool:
+    async def _pyro_connect(self) -> bool:
         link, loop = self._pyro, asyncio.get_running_loop()
         began = loop.time()
-        made = await connected(link)
+        made = await connected(link, ambient().annotations)
         if made:
             link.latency = loop.time() - began
         return made
@@ -159,7 +166,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             CommunicationError: none came.
         """
         link, loop = self._pyro, asyncio.get_running_loop()
-        await self._connect()
+        await self._pyro_connect()
         began = loop.time()
         await run_on(link, ping(link, began + timeout))
         return loop.time() - began
@@ -177,11 +184,24 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     async def __aexit__(self, *exc: object) -> None:
         await self._pyroRelease()
 
+    @property
+    def _pyroConnection(self) -> AsyncStream | None:
+        """The connection; None when there is none."""
+        stream: AsyncStream | None = self._pyro.stream if self._pyro.connected else None
+        return stream
+
+    @property
+    def _pyroLocalSocket(self) -> Any:
+        """This end's address of the connection; None when there is none."""
+        stream = self._pyroConnection
+        return None if stream is None else stream.local_address
+
     def __repr__(self) -> str:
         return f"<pyronb.aio.Proxy {describe(self._pyro)}>"
 
     def __reduce__(self) -> Any:
-        return _from_state, (state_of(self._pyro, PYRO5),)
+        own = dict(vars(self)) if type(self).__dictoffset__ else {}
+        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
 
 
 def batch(proxy: Proxy) -> BatchProxy:
@@ -191,6 +211,13 @@ def batch(proxy: Proxy) -> BatchProxy:
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
     return Proxy._pyro_of(link_from_state(state, dialect, config.client_options()))
+
+
+def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
+    proxy = kind._pyro_of(_from_state(state)._pyro)
+    if own:
+        vars(proxy).update(own)
+    return proxy
 
 
 HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)

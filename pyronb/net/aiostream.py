@@ -13,18 +13,21 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
+from pyronb.net.sockets import in_order, tune
 from pyronb.net.stream import FIRST_ATTEMPT, translated
+from pyronb.net.tls import Session, client_context
+from pyronb.options import TLSOptions
 from pyronb.uri import URI
+from pyronb.wire.message import Buffer
 
 __all__ = ["AsyncStream", "Receiver", "adopt", "dial", "in_time"]
 
 T = TypeVar("T")
-Buffer = bytes | bytearray | memoryview
 
 _SMALL = 64 * 1024
 _LARGE = 1024 * 1024
@@ -62,6 +65,8 @@ async def dial(
     deadline: float | None,
     *,
     nodelay: bool = True,
+    ip_version: int = 0,
+    tls: TLSOptions | None = None,
 ) -> AsyncStream:
     """Connect to the place that a direct URI names.
 
@@ -70,36 +75,83 @@ async def dial(
         receiver: takes what arrives.
         deadline: moment on the loop's clock at which the connection must be there; None waits as long as the system.
         nodelay: whether small messages leave at once.
+        ip_version: 4 or 6 to try these addresses first where a host has both; 0 for the system's order.
+        tls: how to talk over TLS; None talks without.
 
     Raises:
         ConnectionClosedError: nobody answers there.
         TimeoutError: the deadline passed.
+        CommunicationError: the certificate over there or here is not trusted, or only one side talks TLS.
+        PyroError: the options for TLS cannot be used.
     """
-    loop = asyncio.get_running_loop()
-
-    def make() -> _Mover:
-        return _Mover(loop, receiver)
-
-    connecting: Coroutine[Any, Any, tuple[asyncio.BaseTransport, _Mover]]
-    if place.sockname is not None:
-        connecting = loop.create_unix_connection(make, place.sockname)
-    else:
-        connecting = loop.create_connection(make, place.host or "localhost", place.port or 0)
+    session = None
+    if tls is not None:
+        # A Unix socket has no host of its own: its daemon is on this one. A card's number is no part of a name.
+        session = Session(client_context(tls), (place.host or "localhost").partition("%")[0])
+    doing = f"cannot connect to {place}"
     # A deadline that has passed still gives a first attempt its chance.
-    limit = None if deadline is None else max(deadline - loop.time(), FIRST_ATTEMPT)
+    limit = None if deadline is None else max(deadline - asyncio.get_running_loop().time(), FIRST_ATTEMPT)
     try:
-        transport, mover = await asyncio.wait_for(connecting, limit)
+        return await asyncio.wait_for(_dial(place, receiver, nodelay, ip_version, session), limit)
     except asyncio.TimeoutError as error:
-        raise TimeoutError(f"cannot connect to {place}: no answer in time") from error
+        raise TimeoutError(f"{doing}: no answer in time") from error
+    except CommunicationError as error:
+        raise type(error)(f"{doing}: {error}") from error
     except (OSError, ValueError) as error:
-        raise translated(f"cannot connect to {place}", error) from error
-    sock = transport.get_extra_info("socket")
-    if place.sockname is None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # The loop itself has set it.
-        if not nodelay:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        raise translated(doing, error) from error
+
+
+async def _dial(place: URI, receiver: Receiver, nodelay: bool, ip_version: int, session: Session | None) -> AsyncStream:
+    loop = asyncio.get_running_loop()
+    sock = await _connected(loop, place, nodelay, ip_version)
+    try:
+        _, mover = await loop.create_connection(lambda: _Mover(loop, receiver, session), sock=sock)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        await mover.opened
+    except BaseException:
+        mover.abort()
+        raise
     return AsyncStream(mover)
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, place: URI, nodelay: bool, ip_version: int) -> socket.socket:
+    if place.sockname is not None:
+        return await _connected_to(loop, socket.AF_UNIX, place.sockname)
+    failed: OSError | None = None
+    for family, address in await _addresses(loop, place.host or "localhost", place.port or 0, ip_version):
+        try:
+            sock = await _connected_to(loop, family, address)
+        except OSError as error:
+            failed = failed or error
+        else:
+            tune(sock, nodelay)
+            return sock
+    raise failed or OSError("no address is known for that host")
+
+
+async def _connected_to(loop: asyncio.AbstractEventLoop, family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _addresses(
+    loop: asyncio.AbstractEventLoop, host: str, port: int, ip_version: int
+) -> list[tuple[socket.AddressFamily, Any]]:
+    try:
+        # A number needs no thread to be looked up in.
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return in_order(found, ip_version)
 
 
 async def adopt(sock: socket.socket, receiver: Receiver) -> AsyncStream:
@@ -115,6 +167,7 @@ async def adopt(sock: socket.socket, receiver: Receiver) -> AsyncStream:
         own.setblocking(False)
         _, mover = await loop.create_connection(lambda: _Mover(loop, receiver), sock=own)
     except (OSError, ValueError) as error:
+        # A socket over TLS, too: asyncio takes none that somebody else made.
         raise translated("cannot use the given socket", error) from error
     # Whether a socket blocks is a matter of both descriptors.
     mover.at_end = lambda: sock.settimeout(before)
@@ -161,6 +214,15 @@ class AsyncStream:
         return self._mover.receiver
 
     @property
+    def local_address(self) -> Any:
+        """This end's address."""
+        return self._mover.transport.get_extra_info("sockname")
+
+    def getpeercert(self) -> dict[str, Any] | None:
+        """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none."""
+        return self._mover.getpeercert()
+
+    @property
     def crowded(self) -> bool:
         """Whether `turn` has to be awaited before sending."""
         mover = self._mover
@@ -202,14 +264,17 @@ class AsyncStream:
 class _Mover(asyncio.BufferedProtocol):
     """Moves the bytes of one connection."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, receiver: Receiver, session: Session | None = None) -> None:
         self.loop = loop
         self.receiver = receiver
         self.transport: Any = None
+        self.opened: asyncio.Future[None] = loop.create_future()
         self.paused = False
         self.gone = False
         self.line: deque[asyncio.Future[None]] = deque()
         self.at_end: Callable[[], None] | None = None
+        self._session = session
+        self._failure: CommunicationError | None = None
         self._ended: asyncio.Future[None] = loop.create_future()
         self._held: list[Buffer] = []
         self._held_size = 0
@@ -222,12 +287,21 @@ class _Mover(asyncio.BufferedProtocol):
         self.transport = transport
         self.transport.set_write_buffer_limits(high=_OUTSTANDING)
         _close_with_loop(self.loop, self)
+        if self._session is None:
+            self.opened.set_result(None)
+        else:
+            self._decrypt(self._session, b"")
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        missing = self.receiver.received(bytes(self._view[:nbytes]))
+        data = bytes(self._view[:nbytes])
+        if self._session is not None:
+            data = self._decrypt(self._session, data)
+            if not data:
+                return
+        missing = self.receiver.received(data)
         if self.receiver.impatient:
             # It holds for what arrives next, and is to be said each time.
             self._acknowledge_quickly()
@@ -237,6 +311,23 @@ class _Mover(asyncio.BufferedProtocol):
             # A large message is coming, and may be followed by others.
             self._space = bytearray(_LARGE)
             self._view = memoryview(self._space)
+
+    def _decrypt(self, session: Session, data: bytes) -> bytes:
+        """Take bytes of a connection over TLS and give the plain ones, after the handshake."""
+        plain = b""
+        try:
+            plain = session.feed(data)
+        except CommunicationError as error:
+            self._fail(error)
+        out = session.outgoing()
+        if out:
+            # On failure too: the peer may still hear why.
+            self.transport.write(out)
+        if session.open and not self.opened.done():
+            self.opened.set_result(None)
+        if session.ended or self._failure is not None:
+            self.transport.close()
+        return plain
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -249,12 +340,11 @@ class _Mover(asyncio.BufferedProtocol):
         self.gone = True
         self.paused = False
         self._held.clear()
-        if isinstance(exc, OSError):
+        error = self._failure
+        if error is None and isinstance(exc, OSError):
             error = translated("receiving", exc)
             error.__cause__ = exc
-        else:
-            error = ConnectionClosedError("receiving: the peer closed the connection")
-        self.receiver.lost(error)
+        self._fail(error or ConnectionClosedError("receiving: the peer closed the connection"))
         for waiter in self.line:
             if not waiter.done():
                 waiter.set_result(None)
@@ -262,6 +352,12 @@ class _Mover(asyncio.BufferedProtocol):
             self._ended.set_result(None)
         if self.at_end is not None:
             self.at_end()
+
+    def _fail(self, error: CommunicationError) -> None:
+        self._failure = error
+        if not self.opened.done():
+            self.opened.set_exception(error)
+        self.receiver.lost(error)
 
     # What the stream calls
 
@@ -288,6 +384,10 @@ class _Mover(asyncio.BufferedProtocol):
             self._write(held)
 
     def _write(self, buffers: Sequence[Buffer]) -> None:
+        if self._session is not None:
+            for piece in self._session.encrypt(buffers):
+                self.transport.write(piece)
+            return
         if len(buffers) == 1 and isinstance(buffers[0], bytes):
             self.transport.write(buffers[0])
             return
@@ -331,13 +431,19 @@ class _Mover(asyncio.BufferedProtocol):
                 sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def close(self) -> None:
-        if not self.gone:
+        if not self.gone and not self.transport.is_closing():
             self.flush()
+            if self._session is not None:
+                self._session.finish()
+                self.transport.write(self._session.outgoing())
             self.transport.close()
 
     def abort(self) -> None:
         if not self.gone:
             self.transport.abort()
+
+    def getpeercert(self) -> dict[str, Any] | None:
+        return self._session.getpeercert() if self._session is not None else None
 
     async def closed(self) -> None:
         if not self.gone:

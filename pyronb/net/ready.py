@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError
-from pyronb.net.stream import _LARGE, _MOST_BUFFERS, _SMALL, SocketStream, _tls, _translated
+from pyronb.net.stream import _LARGE, _MOST_BUFFERS, _SMALL, SocketStream, _tls, translated
 from pyronb.options import TLSOptions
 from pyronb.wire.message import Buffer
 
@@ -56,7 +56,7 @@ class ReadyStream(SocketStream):
         except BlockingIOError:
             return None
         except OSError as error:
-            raise _translated("receiving", error) from error
+            raise translated("receiving", error) from error
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data if self._session is None else self._decrypted(data)
@@ -123,7 +123,7 @@ class ReadyStream(SocketStream):
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise _translated("sending", error) from error
+            raise translated("sending", error) from error
 
     def finish_sending(self) -> None:
         """Tell the peer that nothing more comes, while it may still be sending; what is unsent is lost."""

@@ -7,9 +7,20 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["address_towards", "addresses", "forget", "listen", "location_at", "location_of", "port_of", "tune"]
+__all__ = [
+    "address_towards",
+    "addresses",
+    "forget",
+    "in_order",
+    "listen",
+    "location_at",
+    "location_of",
+    "port_of",
+    "tune",
+]
 
 _BACKLOG = 1024
 _UNIX = "./u:"
@@ -74,11 +85,14 @@ def addresses(host: str, port: int, ip_version: int = 0) -> list[tuple[socket.Ad
     Raises:
         OSError: the host is not known.
     """
-    found: list[tuple[socket.AddressFamily, Any]] = [
-        (info[0], info[4]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    ]
+    return in_order(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), ip_version)
+
+
+def in_order(found: Sequence[tuple[Any, ...]], ip_version: int) -> list[tuple[socket.AddressFamily, Any]]:
+    """Give the families and addresses of what `getaddrinfo` found, those of the preferred IP version first."""
+    pairs = [(info[0], info[4]) for info in found]
     preferred = {4: socket.AF_INET, _IPV6: socket.AF_INET6}.get(ip_version)
-    return sorted(found, key=lambda each: each[0] != preferred) if preferred is not None else found
+    return sorted(pairs, key=lambda each: each[0] != preferred) if preferred is not None else pairs
 
 
 def tune(sock: socket.socket, nodelay: bool) -> None:

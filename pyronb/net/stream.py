@@ -1,6 +1,6 @@
 """SocketStream: bytes over a connected socket, with deadlines.
 
-This and `net/ready.py` are where an `OSError` becomes one of our exceptions, by one function.
+This, `net/ready.py` and `net/aiostream.py` are where an `OSError` becomes one of our exceptions, by one function.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pyronb.options import TLSOptions
 from pyronb.uri import URI
 from pyronb.wire.message import Buffer
 
-__all__ = ["SocketStream", "accepted", "check_tls", "dial", "given"]
+__all__ = ["FIRST_ATTEMPT", "SocketStream", "accepted", "check_tls", "dial", "given", "translated"]
 
 _SMALL = 64 * 1024
 _LARGE = 4 * 1024 * 1024

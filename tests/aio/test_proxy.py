@@ -301,7 +301,7 @@ async def test_release_fails_calls_in_flight(make, bench, entered):
     task = asyncio.create_task(proxy.wait())
     await entered()
     await proxy._pyroRelease()
-    with pytest.raises(ConnectionClosedError, match="the connection was released .*'wait' of 'bench'"):
+    with pytest.raises(ConnectionClosedError, match=r"the connection was released .*'wait' of 'bench'"):
         await task
     bench.go.set()
 
@@ -418,9 +418,13 @@ async def test_copies(make, uri):
 
 async def test_never_awaited(make):
     """A call that is not awaited is not made, and Python says so."""
-    with pytest.warns(RuntimeWarning, match="never awaited"):
+
+    def forget():
         make().add(1, 2)
         gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        forget()
 
 
 async def test_refusal(make, daemon):
