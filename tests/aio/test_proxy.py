@@ -66,8 +66,8 @@ async def test_assigning(make, dials):
 async def test_setting_what_is_not_there(make):
     """The error names the object, and what may have been meant."""
     async with make() as proxy:
-        with pytest.raises(AttributeError, match=r"'valeu'; did you mean 'value'\?"):
-            await proxy._pyroSet("valeu", 1)
+        with pytest.raises(AttributeError, match=r"'value_'; did you mean 'value'\?"):
+            await proxy._pyroSet("value_", 1)
         with pytest.raises(AttributeError, match="not a name"):
             await proxy._pyroSet("_private", 1)
 
