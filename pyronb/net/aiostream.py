@@ -255,10 +255,9 @@ class AsyncStream:
 
     def __del__(self) -> None:
         """Have the loop close a connection that was dropped without being released."""
-        # The collector may run in any thread, and the loop may be over.
-        with contextlib.suppress(RuntimeError):
-            if not self._mover.gone:
-                self.loop.call_soon_threadsafe(self._mover.close)
+        # The collector may run in any thread, and a loop that is over closed its connections itself.
+        if not self._mover.gone and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._mover.close)
 
 
 class _Mover(asyncio.BufferedProtocol):
