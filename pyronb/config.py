@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pyronb.dialects import SAFE, UNSAFE
 from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, TLSOptions, WireOptions
 
 __all__ = ["Configuration", "config"]
@@ -102,8 +103,13 @@ ITEMS: dict[str, _Item] = {
         0.0, "seconds between two looks at whether registered objects can be reached; 0, or from 3 on", check=_autoclean
     ),
     "NS_LOOKUP_DELAY": _item(0.0, "seconds to wait for a name that is not registered yet", check=_not_negative),
-    "SERIALIZER": _item("serpent", "serializer of outgoing calls: serpent, json, marshal, msgpack"),
-    "SERIALIZERS_ACCEPTED": _item({"serpent", "json", "marshal", "msgpack"}, "serializers that a daemon accepts"),
+    "SERIALIZER": _item(
+        "serpent",
+        "serializer of outgoing calls: serpent, json, marshal, msgpack; or pickle, dill, cloudpickle, which run code",
+    ),
+    "SERIALIZERS_ACCEPTED": _item(
+        {"serpent", "json", "marshal", "msgpack"}, "serializers that a daemon accepts; see SERIALIZER"
+    ),
     "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
     "PICKLE_PROTOCOL_VERSION": _item(
         pickle.HIGHEST_PROTOCOL, "protocol version of pickle and cloudpickle", check=_pickle
@@ -261,7 +267,15 @@ class Configuration:
         )
 
     def daemon_options(self) -> DaemonOptions:
-        """Make the record of how a daemon serves."""
+        """Make the record of how a daemon serves.
+
+        Raises:
+            ValueError: SERIALIZERS_ACCEPTED names a serializer that there is not.
+        """
+        unknown = self.SERIALIZERS_ACCEPTED.difference((*SAFE, *UNSAFE))
+        if unknown:
+            names = ", ".join(sorted(map(repr, unknown)))
+            raise ValueError(f"SERIALIZERS_ACCEPTED names {names}; there is: {', '.join((*SAFE, *UNSAFE))}")
         return DaemonOptions(
             engine=self.SERVERTYPE,
             workers=self.THREADPOOL_SIZE,

@@ -14,7 +14,13 @@ from types import MappingProxyType
 
 from pyronb.errors import ProtocolError
 
-__all__ = ["DIALECTS", "PYRO4", "PYRO5", "Dialect", "dialect_for"]
+__all__ = ["DIALECTS", "PYRO4", "PYRO5", "SAFE", "UNSAFE", "Dialect", "dialect_for"]
+
+SAFE = ("serpent", "json", "marshal", "msgpack")
+"""Names of the serializers with which reading gives values and nothing else."""
+
+UNSAFE = ("pickle", "dill", "cloudpickle")
+"""Names of the serializers with which reading can run code; each is used only where it was chosen by name."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,6 +38,7 @@ class Dialect:
         keep_serialized: flag of a request whose argument stays serialized.
         correlation: flag that the header's correlation id counts; 0 where the header has none.
         serializers: serializer numbers by name.
+        own_serializers: numbers, by name, of serializers that the protocol lacks; only pyronb gives them a meaning.
         tags: full class names on the wire, for each of the library's own classes.
         errors: name of the module before the name of each of the library's exceptions on the wire.
         compress_above: payloads of more bytes than this are compressed, when compression is on.
@@ -54,6 +61,7 @@ class Dialect:
     keep_serialized: int
     correlation: int
     serializers: Mapping[str, int]
+    own_serializers: Mapping[str, int]
     tags: Mapping[str, str]
     errors: str
     compress_above: int
@@ -67,7 +75,7 @@ class Dialect:
 
     def serializer_name(self, number: int) -> str | None:
         """Tell the name of the serializer with this number; None when the dialect has no such number."""
-        for name, known in self.serializers.items():
+        for name, known in (*self.serializers.items(), *self.own_serializers.items()):
             if known == number:
                 return name
         return None
@@ -88,6 +96,7 @@ PYRO5 = Dialect(
     keep_serialized=0x20,
     correlation=0x40,
     serializers=MappingProxyType({"serpent": 1, "marshal": 2, "json": 3, "msgpack": 4}),
+    own_serializers=MappingProxyType({"pickle": 104, "dill": 105, "cloudpickle": 107}),
     tags=MappingProxyType(
         {
             "uri": "Pyro5.core.URI",
@@ -117,7 +126,10 @@ PYRO4 = Dialect(
     item_stream=0x20,
     keep_serialized=0x40,
     correlation=0,
-    serializers=MappingProxyType({"serpent": 1, "json": 2, "marshal": 3, "msgpack": 6}),
+    serializers=MappingProxyType(
+        {"serpent": 1, "json": 2, "marshal": 3, "pickle": 4, "dill": 5, "msgpack": 6, "cloudpickle": 7}
+    ),
+    own_serializers=MappingProxyType({}),
     tags=MappingProxyType(
         {
             "uri": "Pyro4.core.URI",

@@ -28,17 +28,21 @@ def remote_traceback(error: BaseException) -> list[str]:
     return [line for line in lines[:_MAX_LINES] if isinstance(line, str)]
 
 
-def format_traceback(error: BaseException, *, detailed: bool = False) -> list[str]:
+def format_traceback(error: BaseException, *, detailed: bool = False, chain: bool = True) -> list[str]:
     """Write the traceback of an exception as lines, each ending in a newline.
 
     Args:
         error: the exception, with its traceback on it.
         detailed: show the local variables of each frame as well.
+        chain: show also what it was raised from, or during.
 
     Returns:
         The lines; the remote traceback of an exception that itself came from another peer is kept at the end.
     """
-    lines = _detailed(error) if detailed else traceback.format_exception(type(error), error, error.__traceback__)
+    if detailed:
+        lines = _detailed(error)
+    else:
+        lines = traceback.format_exception(type(error), error, error.__traceback__, chain=chain)
     lines = [part + "\n" for line in lines for part in line.splitlines()]
     remote = remote_traceback(error)
     if remote:

@@ -59,6 +59,8 @@ READS_CONFIG = (
 # Third parties have one address. Whatever is not here is imported nowhere.
 THIRD_PARTIES = {
     "IPython": "pyronb/jupyter/*",
+    "cloudpickle": "pyronb/serializers/cloudpickle.py",
+    "dill": "pyronb/serializers/dill.py",
     "ipywidgets": ("pyronb/jupyter/*", "pyronb/widgets.py"),  # the door says kindly when they are missing
     "jupyter_server": "pyronb/jupyter/*",
     "msgpack": "pyronb/serializers/msgpack.py",
@@ -76,6 +78,7 @@ LOADS_BY_NAME = (
     "pyronb/cli/*",
     "pyronb/net/stream.py",
     "pyronb/serializers/catalog.py",
+    "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports
     "pyronb/server/engines/__init__.py",
 )
 

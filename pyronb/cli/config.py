@@ -53,7 +53,7 @@ def _facts() -> dict[str, Any]:
         "protocols": {
             str(dialect.version): {
                 "family": dialect.family,
-                "serializers": list(Catalog(dialect, WireOptions(), foreign_exceptions=False).names()),
+                "serializers": list(Catalog(dialect, WireOptions(), pyronb_peer=False).names()),
             }
             for dialect in DIALECTS.values()
         },

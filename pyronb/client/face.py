@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pyronb.client.link import Link
+from pyronb.client.speech import choose
 from pyronb.client.state import key_bytes
-from pyronb.errors import PyroError, SerializeError
+from pyronb.errors import PyroError
 from pyronb.rpc.metadata import parse_signature
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
@@ -208,14 +209,8 @@ class ProxyFace:
     @_pyroSerializer.setter
     def _pyroSerializer(self, name: str | None) -> None:
         link = self._pyro
-        name = name or link.options.serializer
-        if name not in link.dialect.serializers:
-            known = ", ".join(sorted(link.dialect.serializers))
-            raise SerializeError(f"unknown serializer {name!r}; use one of {known}")
         with link.lock:
-            if link.codec is not None:
-                link.serializer = link.codec.catalog.by_name(name)
-            link.serializer_name = name
+            choose(link, name or link.options.serializer)
             link.short = None
 
     @property

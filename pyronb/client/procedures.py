@@ -21,6 +21,7 @@ from pyronb.client.effects import (
 from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
+from pyronb.client.speech import agree, codec_for, for_greeting
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
     CommunicationError,
@@ -36,7 +37,6 @@ from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Ra
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
-from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
@@ -139,8 +139,8 @@ def _dial_and_greet(
 
 def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]) -> Procedure[None]:
     wire = link.options.wire
-    catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
-    serializer = catalog.by_name(link.serializer_name)
+    codec = codec_for(link, Peer())
+    serializer = for_greeting(link, codec)
     connection = ClientConnection(
         link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
     )
@@ -155,7 +155,6 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         metadata=link.options.metadata,
         annotations={**annotations_of_owner(link), **annotations},
     )
-    codec = Codec(link.dialect, catalog, wire)
     try:
         yield Send(link, connection.greet(greeting), deadline)
         event = yield Reply(link, None, deadline)
@@ -171,12 +170,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         raise CommunicationError(f"connection to {link.place} rejected: {text}")
     if answer is None:
         raise ProtocolError(f"{link.place} did not answer the greeting")
-    link.codec = (
-        codec
-        if not answer.peer.is_pyronb
-        else Codec(link.dialect, catalog_for(link.dialect, wire, foreign_exceptions=True), wire)
-    )
-    link.serializer = link.codec.catalog.by_name(link.serializer_name)
+    agree(link, answer.peer)
     link.handshake_answer = answer.handshake
     link.remote = answer.peer
     if link.options.metadata:
@@ -218,14 +212,12 @@ def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedu
 def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     """Take up a socket that is connected already: there is no handshake, and metadata is asked for. (Section 28.)"""
     wire = link.options.wire
-    catalog = catalog_for(link.dialect, wire, foreign_exceptions=False)
-    link.codec = Codec(link.dialect, catalog, wire)
-    link.serializer = catalog.by_name(link.serializer_name)
+    link.remote = Peer()
+    agree(link, link.remote)
     link.connection = ClientConnection(
         link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
     )
     link.connection.open()
-    link.remote = Peer()
     assert isinstance(link.uri.object, str)
     if link.options.metadata:
         link.metadata = yield from _ask_metadata(link, link.uri.object, deadline)

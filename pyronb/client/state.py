@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from pyronb.client.link import Link
-from pyronb.dialects import Dialect
+from pyronb.dialects import SAFE, Dialect
 from pyronb.errors import PyroError
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import Metadata
@@ -48,9 +48,12 @@ def link_from_state(state: Any, dialect: Dialect, options: ClientOptions) -> Lin
     if (methods or attributes) and options.metadata:
         link.metadata = Metadata.from_wire({"methods": methods, "oneway": oneway, "attrs": attributes})
     link.handshake = handshake
-    if isinstance(key, str) and key.startswith(_ENCODED):
+    if isinstance(key, bytes):
+        link.key = key_bytes(key)  # pickles have it as it is
+    elif isinstance(key, str) and key.startswith(_ENCODED):
         link.key = key_bytes(base64.b64decode(key[len(_ENCODED) :], validate=True))
-    if serializer is not None and serializer in link.dialect.serializers:
+    # Whoever sent the proxy is not to decide that this end reads pickles.
+    if serializer in SAFE:
         link.serializer_name = serializer
     return link
 

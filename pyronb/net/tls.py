@@ -299,7 +299,7 @@ def _refusal(first: bytes) -> bytes:
     connection = ServerConnection()
     connection.receive(first)
     connection.next_event()  # learns the protocol
-    serializer = catalog_for(connection.dialect or PYRO5, WireOptions(), foreign_exceptions=False).by_name("marshal")
+    serializer = catalog_for(connection.dialect or PYRO5, WireOptions(), pyronb_peer=False).by_name("marshal")
     return b"".join(connection.refuse(encode_refusal(serializer, _TLS_ONLY)))
 
 

@@ -12,6 +12,7 @@ from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.catalog import Catalog
+from pyronb.serializers.exceptions import stand_in, writable
 from pyronb.tracebacks import remote_traceback
 from pyronb.wire.compression import deflate, inflate
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
@@ -67,6 +68,9 @@ class Codec:
         if flags & dialect.exception:
             if not isinstance(value, BaseException):
                 raise ProtocolError(f"the peer reported an exception and sent a {type(value).__name__}")
+            if not isinstance(value, Exception):
+                # Only pickle can bring one. What ends a program over there must not end this one.
+                value = stand_in(value, dialect, "it would have ended this program")
             return Raised(value, reply.annotations)
         return Returned(value, reply.annotations)
 
@@ -94,19 +98,20 @@ class Codec:
             correlation_id=request.correlation_id,
         )
 
-    def encode_outcome(self, outcome: Outcome, request: Message) -> Message:
-        """Make the reply to a request, in the request's own serializer.
+    def encode_outcome(self, outcome: Outcome, request: Message, serializer: Serializer | None = None) -> Message:
+        """Make the reply to a request, in the request's own serializer unless another one is given. (S31.)
 
         What cannot be written is replaced by an error that says so, so a reply always comes out.
         """
         dialect = self.dialect
-        serializer = self.catalog.by_number(request.serializer_id)
+        if serializer is None:
+            serializer = self.catalog.by_number(request.serializer_id)
         annotations: Mapping[str, Buffer] = outcome.annotations
         if isinstance(outcome, Returned):
             try:
                 payload = serializer.dumps(outcome.value)
             except (SerializeError, SecurityError) as error:
-                return self.encode_outcome(Raised(error, annotations), request)
+                return self.encode_outcome(Raised(error, annotations), request, serializer)
             flags = request.flags & dialect.batch
         elif isinstance(outcome, StreamOpened):
             # The payload is an error for peers that do not know of streams.
@@ -115,7 +120,7 @@ class Codec:
             if outcome.stream_id is not None:
                 annotations = {**annotations, STREAM: outcome.stream_id.encode("ascii")}
         else:
-            payload = _dumps_error(serializer, outcome.error)
+            payload = self._dumps_error(serializer, outcome.error)
             flags = dialect.exception
         return self._message(
             RESULT, serializer.number, flags, request.seq, payload, annotations, request.correlation_id
@@ -193,27 +198,15 @@ class Codec:
             correlation_id=request.correlation_id,
         )
 
-
-def _dumps_error(serializer: Serializer, error: BaseException) -> bytes:
-    """Write an exception; if it cannot be written, one that tells all that can be told of it."""
-    try:
-        return serializer.dumps(error)
-    except (SerializeError, SecurityError) as failed:
-        kind = type(error)
+    def _dumps_error(self, serializer: Serializer, error: BaseException) -> bytes:
+        """Write an exception; if it cannot be written, what can be told of it."""
         try:
-            text = str(error)
-        except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the exception it belongs to
-            text = f"(its text raised {type(broken).__name__})"
-        plain = PyroError(
-            _writable(
-                f"Error serializing exception: {failed}. "
-                f"Original exception: {kind.__module__}.{kind.__qualname__}: {text}"
-            )
-        )
-        plain._pyroTraceback = [_writable(line) for line in remote_traceback(error)]  # type: ignore[attr-defined]
-        return serializer.dumps(plain)
-
-
-def _writable(text: str) -> str:
-    """Give a text without what UTF-8 cannot hold (half surrogates) and serpent refuses (NUL)."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+            return serializer.dumps(error)
+        except (SerializeError, SecurityError) as failed:
+            told = stand_in(error, self.dialect, str(failed))
+        try:
+            return serializer.dumps(told)
+        except (SerializeError, SecurityError) as failed:
+            plain = PyroError(writable(f"Error serializing exception: {failed}. Original exception: {told}"))
+            plain._pyroTraceback = [writable(line) for line in remote_traceback(error)]  # type: ignore[attr-defined]
+            return serializer.dumps(plain)

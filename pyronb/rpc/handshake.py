@@ -6,7 +6,7 @@ look at it. Whatever goes beyond the plain protocol is used only when both ends 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +47,12 @@ class Peer:
     Attributes:
         version: version of pyronb over there; empty for a real Pyro peer.
         abilities: what it says it can do.
+        serializers: names of the serializers that it says requests may use; empty when it did not say.
     """
 
     version: str = ""
     abilities: frozenset[str] = frozenset()
+    serializers: frozenset[str] = frozenset()
 
     @property
     def is_pyronb(self) -> bool:
@@ -78,18 +80,25 @@ class Acceptance:
     peer: Peer
 
 
-def _introduction() -> dict[str, Any]:
-    return {"version": __version__, "can": list(ABILITIES)}
+def _introduction(serializers: Collection[str] = ()) -> dict[str, Any]:
+    said: dict[str, Any] = {"version": __version__, "can": list(ABILITIES)}
+    if serializers:
+        said["serializers"] = sorted(serializers)
+    return said
 
 
 def _peer(wire: object) -> Peer:
     if not isinstance(wire, Mapping):
         return Peer()
-    version, can = wire.get("version"), wire.get("can", ())
+    version = wire.get("version")
     if not isinstance(version, str):
         return Peer()
-    abilities = can if isinstance(can, list | tuple | set | frozenset) else ()
-    return Peer(version[:50], frozenset(word for word in abilities if isinstance(word, str)))
+    return Peer(version[:50], _words(wire.get("can")), _words(wire.get("serializers")))
+
+
+def _words(wire: object) -> frozenset[str]:
+    words = wire if isinstance(wire, list | tuple | set | frozenset) else ()
+    return frozenset(word for word in words if isinstance(word, str))
 
 
 def encode_greeting(
@@ -139,11 +148,18 @@ def decode_greeting(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> 
 
 
 def encode_acceptance(
-    serializer: Serializer, dialect: Dialect, metadata: Metadata | None, handshake: Any, peer: Peer, greeting: Message
+    serializer: Serializer,
+    dialect: Dialect,
+    metadata: Metadata | None,
+    handshake: Any,
+    peer: Peer,
+    greeting: Message,
+    serializers: Collection[str] = (),
 ) -> Message:
     """Make the CONNECTOK message; towards a real peer it holds nothing but what that expects.
 
-    Without metadata, which protocol 48 allows, it is the bare answer to the handshake.
+    Without metadata, which protocol 48 allows, it is the bare answer to the handshake. A pyronb peer is told the names
+    of the serializers that requests may use.
     """
     if metadata is None:
         payload = serializer.dumps(handshake)
@@ -153,7 +169,7 @@ def encode_acceptance(
         "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
     }
     if peer.is_pyronb:
-        answer[KEY] = _introduction()
+        answer[KEY] = _introduction(serializers)
     payload = serializer.dumps(answer)
     flags = dialect.metadata_flag
     return Message(CONNECTOK, serializer.number, flags, greeting.seq, payload, correlation_id=greeting.correlation_id)

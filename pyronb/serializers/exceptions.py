@@ -5,6 +5,8 @@ No exception is ever lost on the way:
 
 - of a class that is known here it comes out as itself; of any other class as a `RemoteError`, which keeps all of it and
   goes out again under its original class name when it travels on;
+- what an exception was raised from, or during, goes along to a pyronb peer in a plain form, and is linked to it there
+  as ``__cause__`` or ``__context__``; a real Pyro client gets it in the text of the traceback;
 - a real Pyro client drops its connection over a class name that it does not know. To such a peer the exception goes as
   a ``PyroError`` with a readable text, and keeps its class and arguments in two attributes, from which a pyronb client
   makes the same exception as from the plain form.
@@ -26,8 +28,17 @@ from typing import Any
 from pyronb import errors
 from pyronb.dialects import DIALECTS, Dialect
 from pyronb.errors import RemoteError
+from pyronb.tracebacks import format_traceback
 
-__all__ = ["exception_from_dict", "exception_to_dict", "is_library_error", "unwrapped"]
+__all__ = [
+    "exception_from_dict",
+    "exception_to_dict",
+    "is_library_error",
+    "plain_exception",
+    "stand_in",
+    "unwrapped",
+    "writable",
+]
 
 _ORIGINAL_CLASS = "pyronb_class"
 _ORIGINAL_ARGS = "pyronb_args"
@@ -51,6 +62,9 @@ _HIDDEN: tuple[tuple[type[BaseException], tuple[str, ...]], ...] = (
     (NameError, ("name",)),
 )
 _MAX_DEPTH = 20
+_MAX_LINKS = 20
+_MAX_TEXT = 2000
+_LINKS = ("cause", "context")
 
 
 def exception_to_dict(
@@ -66,9 +80,7 @@ def exception_to_dict(
         shared: class names for which a converter was registered here. Such a name is written as it is also for a
             real Pyro, because a program that registers a converter does so on both of its sides.
     """
-    name, args, attributes = _class_name(error, dialect), error.args, _attributes(error)
-    if isinstance(error, RemoteError) and error.class_name:
-        args = error.args[1:]
+    name, args, attributes = _class_name(error, dialect), _args(error), _attributes(error)
     if not foreign_exceptions and name not in shared and not _pyro_takes(name, dialect):
         text = _text(error)
         if text != name and not text.startswith(f"{name}: "):
@@ -77,7 +89,44 @@ def exception_to_dict(
         if _is_plain(args):
             attributes[_ORIGINAL_ARGS] = args
         name, args = f"{dialect.errors}.{errors.PyroError.__name__}", (text,)
-    return {"__class__": name, "__exception__": True, "args": args, "attributes": attributes}
+    form = {"__class__": name, "__exception__": True, "args": args, "attributes": attributes}
+    return {**form, **_linked(error, dialect, _MAX_LINKS)} if foreign_exceptions else form
+
+
+def plain_exception(error: BaseException, dialect: Dialect, links: int = _MAX_LINKS) -> dict[str, Any]:
+    """Give a form of an exception that every serializer writes: what is not plain in it is there as text.
+
+    Args:
+        error: the exception; it is not changed.
+        dialect: where the library's own errors get their module name from.
+        links: how many of the exceptions go along that it was raised from, or during.
+    """
+    attributes = {key: _plain_or_text(value) for key, value in _attributes(error).items()}
+    attributes.setdefault("_pyroTraceback", [writable(line) for line in format_traceback(error, chain=False)])
+    return {
+        "__class__": writable(_class_name(error, dialect)),
+        "__exception__": True,
+        "args": tuple(_plain_or_text(arg) for arg in _args(error)),
+        "attributes": attributes,
+        **_linked(error, dialect, links),
+    }
+
+
+def stand_in(error: BaseException, dialect: Dialect, why: str) -> RemoteError:
+    """Give what is written for an exception that holds something that cannot be written: its class, with text for that.
+
+    Args:
+        error: the exception; it is not changed.
+        dialect: where the library's own errors get their module name from.
+        why: what could not be written; it becomes a note.
+    """
+    form = plain_exception(error, dialect, 0)
+    made = _remote_error(form["__class__"], form["args"], form["attributes"])
+    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
+    vars(made)["__notes__"] = [*map(writable, notes), writable(f"not all of this exception could be sent: {why}")]
+    made.__cause__, made.__context__ = error.__cause__, error.__context__
+    made.__suppress_context__ = error.__suppress_context__
+    return made
 
 
 def unwrapped(name: str, data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -116,14 +165,17 @@ def exception_from_dict(name: str, data: Mapping[str, Any], inner: Callable[[Any
     kind = resolve(name)
     made = _construct(kind, args) if kind is not None else None
     if made is None:
-        made = RemoteError(name, *args)
-        made.attributes = {key: value for key, value in attributes.items() if not _own(key, value)}
-        attributes = {key: value for key, value in attributes.items() if _own(key, value)}
-    for key, value in attributes.items():
-        # Nothing that the peer sends may stand in front of a method, or change what Python keeps in an exception.
-        if (_own(key, value) or not key.startswith("__")) and not callable(getattr(type(made), key, None)):
-            with contextlib.suppress(Exception):
-                setattr(made, key, value)
+        made = _remote_error(name, args, attributes)
+    else:
+        for key, value in attributes.items():
+            # Nothing that the peer sends may stand in front of a method, or change what Python keeps in an exception.
+            if (_own(key, value) or not key.startswith("__")) and not callable(getattr(type(made), key, None)):
+                with contextlib.suppress(Exception):
+                    setattr(made, key, value)
+    for link in _LINKS:
+        linked = inner(data.get(link))
+        if isinstance(linked, Exception):
+            setattr(made, f"__{link}__", linked)
     return made
 
 
@@ -147,6 +199,11 @@ def resolve(name: str) -> type[Exception] | None:
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
+def writable(text: str) -> str:
+    """Give a text without what UTF-8 cannot hold (half surrogates) and serpent refuses (NUL)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
 def is_library_error(name: str) -> bool:
     """Tell whether this is the wire name of one of the library's own errors, in any family."""
     module, _, short = name.rpartition(".")
@@ -158,6 +215,29 @@ def _own(key: str, value: Any) -> bool:
     if key == "__notes__":
         return isinstance(value, list) and all(isinstance(note, str) for note in value)
     return key == "_pyroTraceback"
+
+
+def _remote_error(name: str, args: tuple[Any, ...], attributes: Mapping[str, Any]) -> RemoteError:
+    made = RemoteError(name, *args)
+    made.attributes = {key: value for key, value in attributes.items() if not _own(key, value)}
+    for key, value in attributes.items():
+        if _own(key, value):
+            setattr(made, key, value)
+    return made
+
+
+def _linked(error: BaseException, dialect: Dialect, links: int) -> dict[str, Any]:
+    """Give the form of the one exception that Python would show before this one, under the name of the link."""
+    cause, context = error.__cause__, error.__context__
+    if links == 0 or (cause is None and (context is None or error.__suppress_context__)):
+        return {}
+    link, other = ("cause", cause) if cause is not None else ("context", context)
+    assert other is not None
+    return {link: plain_exception(other, dialect, links - 1)}
+
+
+def _args(error: BaseException) -> tuple[Any, ...]:
+    return error.args[1:] if isinstance(error, RemoteError) and error.class_name else error.args
 
 
 def _construct(kind: type[Exception], args: tuple[Any, ...]) -> Exception | None:
@@ -219,6 +299,24 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the exception it belongs to
         return f"(its text raised {type(broken).__name__})"
+
+
+def _plain_or_text(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    """Give a value with text in the place of whatever is not plain in it."""
+    kind = type(value)
+    if kind is str:
+        return writable(value)
+    if kind in (int, float, bool, type(None)):
+        return value
+    if kind in (list, tuple) and depth:
+        return kind(_plain_or_text(item, depth - 1) for item in value)
+    if kind is dict and depth and all(type(key) is str for key in value):
+        return {writable(key): _plain_or_text(item, depth - 1) for key, item in value.items()}
+    try:
+        text = repr(value)
+    except Exception as broken:  # noqa: BLE001 - any object may be met here
+        text = f"<{type(value).__name__}; its repr raised {type(broken).__name__}>"
+    return writable(text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…")
 
 
 def _is_plain(value: Any, depth: int = _MAX_DEPTH) -> bool:

@@ -117,12 +117,10 @@ class Hooks:
             if made is obj:
                 raise SerializeError(f"the hook that writes {class_name(obj)} gave the same object back, not a dict")
             return dict(made) if isinstance(made, Mapping) else made
-        substitute = _most_specific(self._substitutes, mro)
-        if substitute is not None:
-            other = substitute(obj)
-            if other is not None and other is not obj:
-                # A serializer may ask only once for each object, so what it gets here must be final.
-                return self.replacement(other, dialect, foreign_exceptions=foreign_exceptions)
+        other = self.substituted(obj)
+        if other is not obj:
+            # A serializer may ask only once for each object, so what it gets here must be final.
+            return self.replacement(other, dialect, foreign_exceptions=foreign_exceptions)
         library = _most_specific(self._library, mro)
         if library is not None:
             return {"__class__": _tag(dialect, library.tag_key), "state": library.to_state(obj, dialect)}
@@ -132,6 +130,24 @@ class Hooks:
             inner = self.replacement(obj.exception, dialect, foreign_exceptions=foreign_exceptions)
             return {"__class__": _tag(dialect, "batch-error"), "exception": inner}
         return obj
+
+    def substituted(self, obj: Any) -> Any:
+        """Give the object that is written in the place of this one; mostly this one itself."""
+        substitute = _most_specific(self._substitutes, type(obj).__mro__)
+        other = None if substitute is None else substitute(obj)
+        return obj if other is None else other
+
+    def library_class(self, tag_key: str) -> type | None:
+        """Give the library's class with this key in `Dialect.tags`; None when there is none."""
+        return next((cls for cls, library in self._library.items() if library.tag_key == tag_key), None)
+
+    def library_state(self, obj: Any, dialect: Dialect) -> tuple[Any, ...]:
+        """Give the state of an instance of one of the library's classes."""
+        library = _most_specific(self._library, type(obj).__mro__)
+        if library is None:
+            raise TypeError(f"{class_name(obj)} is no class of the library")
+        state: tuple[Any, ...] = library.to_state(obj, dialect)
+        return state
 
     def from_dict(self, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
         """Make the object that a dict with a ``__class__`` describes.

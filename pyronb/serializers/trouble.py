@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyronb.dialects import SAFE, UNSAFE
 from pyronb.errors import SecurityError, SerializeError
 from pyronb.serializers.base import CallParts
 from pyronb.serializers.hooks import class_name
@@ -11,6 +12,9 @@ from pyronb.serializers.hooks import class_name
 __all__ = ["OWN", "call_parts", "read_error", "write_error"]
 
 _ADVICE = {
+    "cloudpickle": "send what it is made of instead",
+    "dill": "send what it is made of instead",
+    "pickle": "dill and cloudpickle write more types",
     "json": "json writes text, numbers, lists and dicts with text keys; serpent and msgpack write more",
     "marshal": "serpent writes more types",
     "msgpack": "serpent writes more types",
@@ -27,15 +31,19 @@ OWN = (SerializeError, SecurityError)
 def write_error(serializer: str, value: Any, cause: Exception) -> SerializeError:
     """Give the error that says why a value could not be written, and what can be done."""
     reason = "it is nested too deeply, or contains itself" if isinstance(cause, RecursionError) else str(cause)
+    advice = _ADVICE[serializer]
+    if serializer in SAFE:
+        advice += "; or register a hook with SerializerBase.register_class_to_dict"
     return SerializeError(
-        f"{serializer} cannot write this {class_name(value)}: {reason.rstrip('.') or type(cause).__name__} "
-        f"({_ADVICE[serializer]}; or register a hook with SerializerBase.register_class_to_dict)"
+        f"{serializer} cannot write this {class_name(value)}: {reason.rstrip('.') or type(cause).__name__} ({advice})"
     )
 
 
 def read_error(serializer: str, cause: Exception) -> SerializeError:
     """Give the error that says why bytes could not be read."""
     reason = "nested too deeply" if isinstance(cause, RecursionError) else str(cause)
+    if serializer in UNSAFE and isinstance(cause, ImportError | AttributeError):
+        return SerializeError(f"received {serializer} data needs a class that is not here: {reason}")
     return SerializeError(f"received data is not valid {serializer}: {reason or type(cause).__name__}")
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from pyronb.context import CallContext
-from pyronb.dialects import PYRO5, Dialect
-from pyronb.errors import ProtocolError, PyroError, SecurityError
+from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
+from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec
@@ -155,7 +155,8 @@ class Conversation:
         assert dialect is not None
         self.caller.dialect = dialect
         try:
-            codec = self._codec_for(dialect, message, foreign_exceptions=False)
+            self._check_greeting(dialect, message.serializer_id)
+            codec = self._codec_for(dialect, pyronb_peer=False)
             greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
@@ -164,9 +165,10 @@ class Conversation:
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
             if greeting.peer.is_pyronb:
-                codec = self._codec_for(dialect, message, foreign_exceptions=True)
+                codec = self._codec_for(dialect, pyronb_peer=True)
+            taken = self._host.serializers.intersection(codec.catalog.names())
             buffers = self._connection.accept(
-                encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message)
+                encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; what it raises is its reason to refuse
             log.info("client %s was refused: %s", self.caller.address, error)
@@ -184,37 +186,47 @@ class Conversation:
                 self.short = ShortCut(
                     self._connection, self.caller, self._host.dispatcher, self._reply, wire.max_message_size
                 )
-            self.short.allow(codec.catalog.by_number(number))
+            serializer = codec.catalog.by_number(number)
+            # What does not take the short-cut is read again, and a pickle runs whenever it is read.
+            if serializer.name in SAFE:
+                self.short.allow(serializer)
 
-    def _codec_for(self, dialect: Dialect, message: Message, *, foreign_exceptions: bool) -> Codec:
-        catalog = catalog_for(dialect, self._host.wire, foreign_exceptions=foreign_exceptions)
-        self._check_serializer(dialect, message.serializer_id)
+    def _codec_for(self, dialect: Dialect, *, pyronb_peer: bool) -> Codec:
+        unsafe = self._host.serializers.intersection(UNSAFE)
+        catalog = catalog_for(dialect, self._host.wire, pyronb_peer=pyronb_peer, unsafe=unsafe)
         return Codec(dialect, catalog, self._host.wire)
+
+    def _check_greeting(self, dialect: Dialect, number: int) -> None:
+        # A serializer without a number in the protocol needs a greeting in another one, which is safe to read.
+        if dialect.own_serializers.keys() & self._host.serializers and number == dialect.serializers["serpent"]:
+            return
+        self._check_serializer(dialect, number)
 
     def _check_serializer(self, dialect: Dialect, number: int) -> None:
         name = dialect.serializer_name(number)
         if name not in self._host.serializers:
             accepted = ", ".join(sorted(self._host.serializers))
-            raise ProtocolError(
-                f"message used serializer that is not accepted: {name or number} (accepted: {accepted})"
+            raise SerializeError(
+                f"message used serializer that is not accepted: {name or number} (accepted: {accepted}; this is set "
+                f"with SERIALIZERS_ACCEPTED, and a client's serializer with SERIALIZER or _pyroSerializer)"
             )
 
     def _refuse(self, text: str, message: Message | None = None) -> Buffers:
         # Before anything of the client could be read, marshal is what every peer understands.
         dialect = self._connection.dialect or PYRO5
-        catalog = catalog_for(dialect, self._host.wire, foreign_exceptions=False)
-        serializer = catalog.by_name("marshal") if message is None else catalog.by_number(message.serializer_id)
+        name = dialect.serializer_name(message.serializer_id) if message is not None else None
+        catalog = catalog_for(dialect, self._host.wire, pyronb_peer=False)
+        serializer = catalog.by_name(name if name in SAFE else "marshal")
         return self._connection.refuse(encode_refusal(serializer, text, message.seq if message else 0))
 
     def _answer_call(self, message: Message, codec: Codec, *, oneway: bool) -> Buffers | None:
         if message.serializer_id not in self._accepted:
             try:
                 self._check_serializer(codec.dialect, message.serializer_id)
-            except ProtocolError as error:
-                # There is no serializer in which this could be told.
+                codec.catalog.by_number(message.serializer_id)
+            except SerializeError as error:
                 log.warning("client %s: %s", self.caller.address, error)
-                self._connection.close()
-                return None
+                return None if oneway else self._refuse_call(message, codec, error)
             self._accept(message.serializer_id, codec)
         caller = self.caller
         context = CallContext(
@@ -250,6 +262,24 @@ class Conversation:
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
+        return self._pack_outcome(codec, outcome, message)
+
+    def _refuse_call(self, message: Message, codec: Codec, error: SerializeError) -> Buffers | None:
+        """Tell a client that its call was not read, in the call's own serializer: clients take no other.
+
+        Where that is not there, the connection ends, as it does with real daemons.
+        """
+        name = codec.dialect.serializer_name(message.serializer_id) or ""
+        unsafe = frozenset({name}).intersection(UNSAFE)
+        catalog = catalog_for(codec.dialect, self._host.wire, pyronb_peer=codec.catalog.pyronb_peer, unsafe=unsafe)
+        try:
+            serializer = catalog.by_name(name)
+        except SerializeError:
+            self._connection.close()
+            return None
+        return self._connection.reply(codec.encode_outcome(Raised(error), message, serializer))
+
+    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
         token = SPEAKER.set(self)
         try:
             return self._connection.reply(codec.encode_outcome(outcome, message))

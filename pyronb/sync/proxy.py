@@ -14,7 +14,7 @@ from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
 from pyronb.context import ambient
-from pyronb.dialects import PYRO5, Dialect
+from pyronb.dialects import PYRO4, PYRO5, Dialect
 from pyronb.errors import PyroError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, given
@@ -254,6 +254,10 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def __reduce__(self) -> Any:
         own = dict(vars(self)) if type(self).__dictoffset__ else {}
         return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
+
+    def __setstate__(self, state: Any) -> None:
+        """Become the proxy that a pickle of real Pyro4 tells of; our own pickles do not come here."""
+        self._pyro_set(_from_state(state, PYRO4)._pyro)
 
 
 class RemoteFunction(Proxy):

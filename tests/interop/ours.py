@@ -32,9 +32,10 @@ def label(setting):
 
 
 @contextmanager
-def our_daemon(unixsocket=None, compression=False, key=None, more=()):
-    """Serve the thing by pyronb, and more of them under these ids."""
+def our_daemon(unixsocket=None, compression=False, key=None, more=(), accept=()):
+    """Serve the thing by pyronb, and more of them under these ids; accept these serializers too."""
     options = DaemonOptions(poll_timeout=0.05)
+    options = dataclasses.replace(options, serializers=options.serializers.union(accept))
     options = dataclasses.replace(options, wire=dataclasses.replace(options.wire, compression=compression))
     daemon = thing.make_daemon(API)(LOCAL, unixsocket=unixsocket, options=options)
     with looping(daemon):

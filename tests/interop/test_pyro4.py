@@ -147,6 +147,25 @@ def test_a_connected_proxy_can_be_kept_and_copied(real_daemons):
                 assert other.add(1, 2) == 3
 
 
+# Pickles, which each daemon takes only because it was told to
+
+PICKLED = [*SOME, "unicode", "blobs", "uris", "autoproxies", "callbacks", "annotations"]
+
+
+def test_a_real_client_pickles_for_our_daemon():
+    """Pickle, dill and cloudpickle, as real Pyro4 writes them."""
+    with our_daemon(accept=checks.PICKLES) as daemon:
+        uri = str(daemon.uriFor("thing"))
+        assert_ok(ask_pyro4({"uri": uri, "serializers": checks.PICKLES, "only": PICKLED}))
+
+
+@pytest.mark.parametrize("serializer", checks.PICKLES)
+def test_our_client_pickles_for_a_real_daemon(serializer):
+    """Pickle, dill and cloudpickle, as real Pyro4 reads them."""
+    with peer("pyro4_daemon.py", {"accept": checks.PICKLES}) as uri:
+        run_checks(world(uri, serializer, real_peer=True, pyro4=True), PICKLED)
+
+
 # Messages that are signed with a shared key
 
 KEYS = [pytest.param("größe", id="text"), pytest.param("secret", id="ascii")]

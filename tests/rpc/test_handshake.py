@@ -50,7 +50,7 @@ JSON_LIKE = st.recursive(
 @pytest.fixture(params=["serpent", "json", "marshal", "msgpack"])
 def serializer(request):
     """Give each serializer in turn."""
-    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name(request.param)
+    return Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name(request.param)
 
 
 def test_greeting(serializer):
@@ -114,7 +114,7 @@ def test_captured_acceptance():
         b"# serpent utf-8 python3.2\n{'handshake':'hello','meta':{'methods':{'__getitem__','give','gen','noop',"
         b"'myerr','__len__','fire','err','add','selfref','kw','recv'},'oneway':{'fire'},'attrs':{'val'}}}"
     )
-    value = Catalog(PYRO5, WireOptions(), foreign_exceptions=False).by_name("serpent").loads(payload)
+    value = Catalog(PYRO5, WireOptions(), pyronb_peer=False).by_name("serpent").loads(payload)
     acceptance = decode_acceptance(value)
 
     assert ("hello", Peer()) == (acceptance.handshake, acceptance.peer)
@@ -184,7 +184,7 @@ def test_no_value_raises_anything_else(value):
 
 def test_captured_greetings():
     """The CONNECT payloads of real Pyro5 in other serializers (section 8.4)."""
-    catalog = Catalog(PYRO5, WireOptions(), foreign_exceptions=False)
+    catalog = Catalog(PYRO5, WireOptions(), pyronb_peer=False)
     captured = {
         "json": b'{"handshake": "hello", "object": "obj"}',
         "marshal": bytes.fromhex("fbda0968616e647368616b65da0568656c6c6fda066f626a656374fa036f626a30"),

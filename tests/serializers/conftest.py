@@ -18,19 +18,19 @@ NAMES = ("serpent", "json", "marshal", "msgpack")
 @pytest.fixture(params=NAMES)
 def serializer(request: pytest.FixtureRequest) -> Serializer:
     """Give each serializer in turn, for peers that take exceptions of any class."""
-    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name(request.param)
+    return Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name(request.param)
 
 
 @pytest.fixture(params=NAMES)
 def for_real_pyro(request: pytest.FixtureRequest) -> Serializer:
     """Give each serializer in turn, for a real Pyro."""
-    return Catalog(PYRO5, WireOptions(), foreign_exceptions=False).by_name(request.param)
+    return Catalog(PYRO5, WireOptions(), pyronb_peer=False).by_name(request.param)
 
 
 @pytest.fixture
 def catalog() -> Catalog:
     """Give the serializers of Pyro5's dialect."""
-    return Catalog(PYRO5, WireOptions(), foreign_exceptions=True)
+    return Catalog(PYRO5, WireOptions(), pyronb_peer=True)
 
 
 @pytest.fixture(autouse=True)

@@ -34,20 +34,20 @@ def test_names(catalog: Catalog) -> None:
 
 def test_unknown(catalog: Catalog) -> None:
     """An unknown name or number is an error that says what there is."""
-    with pytest.raises(SerializeError, match=r"no serializer 'pickle'; there is: serpent, marshal, json, msgpack"):
-        catalog.by_name("pickle")
+    with pytest.raises(SerializeError, match=r"no serializer 'bson'; there is: serpent, marshal, json, msgpack"):
+        catalog.by_name("bson")
     with pytest.raises(SerializeError, match=r"number 9; there is: 1 \(serpent\), 2 \(marshal\)"):
         catalog.by_number(9)
 
 
 def test_numbers_belong_to_the_dialect() -> None:
     """Another dialect gives the same serializers other numbers, and may lack some."""
-    other = dataclasses.replace(PYRO5, serializers=MappingProxyType({"json": 2, "pickle": 4}))
-    catalog = Catalog(other, WireOptions(), foreign_exceptions=True)
+    other = dataclasses.replace(PYRO5, serializers=MappingProxyType({"json": 2, "bson": 4}))
+    catalog = Catalog(other, WireOptions(), pyronb_peer=True)
 
     assert 2 == catalog.by_name("json").number
     assert ("json",) == catalog.names()
-    with pytest.raises(SerializeError, match="'pickle'"):
+    with pytest.raises(SerializeError, match="'bson'"):
         catalog.by_number(4)
     with pytest.raises(SerializeError, match="'msgpack'"):
         catalog.by_name("msgpack")
@@ -72,7 +72,7 @@ def test_json_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fancyjson", module)
     options = WireOptions(json_module="fancyjson")
 
-    json = Catalog(PYRO5, options, foreign_exceptions=True).by_name("json")
+    json = Catalog(PYRO5, options, pyronb_peer=True).by_name("json")
 
     assert b"[5]" == json.dumps(1)
     assert ["fancy"] == json.loads(b"1")
@@ -83,4 +83,4 @@ def test_missing_json_module() -> None:
     options = WireOptions(json_module="no_such_json")
 
     with pytest.raises(SerializeError, match="no_such_json is not installed"):
-        Catalog(PYRO5, options, foreign_exceptions=True).by_name("json")
+        Catalog(PYRO5, options, pyronb_peer=True).by_name("json")

@@ -159,7 +159,7 @@ def test_values_inside_themselves_are_left_to_serpent() -> None:
 @pytest.mark.parametrize("value", [[1, ("a", None)], {"__class__": "float", "value": "nan"}, {"a": [1.5, "é'\n"]}, {1}])
 def test_either_way_through_the_serializer(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the fast ways switched off the serializer gives the same."""
-    serializer = Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("serpent")
+    serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("serpent")
     written = serializer.dumps(value)
     fast = serializer.loads(written)
     monkeypatch.setattr(nearlyjson, "read", lambda _text, _start=0: UNKNOWN)

@@ -19,7 +19,7 @@ from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.recreate import MARK
 
-CATALOG = Catalog(PYRO5, WireOptions(bytes_repr=True), foreign_exceptions=True)
+CATALOG = Catalog(PYRO5, WireOptions(bytes_repr=True), pyronb_peer=True)
 NAMES = CATALOG.names()
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 

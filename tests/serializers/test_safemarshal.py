@@ -185,7 +185,7 @@ def test_bytes_are_found(value: Any, expected: bool) -> None:
 @pytest.mark.parametrize("value", [ROWS, [1, (2, {"__class__": "float", "value": "nan"})], [(1, 2)] * 3, {1, "a"}])
 def test_either_way_through_the_serializer(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the fast way switched off the serializer gives the same."""
-    serializer = Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("marshal")
+    serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal")
     fast = serializer.loads(serializer.dumps(value))
     monkeypatch.setattr(safemarshal, "read", lambda _data: UNKNOWN)
 
@@ -198,4 +198,4 @@ def test_either_way_through_the_serializer(value: Any, monkeypatch: pytest.Monke
 def test_error_of_the_general_way(data: bytes) -> None:
     """What the fast way does not touch is refused with a reason."""
     with pytest.raises(SerializeError, match="contains itself"):
-        Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("marshal").loads(data)
+        Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal").loads(data)

@@ -19,6 +19,7 @@ from pyronb.errors import (
     MessageTooLargeError,
     ProtocolError,
     PyroError,
+    RemoteError,
     SerializeError,
 )
 from pyronb.options import WireOptions
@@ -456,8 +457,9 @@ def test_what_cannot_be_written_is_an_error_for_the_caller(daemon, serializer):
     with connect(daemon.uriFor("thing"), serializer=serializer) as proxy:
         with pytest.raises(SerializeError):
             proxy.unserializable()
-        with pytest.raises(PyroError, match=r"Error serializing exception: .*UnserializableError") as caught:
+        with pytest.raises(RemoteError, match=r"UnserializableError: .*Unserializable object at") as caught:
             proxy.fail_badly()
+        assert "not all of this exception could be sent" in caught.value.__notes__[0]
         assert "in fail_badly" in "".join(caught.value._pyroTraceback)
         assert proxy.echo(1) == 1
 

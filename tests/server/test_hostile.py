@@ -23,6 +23,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Raised
 from pyronb.server.exposure import expose
@@ -371,7 +372,7 @@ def test_a_second_greeting_is_not_a_second_chance(raw):
 
 @pytest.mark.parametrize("forbidden", ["json", "marshal", "msgpack"])
 def test_a_forbidden_serializer_is_not_read(forbidden):
-    """In a greeting it is refused with a reason, in a call the connection ends; the payload is not looked at."""
+    """In a greeting as in a call it is refused with a reason; the payload is not looked at."""
     with serving(serializers=frozenset({"serpent"})) as daemon:
         thing = Thing()
         daemon.register(thing, "thing")
@@ -381,10 +382,13 @@ def test_a_forbidden_serializer_is_not_read(forbidden):
         with RawClient(daemon.locationStr) as client:
             client.greet("thing")
             client.serializer = client.catalog.by_name(forbidden)
-            client.send(client.request("thing", "echo", 1))
-            assert client.rest() == b""
+            error = client.call("thing", "echo", 1).error
+            assert isinstance(error, SerializeError)
+            assert f"not accepted: {forbidden} (accepted: serpent" in str(error)
+            client.serializer = client.catalog.by_name("serpent")
+            assert client.call("thing", "echo", 2).value == 2
         is_well(daemon)
-        assert thing.calls == 1
+        assert thing.calls == 2
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Desk(ByHand):
         self.calls: list[Call] = []
         self.greetings: list[Greeting] = []
         options = WireOptions()
-        self.codec = Codec(PYRO5, Catalog(PYRO5, options, foreign_exceptions=True), options)
+        self.codec = Codec(PYRO5, Catalog(PYRO5, options, pyronb_peer=True), options)
         self.servers: dict[int, ServerConnection] = {}
 
     def grant(self, effect: Effect) -> Any:
@@ -153,7 +153,7 @@ class Desk(ByHand):
 
 def bare(kind: int, value: Any, seq: int = 0, *, flags: int = 0) -> Message:
     """Give a message with a value in serpent."""
-    serializer = Catalog(PYRO5, WireOptions(), foreign_exceptions=True).by_name("serpent")
+    serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("serpent")
     return Message(kind, serializer.number, flags, seq, serializer.dumps(value))
 
 

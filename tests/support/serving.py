@@ -97,7 +97,7 @@ class RawClient:
             host, _, port = location.rpartition(":")
             self.socket = socket.create_connection((host, int(port)), timeout=scaled(5))
         self.socket.settimeout(scaled(5))
-        self.catalog = Catalog(PYRO5, WireOptions(), foreign_exceptions=False)
+        self.catalog = Catalog(PYRO5, WireOptions(), pyronb_peer=False)
         self.serializer = self.catalog.by_name(serializer)
         self.codec = Codec(PYRO5, self.catalog, WireOptions())
         self.seq = 0

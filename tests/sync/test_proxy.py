@@ -512,9 +512,10 @@ def test_endless_timeout(proxy):
 
 def test_unknown_serializer(proxy):
     """It is refused at once, with the names of those there are; the old one stays."""
-    with pytest.raises(
-        SerializeError, match=r"unknown serializer 'pickle'; use one of json, marshal, msgpack, serpent"
-    ):
+    with pytest.raises(SerializeError, match=r"unknown serializer 'bson'; use one of serpent, json, marshal, msgpack"):
+        proxy._pyroSerializer = "bson"
+    proxy._pyroBind()
+    with pytest.raises(SerializeError, match=r"does not accept the serializer 'pickle'.*SERIALIZERS_ACCEPTED"):
         proxy._pyroSerializer = "pickle"
 
     assert "serpent" == proxy._pyroSerializer
@@ -711,7 +712,7 @@ def test_given_socket_is_one_proxys_own(daemon):
             with pytest.raises(PyroError, match="given socket"):
                 use(proxy)
         with pytest.raises(SerializeError, match="given socket"):
-            Catalog(proxy._pyro.dialect, WireOptions(), foreign_exceptions=True).by_name("serpent").dumps(proxy)
+            Catalog(proxy._pyro.dialect, WireOptions(), pyronb_peer=True).by_name("serpent").dumps(proxy)
 
 
 def test_given_socket_on_which_nobody_answers():

@@ -1,6 +1,7 @@
 """A real Pyro4 daemon.
 
-OPTIONS is JSON with `compression`, `unixsocket`, `port`, `key`, `servertype`, and `ns` (host, port) with `name`.
+OPTIONS is JSON with `accept`, `compression`, `unixsocket`, `port`, `key`, `servertype`, and
+`ns` (host, port) with `name`.
 """
 
 import json
@@ -11,6 +12,7 @@ from pyro4_api import api, config
 
 options = json.loads(sys.argv[1])
 config.COMPRESSION = options.get("compression", False)
+config.SERIALIZERS_ACCEPTED.update(options.get("accept", ()))
 config.SERVERTYPE = options.get("servertype", "thread")
 key = options.get("key")
 Daemon = thing.make_daemon(api)

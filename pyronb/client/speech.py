@@ -1,0 +1,74 @@
+"""Which serializer a link speaks, and which ones it listens to.
+
+Replies are read with the serializer that was chosen for requests, and with the safe ones; a pickle that nobody asked
+for is refused unread.
+"""
+
+from __future__ import annotations
+
+from pyronb.client.link import Link
+from pyronb.dialects import SAFE, UNSAFE
+from pyronb.errors import SerializeError
+from pyronb.rpc.codec import Codec
+from pyronb.rpc.handshake import Peer
+from pyronb.serializers.base import Serializer
+from pyronb.serializers.catalog import catalog_for
+
+__all__ = ["agree", "choose", "codec_for", "for_greeting"]
+
+_UNIVERSAL = "serpent"
+
+
+def codec_for(link: Link, peer: Peer) -> Codec:
+    """Give the codec for talking to this peer."""
+    wire, chosen = link.options.wire, frozenset({link.serializer_name})
+    catalog = catalog_for(link.dialect, wire, pyronb_peer=peer.is_pyronb, unsafe=chosen.intersection(UNSAFE))
+    return Codec(link.dialect, catalog, wire)
+
+
+def for_greeting(link: Link, codec: Codec) -> Serializer:
+    """Give the serializer for the greeting: the chosen one, unless the protocol gives it no number by itself.
+
+    Raises:
+        SerializeError: its package is missing.
+    """
+    known = link.serializer_name in link.dialect.serializers
+    return codec.catalog.by_name(link.serializer_name if known else _UNIVERSAL)
+
+
+def agree(link: Link, peer: Peer) -> None:
+    """Set the codec and the serializer for calls to this peer.
+
+    Raises:
+        SerializeError: the peer does not take the chosen serializer, or its package is missing here.
+    """
+    codec, name = codec_for(link, peer), link.serializer_name
+    taken = peer.serializers or set(link.dialect.serializers)
+    if name not in taken:
+        accepted = ", ".join(sorted(taken))
+        advice = "set SERIALIZERS_ACCEPTED over there, or choose" if peer.is_pyronb else "choose"
+        raise SerializeError(
+            f"{link.place} does not accept the serializer {name!r}, only: {accepted}; {advice} one of these with "
+            f"SERIALIZER or _pyroSerializer"
+        )
+    link.serializer = codec.catalog.by_name(name)
+    link.codec = codec
+
+
+def choose(link: Link, name: str) -> None:
+    """Use another serializer from the next call on.
+
+    Raises:
+        SerializeError: there is none of this name, its package is missing, or the peer does not take it; the link
+            keeps the one that it had.
+    """
+    if name not in (*SAFE, *UNSAFE):
+        raise SerializeError(f"unknown serializer {name!r}; use one of {', '.join((*SAFE, *UNSAFE))}")
+    before, link.serializer_name = link.serializer_name, name
+    if link.codec is None or link.remote is None:
+        return
+    try:
+        agree(link, link.remote)
+    except SerializeError:
+        link.serializer_name = before
+        raise
