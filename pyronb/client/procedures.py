@@ -64,7 +64,9 @@ __all__ = [
 ]
 
 _PAUSE = 2.0
-"""Seconds between two attempts to reconnect, and between two looks for a name."""
+"""Seconds between two attempts to reconnect."""
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks for a name."""
 
 
 # Connecting
@@ -490,48 +492,59 @@ def _locate_at(
     return link
 
 
-def lookup(server: Link, name: str, delay: float, deadline: float | None) -> Procedure[URI]:
+def lookup(server: Link, name: str, deadline: float | None) -> Procedure[URI]:
     """Ask a connected name server for the address of a name.
-
-    Args:
-        server: link to the name server.
-        name: the name.
-        delay: seconds to wait for the name to appear.
-        deadline: moment at which each answer must be there.
 
     Raises:
         NamingError: the name is not known there.
     """
-    waited = 0.0
-    while True:
-        asked = yield from call(server, Call(NAMESERVER_ID, "lookup", (name,), {}), deadline)
-        if isinstance(asked, Returned):
-            if not isinstance(asked.value, URI):
-                raise ProtocolError(
-                    f"the name server at {server.place} answered a lookup with {type(asked.value).__name__}"
-                )
-            return asked.value
-        error = asked.error if isinstance(asked, Raised) else None
-        if not isinstance(error, NamingError) or waited >= delay:
-            raise error or ProtocolError(f"the name server at {server.place} answered a lookup with a stream")
-        step = min(0.2, delay - waited)
-        yield Pause(step)
-        waited += step
+    found = yield from _ask(server, Call(NAMESERVER_ID, "lookup", (name,), {}), deadline)
+    if not isinstance(found, URI):
+        raise ProtocolError(f"the name server at {server.place} answered a lookup with {type(found).__name__}")
+    return found
 
 
 def lookup_by_tags(server: Link, tags: list[str], deadline: float | None) -> Procedure[list[URI]]:
-    """Ask a connected name server for the addresses of all objects that have all these tags."""
+    """Ask a connected name server for the addresses of all objects that have all these tags.
+
+    Raises:
+        NamingError: there is none.
+    """
     if server.dialect.tag_lookup:
         question = Call(NAMESERVER_ID, "yplookup", (tags, None, False), {})
     else:
         question = Call(NAMESERVER_ID, "list", (), {"metadata_all": tags})
-    asked = yield from call(server, question, deadline)
-    if isinstance(asked, Raised):
-        raise asked.error
-    found = asked.value if isinstance(asked, Returned) else None
+    found = yield from _ask(server, question, deadline)
     if not isinstance(found, dict):
         raise ProtocolError(f"the name server at {server.place} answered a lookup by tags with {type(found).__name__}")
+    if not found:
+        raise NamingError(f"no object with the tags {', '.join(tags)} is registered at {server.place}")
     return [URI(uri) for _, uri in sorted(found.items())]
+
+
+def _ask(server: Link, question: Call, deadline: float | None) -> Procedure[Any]:
+    asked = yield from call(server, question, deadline)
+    if isinstance(asked, Returned):
+        return asked.value
+    if isinstance(asked, Raised):
+        raise asked.error
+    raise ProtocolError(f"the name server at {server.place} answered a lookup with a stream")
+
+
+def _find(server: Link, uri: URI, delay: float, deadline: float | None) -> Procedure[list[URI]]:
+    """Ask for what an address names, again and again for so many seconds while it is not registered."""
+    waited = 0.0
+    while True:
+        try:
+            if isinstance(uri.object, str):
+                return [(yield from lookup(server, uri.object, deadline))]
+            return (yield from lookup_by_tags(server, sorted(uri.object), deadline))
+        except NamingError:
+            if waited >= delay:
+                raise
+        step = min(_LOOK_AGAIN, delay - waited)
+        yield Pause(step)
+        waited += step
 
 
 def resolve(uri: URI, options: ClientOptions, deadline: float | None, key: bytes | None = None) -> Procedure[URI]:
@@ -542,14 +555,10 @@ def resolve(uri: URI, options: ClientOptions, deadline: float | None, key: bytes
     """
     if uri.protocol == "PYRO":
         return uri
-    wanted = options.lookup
     host = f"./u:{uri.sockname}" if uri.sockname else uri.host
     server = yield from locate(options, host, uri.port, deadline, key)
     try:
-        if isinstance(uri.object, str):
-            found = [(yield from lookup(server, uri.object, wanted.delay, deadline))]
-        else:
-            found = yield from lookup_by_tags(server, sorted(uri.object), deadline)
+        found = yield from _find(server, uri, options.lookup.delay, deadline)
     except GeneratorExit:
         raise
     except BaseException:
@@ -558,7 +567,5 @@ def resolve(uri: URI, options: ClientOptions, deadline: float | None, key: bytes
     yield HangUp(server)
     if len(found) == 1:
         return found[0]
-    if not found:
-        raise NamingError(f"no object with the tags {', '.join(sorted(uri.object))} is registered at {server.place}")
     choice = yield Choose(len(found))
     return found[choice]

@@ -599,6 +599,8 @@ def names(table, waits=0):
         if what.object_id != NAMESERVER_ID:
             return echo(what)
         asked.append(what)
+        if what.method == "yplookup" and len(asked) <= waits:
+            return Returned({})
         if what.method == "yplookup":
             return Returned({name: str(uri) for name, (uri, tags) in table.items() if tags >= set(what.args[0])})
         (name,) = what.args
@@ -683,12 +685,13 @@ def test_unknown_name():
     assert "HangUp" == desk.kinds[-1]
 
 
-def test_name_that_appears():
-    """With a delay the name is asked for again, with pauses; the deadline of connecting grows by the delay."""
+@pytest.mark.parametrize("uri", ["PYRONAME:motor", "PYROMETA:fast"])
+def test_name_that_appears(uri):
+    """With a delay it is asked for again, with pauses; the deadline of connecting grows by the delay."""
     desk = names(TABLE, waits=3)
     granted = desk.grant
     desk.grant = lambda effect: None if isinstance(effect, Pause) else granted(effect)
-    link = link_to("PYRONAME:motor", connect_timeout=10.0, lookup=LookupOptions(delay=5.0))
+    link = link_to(uri, connect_timeout=10.0, lookup=LookupOptions(delay=5.0))
     desk.run(connect(link))
 
     assert 4 == len(desk.asked_names)
@@ -696,13 +699,14 @@ def test_name_that_appears():
     assert 15.0 == desk.asked(After)[0].seconds
 
 
-def test_name_that_does_not_appear():
+@pytest.mark.parametrize(("uri", "text"), [("PYRONAME:motor", "unknown name"), ("PYROMETA:a", "with the tags a ")])
+def test_name_that_does_not_appear(uri, text):
     """Waiting ends with the delay, whose last step is a short one."""
     desk = names({})
     granted = desk.grant
     desk.grant = lambda effect: None if isinstance(effect, Pause) else granted(effect)
-    with pytest.raises(NamingError, match="unknown name"):
-        desk.run(connect(link_to("PYRONAME:motor", lookup=LookupOptions(delay=0.5))))
+    with pytest.raises(NamingError, match=text):
+        desk.run(connect(link_to(uri, lookup=LookupOptions(delay=0.5))))
 
     assert 0.5 == pytest.approx(sum(effect.seconds for effect in desk.asked(Pause)))
 
