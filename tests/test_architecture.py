@@ -66,8 +66,10 @@ THIRD_PARTIES = {
     "msgpack": "pyronb/serializers/msgpack.py",
     "psutil": "pyronb/demo/host.py",
     "serpent": "pyronb/serializers/serpent.py",
+    "starlette": "pyronb/gateway/*",
     "tornado": "pyronb/jupyter/*",
     "traitlets": "pyronb/jupyter/*",
+    "uvicorn": "pyronb/gateway/*",
 }
 
 # Optional parts are loaded here and nowhere else. The commands are among them so that `pyronb ns` starts without

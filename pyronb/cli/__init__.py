@@ -22,6 +22,7 @@ COMMANDS = {
     "ns": "run a name server",
     "nsc": "ask a name server: list, lookup, register, remove and more",
     "echoserver": "serve an object to try clients with",
+    "gateway": "let programs call objects over HTTP with JSON",
     "config": "show the settings and where they come from",
     "demo": "serve the demo objects: this machine, an oscilloscope, a store",
     "lab": "open JupyterLab with a name server and the demo objects",

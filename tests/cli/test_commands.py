@@ -23,7 +23,7 @@ from tests.support.waiting import eventually, scaled
 A = "PYRO:a@localhost:1"
 
 
-COMMANDS = ["ns", "nsc", "echoserver", "config", "demo", "lab"]
+COMMANDS = ["ns", "nsc", "echoserver", "gateway", "config", "demo", "lab"]
 
 
 def pyronb(*words, typed="", **environment):
