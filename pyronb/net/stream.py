@@ -34,6 +34,8 @@ FIRST_ATTEMPT = 0.01
 _NOT_IN_TIME = (builtins.TimeoutError, BlockingIOError)
 _TIMEVAL = struct.Struct("@ll")
 _POSIX = os.name == "posix"
+_WAIT_FOR_ALL = socket.MSG_WAITALL if _POSIX else 0
+"""Receives a large message with few calls; a time-out gives what has come until then."""
 _RECEIVING, _SENDING = socket.SO_RCVTIMEO, socket.SO_SNDTIMEO
 _MICRO = 1_000_000
 _LONGEST = 1e8
@@ -224,6 +226,17 @@ class SocketStream:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
 
+    def receive_into(self, memory: memoryview, deadline: float | None) -> int:
+        """Wait for bytes, put what is there into this memory, and tell how many they are; raises as `receive`."""
+        try:
+            self._set_limit(_RECEIVING, remaining(deadline))
+            count = self.socket.recv_into(memory, 0, _WAIT_FOR_ALL)
+        except OSError as error:
+            raise translated("receiving", error) from error
+        if not count:
+            raise ConnectionClosedError("receiving: the peer closed the connection")
+        return count
+
     def exchange(self, message: bytes, limit: float | None) -> bytes:
         """Send a small message and give what arrives next, with the same limit, in seconds, each time.
 
@@ -269,6 +282,24 @@ class SocketStream:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
 
+    def receive_into_within(self, seconds: float, memory: memoryview) -> int | None:
+        """Wait a moment for bytes, put what came into this memory, and tell how many; None when none came.
+
+        Raises:
+            ConnectionClosedError: the peer closed the connection, or it broke.
+        """
+        try:
+            if self._limits.get(_RECEIVING) != seconds:
+                self._set_limit(_RECEIVING, seconds)
+            count = self.socket.recv_into(memory, 0, _WAIT_FOR_ALL)
+        except _NOT_IN_TIME:
+            return None
+        except OSError as error:
+            raise translated("receiving", error) from error
+        if not count:
+            raise ConnectionClosedError("receiving: the peer closed the connection")
+        return count
+
     def send(self, buffers: Sequence[Buffer], deadline: float | None = None) -> None:
         """Send buffers one after the other, as one write where the system allows.
 
@@ -302,6 +333,9 @@ class SocketStream:
             sent = self._send_some(views)
 
     # What `ssl` does in another way.
+
+    direct = True
+    """Whether `receive_into` may be used."""
 
     def _receive_some(self, size: int) -> bytes:
         return self.socket.recv(size)

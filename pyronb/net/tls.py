@@ -311,6 +311,8 @@ class _Encrypted(SocketStream):
 
     __slots__ = ()
 
+    direct = False
+
     def exchange(self, message: bytes, limit: float | None) -> bytes:
         """Send a small message and give what arrives next; as for `SocketStream`."""
         self.send([message], None if limit is None else after(limit))

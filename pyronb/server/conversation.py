@@ -116,8 +116,21 @@ class Conversation:
 
     def receive(self, data: bytes) -> Iterator[Task]:
         """Take bytes in and give what is to be done; each task is to be run before the next one is taken."""
+        self._connection.receive(data)
+        return self._tasks()
+
+    @property
+    def rest(self) -> memoryview | None:
+        """Where the rest of a large message may be received to, to be told with `filled`; None when there is none."""
+        return self._connection.rest
+
+    def filled(self, count: int) -> Iterator[Task]:
+        """Take note that so many bytes were received into `rest`, and give what is to be done, as `receive` does."""
+        self._connection.filled(count)
+        return self._tasks()
+
+    def _tasks(self) -> Iterator[Task]:
         connection = self._connection
-        connection.receive(data)
         while True:
             event = connection.next_event()
             if event is None:

@@ -78,7 +78,11 @@ def _reply(effect: Reply) -> Any:
             raise ConnectionClosedError("receiving: the connection was released")
         event = connection.next_event()
         if event is None:
-            connection.receive(stream.receive(deadline, missing=connection.missing))
+            rest = connection.rest if stream.direct else None
+            if rest is None:
+                connection.receive(stream.receive(deadline, missing=connection.missing))
+            else:
+                connection.filled(stream.receive_into(rest, deadline))
         elif check(event, seq):
             return event
 

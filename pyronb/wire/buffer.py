@@ -1,4 +1,4 @@
-"""ReceiveBuffer: chunks go in as they arrive, exact pieces come out.
+"""What has arrived. ReceiveBuffer: chunks go in as they arrive, exact pieces come out. Block: one large message.
 
 A piece that lies in one chunk is cut out of it, a piece that spans chunks is joined once; so the work is linear in the
 bytes received, whatever the sizes of the chunks.
@@ -6,7 +6,13 @@ bytes received, whatever the sizes of the chunks.
 
 from __future__ import annotations
 
-__all__ = ["ReceiveBuffer"]
+import contextlib
+import mmap
+
+__all__ = ["Block", "ReceiveBuffer"]
+
+_MAPPED = 32 * 1024 * 1024
+"""Bytes from which on the allocator would ask the system each time anyhow; asked directly, it gives large pages."""
 
 
 class ReceiveBuffer:
@@ -83,3 +89,50 @@ class ReceiveBuffer:
         """Forget everything."""
         self._chunks.clear()
         self._at = self._size = 0
+
+
+class Block:
+    """The memory of one large message. Bytes go to their place as they arrive, and stay there."""
+
+    __slots__ = ("_filled", "_memory")
+
+    def __init__(self, size: int) -> None:
+        """Reserve memory for so many bytes; the system gives it as it is filled."""
+        self._memory = _reserved(size)
+        self._filled = 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes that have not arrived."""
+        return len(self._memory) - self._filled
+
+    @property
+    def rest(self) -> memoryview:
+        """The memory that is to be filled next."""
+        return self._memory[self._filled :]
+
+    def filled(self, count: int) -> None:
+        """Take note that so many bytes were put into `rest`."""
+        self._filled += count
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Put bytes into their place and give those that are beyond the message."""
+        fits = min(len(chunk), self.missing)
+        self._memory[self._filled : self._filled + fits] = chunk[:fits] if fits < len(chunk) else chunk
+        self._filled += fits
+        return chunk[fits:]
+
+    def take(self) -> memoryview:
+        """Give the whole message; whoever keeps a part of it keeps all of its memory."""
+        return self._memory
+
+
+def _reserved(size: int) -> memoryview:
+    if size < _MAPPED:
+        return memoryview(bytearray(size))
+    memory = mmap.mmap(-1, size)
+    advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    if advice is not None:
+        with contextlib.suppress(OSError):  # the system does as it likes
+            memory.madvise(advice)
+    return memoryview(memory)

@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from pyronb.dialects import PYRO4, PYRO5, Dialect, dialect_for
 from pyronb.errors import MessageTooLargeError, ProtocolError, SecurityError
 from pyronb.wire.bare import unpack_bare
-from pyronb.wire.buffer import ReceiveBuffer
+from pyronb.wire.buffer import Block, ReceiveBuffer
 from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
 from pyronb.wire.message import (
@@ -57,6 +57,8 @@ _SEQUENCE_MASK = 0xFFFF
 _TLS_RECORDS = (0x15, 0x16)
 _TLS_MAJOR = 3
 """What TLS begins with: an alert or a greeting, and its version."""
+_BLOCK = 128 * 1024
+"""Bytes of a message from which on it gets memory of its own, into which it can be received."""
 _GREETING_LIMIT = 1 << 20
 """Most bytes of a greeting: before a client was taken in, it is not given much memory."""
 
@@ -87,6 +89,7 @@ class _Connection:
         # A message that arrived alone and whole, as most do, is not put through the buffer.
         self._whole: Message | None = None
         self._header: Header | None = None
+        self._block: Block | None = None
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
@@ -96,8 +99,23 @@ class _Connection:
                 self._whole = self._layout.unpack_whole(data)
                 if self._whole is not None:
                     return
+        if self._block is not None:
+            data = self._block.feed(data)
         if self.state is not CLOSED:
             self._buffer.feed(data)
+
+    @property
+    def rest(self) -> memoryview | None:
+        """Where the rest of a large message may be received to, to be told with `filled`; None when there is none.
+
+        What arrives there need not be copied. It may as well be handed to `receive`.
+        """
+        return None if self._block is None or not self._block.missing else self._block.rest
+
+    def filled(self, count: int) -> None:
+        """Take note that so many bytes were received into `rest`."""
+        assert self._block is not None
+        self._block.filled(count)
 
     @property
     def idle(self) -> bool:
@@ -130,13 +148,15 @@ class _Connection:
         """Bytes that are known to be missing from the message that is arriving; 0 when that is not known."""
         if self._header is None:
             return 0
+        if self._block is not None:
+            return self._block.missing
         return max(0, self._header.annotations_size + self._header.payload_size - len(self._buffer))
 
     def close(self) -> None:
         """End the conversation on our side: nothing more is read or given out."""
         self.state = CLOSED
         self._buffer.clear()
-        self._header = self._whole = None
+        self._header = self._whole = self._block = None
 
     def pack(self, message: Message) -> list[Buffer]:
         """Lay out a message in the dialect of the conversation.
@@ -173,15 +193,23 @@ class _Connection:
             header = self._next_header()
             if header is None:
                 return None
-        size = header.annotations_size + header.payload_size
-        if len(self._buffer) < size:
-            return None
-        self._header = None
         assert self._layout is not None
         annotations: dict[str, Buffer] = {}
+        payload: Buffer
+        if self._block is not None:
+            if self._block.missing:
+                return None
+            whole_body = self._block.take()
+            chunks, payload = whole_body[: header.annotations_size], whole_body[header.annotations_size :]
+            self._block = None
+        else:
+            if len(self._buffer) < header.annotations_size + header.payload_size:
+                return None
+            chunks = memoryview(self._buffer.take(header.annotations_size))
+            payload = self._buffer.take(header.payload_size)
+        self._header = None
         if header.annotations_size:
-            annotations = self._layout.unpack_annotations(memoryview(self._buffer.take(header.annotations_size)))
-        payload = self._buffer.take(header.payload_size)
+            annotations = self._layout.unpack_annotations(chunks)
         return self._layout.unpack_message(header, annotations, payload, self._key)
 
     def _next_header(self) -> Header | None:
@@ -208,6 +236,9 @@ class _Connection:
         if self.state is NEW and size > _GREETING_LIMIT:
             raise MessageTooLargeError(f"message too large: a greeting of {size} bytes, and {_GREETING_LIMIT} may come")
         self._header = header
+        if size >= _BLOCK:
+            self._block = Block(size)
+            self._block.feed(buffer.take(min(size, len(buffer))))
         return header
 
     def _recognise(self, preamble: bytes) -> Layout:

@@ -63,7 +63,7 @@ class Layout(Protocol):
         """
 
     def unpack_message(
-        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+        self, header: Header, annotations: dict[str, Buffer], payload: Buffer, key: bytes | None
     ) -> Message:
         """Put a message together of its parts.
 

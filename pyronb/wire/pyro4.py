@@ -98,7 +98,7 @@ class Pyro4Layout:
         return {name: bytes(value) for name, value in unpack_chunks(_CHUNK, data).items()}
 
     def unpack_message(
-        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+        self, header: Header, annotations: dict[str, Buffer], payload: Buffer, key: bytes | None
     ) -> Message:
         """Put a message together of its parts, once its signature was checked."""
         signing.check(key, payload, annotations)

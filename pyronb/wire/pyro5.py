@@ -116,7 +116,7 @@ class Pyro5Layout:
         return unpack_chunks(_CHUNK, data)
 
     def unpack_message(
-        self, header: Header, annotations: dict[str, Buffer], payload: bytes, key: bytes | None
+        self, header: Header, annotations: dict[str, Buffer], payload: Buffer, key: bytes | None
     ) -> Message:
         """Put a message together of its parts."""
         if key is not None:

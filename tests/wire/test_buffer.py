@@ -1,4 +1,4 @@
-"""ReceiveBuffer: chunks in, exact pieces out."""
+"""ReceiveBuffer: chunks in, exact pieces out. Block: one large message, in its own memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyronb.wire.buffer import ReceiveBuffer
+from pyronb.wire.buffer import Block, ReceiveBuffer
 
 STEPS = st.lists(
     st.one_of(
@@ -63,3 +63,35 @@ def test_a_look_leaves_everything_there():
     assert b"bcde" == buffer.peek(4)
     assert b"bcdefgh" == buffer.take(7)
     assert 0 == len(buffer)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 3_000_000])
+@pytest.mark.parametrize("step", [1, 7, 999_999])
+def test_a_block_takes_any_chunks(size, step):
+    """Bytes go to their place; those beyond are given back."""
+    if size // step > 100_000:
+        step = 4099
+    data = bytes(range(256)) * (size // 256 + 1)
+    data = data[:size] + b"beyond"
+    block = Block(size)
+    beyond = b""
+    for at in range(0, len(data), step):
+        beyond += block.feed(data[at : at + step])
+
+    assert 0 == block.missing
+    assert b"beyond" == beyond
+    assert data[:size] == bytes(block.take())
+
+
+def test_a_block_can_be_received_into():
+    """Its memory is filled from outside, in pieces."""
+    block = Block(10)
+    block.rest[:4] = b"abcd"
+    block.filled(4)
+    assert 6 == block.missing == len(block.rest)
+    assert b"" == block.feed(b"efg")
+    block.rest[:] = b"hij"
+    block.filled(3)
+
+    assert b"abcdefghij" == bytes(block.take())
+    assert not block.take().readonly

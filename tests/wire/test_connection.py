@@ -474,3 +474,59 @@ def test_one_flipped_byte(data):
     events = hear_as_server([bytes(changed)])
 
     assert kinds(events) in ([Greeted], [Greeted, Broken], [Broken], [])
+
+
+@pytest.mark.parametrize("chunk", [None, 7_919, 70_000, 1 << 20])
+@pytest.mark.parametrize("annotated", [False, True])
+def test_large_messages_between_small_ones(chunk, annotated):
+    """Whatever the chunks are, a large message is taken out of the middle of them."""
+    pair = Pair(chunk=chunk).open()
+    payload = bytes(range(256)) * 3_000
+    annotations = {"ABCD": b"x" * 200_000} if annotated else {}
+    said = [
+        *pair.client.call(invoke(1)),
+        *pair.client.call(message(INVOKE, 2, payload, annotations=annotations)),
+        *pair.client.call(invoke(3)),
+    ]
+
+    heard_of = [event.message for event in pair.to_server(said)]
+
+    assert [b"call", payload, b"call"] == [bytes(each.payload) for each in heard_of]
+    assert annotations == {name: bytes(value) for name, value in heard_of[1].annotations.items()}
+    assert pair.server.idle
+
+
+def test_a_large_message_is_received_into_its_own_memory():
+    """Its rest can be filled from outside, partly or wholly, and is then there without a copy."""
+    pair = Pair().open()
+    data = joined(pair.client.call(invoke(1, b"z" * 300_000)))
+    server = pair.server
+    server.receive(data[:50_000])
+    assert server.rest is None, "nobody has looked at what came yet"
+    assert server.next_event() is None
+    assert len(data) - 50_000 == server.missing == len(server.rest)
+
+    server.rest[:1000] = data[50_000:51_000]
+    server.filled(1000)
+    assert server.next_event() is None
+    server.receive(data[51_000:60_000])
+    server.rest[:] = data[60_000:]
+    server.filled(len(data) - 60_000)
+    assert server.rest is None
+
+    event = server.next_event()
+    assert b"z" * 300_000 == event.message.payload
+    assert isinstance(event.message.payload, memoryview)
+    assert server.rest is None
+    assert server.idle
+
+
+def test_closing_lets_go_of_a_large_message():
+    """Also in the middle of it."""
+    pair = Pair().open()
+    pair.server.receive(joined(pair.client.call(invoke(1, b"z" * 300_000)))[:50_000])
+    assert pair.server.next_event() is None
+    pair.server.close()
+
+    assert pair.server.rest is None
+    assert 0 == pair.server.missing

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -117,15 +117,26 @@ class ThreadEngine(Engine[Client]):
         """Serve a client until it is idle for a moment or others wait; False when it has to go."""
         stream, conversation = client.stream, client.conversation
         while not self.stopping:
-            data = stream.receive_within(_STAY, missing=conversation.missing)
-            if data is None:
-                return True
-            short = conversation.short
-            answer = None if short is None else short.answer(data)
+            rest = conversation.rest
+            answer = None
+            tasks: Iterable[Task] = ()
+            if rest is not None and stream.direct:
+                count = stream.receive_into_within(_STAY, rest)
+                if count is None:
+                    return True
+                tasks = conversation.filled(count)
+            else:
+                data = stream.receive_within(_STAY, missing=conversation.missing)
+                if data is None:
+                    return True
+                short = conversation.short
+                answer = None if short is None else short.answer(data)
+                if answer is None:
+                    tasks = conversation.receive(data)
             if answer is not None:
                 self._send(answer, stream)
             else:
-                for task in conversation.receive(data):
+                for task in tasks:
                     self._do(task, stream)
                 self._set_deadline(client)
                 if client.deadline is not None and client.deadline < time.monotonic():
