@@ -85,6 +85,8 @@ class ClientOptions:
         autoproxy: whether functions, and objects of marked classes, travel as proxies when they are arguments.
         ip_version: 4 or 6 for names that have both, 0 for the system's choice.
         tls: how to talk over TLS; None talks without.
+        protocol: number of the protocol to begin with: 502 (Pyro5) or 48 (Pyro4). What a daemon speaks is found out by
+            itself, but over a given socket there is no handshake to find it out.
         wire: how messages are made and read.
         lookup: where name servers are looked for.
     """
@@ -98,6 +100,7 @@ class ClientOptions:
     autoproxy: bool = True
     ip_version: int = 0
     tls: TLSOptions | None = None
+    protocol: int = 502
     wire: WireOptions = field(default_factory=WireOptions)
     lookup: LookupOptions = field(default_factory=LookupOptions)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyronb.dialects import PYRO5, Dialect
+from pyronb.dialects import PYRO5, Dialect, dialect_for
 from pyronb.options import ClientOptions
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Peer
@@ -89,6 +89,7 @@ class Link:
             timeout=options.timeout,
             max_retries=options.max_retries,
             serializer_name=options.serializer,
+            dialect=dialect_for(options.protocol),
         )
 
     def twin(self) -> Link:

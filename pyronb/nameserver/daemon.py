@@ -100,6 +100,7 @@ class NameServerDaemon(Daemon):
             OSError: the address cannot be had.
         """
         listener = self._engine.listener
+        assert listener is not None
         bound = listener.getsockname()[0] if listener.family == socket.AF_INET else ""
         if not bound or bound.startswith("127."):
             return None

@@ -24,6 +24,7 @@ __all__ = [
 
 _BACKLOG = 1024
 _UNIX = "./u:"
+_UNBOUND = "<<not-bound>>"
 _MAX_PORT = 65535
 _IPV6 = 6
 _ABSTRACT = "\0"
@@ -137,14 +138,16 @@ def _remove_stale(path: str) -> None:
                 probe.close()
 
 
-def location_of(sock: socket.socket, host: str) -> str:
-    """Give the location of a listening socket as it is written in a URI.
+def location_of(sock: socket.socket, host: str | None) -> str:
+    """Give the location of a socket of ours as it is written in a URI; `host` is what it was asked to be bound to.
 
     The host is told as it was asked for, because a name may be good where the number behind it is not; for "every
     address" it is the address of this machine by which others would reach it.
     """
     if sock.family == socket.AF_UNIX:
-        return _UNIX + os.fsdecode(sock.getsockname())
+        return _UNIX + (os.fsdecode(sock.getsockname()) or _UNBOUND)
+    if host is None:
+        host = str(sock.getsockname()[0])
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = _outward_address(sock.family)
     return location_at(host, port_of(sock))

@@ -22,7 +22,16 @@ from pyronb.options import TLSOptions
 from pyronb.uri import URI
 from pyronb.wire.message import Buffer
 
-__all__ = ["FIRST_ATTEMPT", "SocketStream", "accepted", "check_tls", "dial", "given", "translated"]
+__all__ = [
+    "FIRST_ATTEMPT",
+    "SocketStream",
+    "accepted",
+    "check_given",
+    "check_tls",
+    "dial",
+    "given",
+    "translated",
+]
 
 _SMALL = 64 * 1024
 _LARGE = 4 * 1024 * 1024
@@ -134,10 +143,30 @@ def check_tls(tls: TLSOptions | None) -> None:
         _tls().server_context(tls)
 
 
+def check_given(sock: socket.socket, tls: TLSOptions | None) -> socket.socket:
+    """Make sure that a daemon can serve a socket that the user connected, and give it.
+
+    Raises:
+        OSError: it is not connected.
+        ValueError: TLS is on, and this is no TLS socket.
+    """
+    try:
+        sock.getpeername()
+    except OSError as error:
+        raise type(error)(error.errno, f"the given socket is not connected: {error.strerror}") from error
+    if tls is not None and not _is_tls(sock):
+        raise ValueError("SSL is on, and the given socket is no TLS socket; wrap it first, or switch SSL off")
+    return sock
+
+
+def _is_tls(sock: socket.socket) -> bool:
+    # Only the sockets of `ssl` have certificates.
+    return hasattr(sock, "getpeercert")
+
+
 def given(sock: socket.socket, *, stall: float | None = None) -> SocketStream:
     """Give the stream of a socket that the user connected, over TLS or not; closing the stream leaves it open."""
-    # Only the sockets of `ssl` have certificates.
-    kind: type[SocketStream] = _tls().GivenTLSStream if hasattr(sock, "getpeercert") else SocketStream
+    kind: type[SocketStream] = _tls().GivenTLSStream if _is_tls(sock) else SocketStream
     return kind(sock, stall=stall, keep_open=True)
 
 
@@ -185,7 +214,7 @@ class SocketStream:
         keep_open: the socket is somebody else's: closing the stream leaves it open.
     """
 
-    __slots__ = ("_keep_open", "_limits", "_stall", "closed", "socket")
+    __slots__ = ("_keep_open", "_limits", "_stall", "_timeout", "closed", "socket")
 
     _two_limits = _POSIX
     """Whether each direction has a time-out of its own; where both share one, it is set anew each time."""
@@ -195,6 +224,7 @@ class SocketStream:
         self._stall = stall
         self._keep_open = keep_open
         self.closed = False
+        self._timeout = sock.gettimeout()
         sock.settimeout(None)
         # What the time-outs are set to, to spare the calls that set them again.
         self._limits: dict[int, float | None] = (
@@ -352,12 +382,22 @@ class SocketStream:
         """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none, or without TLS."""
         return None
 
+    @property
+    def local_address(self) -> Any:
+        """The address of this end, in the form that its kind of network gives it; None when it was closed."""
+        try:
+            return self.socket.getsockname()
+        except OSError:
+            return None
+
     def fileno(self) -> int:
         """Give the file descriptor, for selectors."""
         return self.socket.fileno()
 
     def shutdown(self) -> None:
-        """End the connection so that whoever waits on it, in any thread, wakes up."""
+        """End the connection so that whoever waits on it, in any thread, wakes up; if the socket is ours."""
+        if self._keep_open:
+            return
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -370,8 +410,17 @@ class SocketStream:
         """Close the socket, if it is ours; closing again does nothing."""
         if not self.closed:
             self.closed = True
-            if not self._keep_open:
+            if self._keep_open:
+                self._give_back()
+            else:
                 self.socket.close()
+
+    def _give_back(self) -> None:
+        """Leave no time-outs behind on a socket of somebody else, who may have closed it already."""
+        with contextlib.suppress(OSError):
+            for option in self._limits:
+                self._set_limit(option, None)
+            self.socket.settimeout(self._timeout)
 
     def __del__(self) -> None:
         """Give the descriptor back when a proxy was dropped without being released."""

@@ -110,6 +110,10 @@ class Conversation:
         """Bytes that are known to be missing from the message that is arriving."""
         return self._connection.missing
 
+    def open(self) -> None:
+        """Go on without a greeting, on a socket that was connected by other means. (Section 28.)"""
+        self._connection.open()
+
     def close(self) -> None:
         """End it."""
         self._connection.close()
@@ -144,11 +148,18 @@ class Conversation:
 
     def _called(self, event: Called) -> Task:
         message = event.message
-        codec = self._codec
-        assert codec is not None
+        codec = self._codec or self._ungreeted_codec()
         oneway = bool(message.flags & codec.dialect.oneway)
         detached = oneway and self._host.oneway_threaded and not message.flags & codec.dialect.batch
         return Task(lambda: self._answer_call(message, codec, oneway=oneway), detached)
+
+    def _ungreeted_codec(self) -> Codec:
+        """Make the codec for a client that did not introduce itself."""
+        dialect, wire = self._connection.dialect, self._host.wire
+        assert dialect is not None
+        self.caller.dialect = dialect
+        self._codec = Codec(dialect, catalog_for(dialect, wire, foreign_exceptions=False), wire)
+        return self._codec
 
     def _pinged(self, event: Pinged) -> Task:
         asked = event.message

@@ -14,7 +14,7 @@ from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.errors import DaemonError, PyroError
 from pyronb.net.sockets import forget, listen, location_at, location_of, port_of
-from pyronb.net.stream import check_tls
+from pyronb.net.stream import check_given, check_tls
 from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
 from pyronb.rpc.handshake import Greeting
@@ -24,6 +24,8 @@ from pyronb.server.conversation import Conversation, Host
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.engines import engine_named
+from pyronb.server.engines.base import Engine
+from pyronb.server.engines.existing import ExistingEngine
 from pyronb.server.engines.multiplex import MultiplexEngine
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
@@ -54,12 +56,14 @@ class Daemon:
         nathost: host that others are told, behind address translation; NATHOST of the configuration by default.
         natport: port that others are told; NATPORT by default, and 0 stands for the daemon's own.
         interface: class of the object `Pyro.Daemon`, usually a subclass of `DaemonObject`.
+        connected_socket: serve only this socket, which is connected already: there is no handshake, the loop ends with
+            the connection, and the socket is left open.
         options: how to serve, instead of what the configuration says.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address cannot be had, or `connected_socket` is not connected.
         PyroError: TLS is on, and its files cannot be used.
-        ValueError: `nathost` and `natport` do not go with each other or with the rest.
+        ValueError: arguments do not go with each other.
     """
 
     def __init__(
@@ -70,29 +74,38 @@ class Daemon:
         nathost: str | None = None,
         natport: int | None = None,
         interface: Callable[[Any], Any] = DaemonObject,
+        connected_socket: Any = None,
         *,
         options: DaemonOptions | None = None,
     ) -> None:
         self._options = options or config.daemon_options()
-        engine = engine_named(self._options.engine)
-        check_tls(self._options.tls)
-        host = config.HOST if host is None else str(host)
+        engine: Callable[..., Engine[Any]] = engine_named(self._options.engine)
         nat = None
-        if unixsocket is None:
+        if connected_socket is None and unixsocket is None:
             nat = _nat(self._options, nathost, natport)
         elif nathost is not None or natport is not None:
-            raise ValueError("cannot use nathost and natport together with unixsocket: nobody translates its address")
-        listener = listen(
-            host,
-            port,
-            unixsocket=unixsocket,
-            reuse_address=self._options.reuse_address,
-            ip_version=self._options.ip_version,
-        )
+            other = "connected_socket" if unixsocket is None else "unixsocket"
+            raise ValueError(f"cannot use nathost and natport together with {other}: nobody translates its address")
+        if connected_socket is None:
+            check_tls(self._options.tls)
+            host = config.HOST if host is None else str(host)
+            sock = listen(
+                host,
+                port,
+                unixsocket=unixsocket,
+                reuse_address=self._options.reuse_address,
+                ip_version=self._options.ip_version,
+            )
+        else:
+            if unixsocket is not None:
+                raise ValueError("cannot use unixsocket together with connected_socket: give one of them")
+            engine = ExistingEngine
+            sock = check_given(connected_socket, self._options.tls)
+            host = None
         self._unixsocket = unixsocket
         self._key: bytes | None = None
-        self.locationStr: str = location_of(listener, host)
-        self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(listener))
+        self.locationStr: str = location_of(sock, host)
+        self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
         self._objects = Registry()
         self._instances = Instances()
         self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
@@ -119,7 +132,7 @@ class Daemon:
             lambda: self._key,
             self._lend,
         )
-        self._engine = engine(listener, self._converse, self._gone, self._chores, self._options)
+        self._engine = engine(sock, self._converse, self._gone, self._chores, self._options)
         try:
             self._objects.register(interface(self), DAEMON_ID)
         except BaseException:

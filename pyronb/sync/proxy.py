@@ -246,7 +246,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def _pyroLocalSocket(self) -> Any:
         """This end's address of the connection; None when there is none."""
         stream = self._pyroConnection
-        return None if stream is None else stream.socket.getsockname()
+        return None if stream is None else stream.local_address
 
     def __repr__(self) -> str:
         return f"<pyronb.Proxy {describe(self._pyro)}>"

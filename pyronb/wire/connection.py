@@ -120,7 +120,13 @@ class _Connection:
     @property
     def idle(self) -> bool:
         """Whether the conversation stands, and nothing has arrived that was not taken."""
-        return self.state is OPEN and self._whole is None and self._header is None and not self._buffer
+        return (
+            self.state is OPEN
+            and self._layout is not None
+            and self._whole is None
+            and self._header is None
+            and not self._buffer
+        )
 
     def take_bare(self, data: bytes) -> tuple[bytes, int, bytes] | None:
         """Read a bare message past the machine; None when it is none, or not the only thing that has arrived.
@@ -372,6 +378,10 @@ class ServerConnection(_Connection):
             wrong = ProtocolError(f"invalid msg type {message.type} received (expected: {CONNECT})")
             return self._break(wrong, answerable=True)
         return _SERVER_READERS.get((self.state, message.type), _unexpected)(self, message)
+
+    def open(self) -> None:
+        """Go on without a greeting, on a socket that was connected by other means."""
+        self.state = OPEN
 
     def accept(self, message: Message) -> list[Buffer]:
         """Say CONNECTOK."""

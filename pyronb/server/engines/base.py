@@ -73,7 +73,7 @@ class Engine(abc.ABC, Generic[C]):
     """Serves the clients of one listening socket.
 
     Args:
-        listener: the listening socket, not blocking.
+        listener: the listening socket, not blocking; None to take nobody in.
         converse: makes the conversation with a client at this address.
         gone: is told of each conversation that has ended.
         housekeeping: is called every few seconds.
@@ -84,7 +84,7 @@ class Engine(abc.ABC, Generic[C]):
 
     def __init__(
         self,
-        listener: socket.socket,
+        listener: socket.socket | None,
         converse: Callable[[Any], Conversation],
         gone: Callable[[Conversation], None],
         housekeeping: Callable[[], None],
@@ -97,7 +97,8 @@ class Engine(abc.ABC, Generic[C]):
         self._housekeeping = housekeeping
         self._options = options
         self._wakeup = Wakeup()
-        self.watch(listener, self._accept)
+        if listener is not None:
+            self.watch(listener, self._accept)
         self.watch(self._wakeup, self._catch_up)
         self._soon: deque[Handler] = deque()
         self._clients: set[C] = set()
@@ -262,6 +263,7 @@ class Engine(abc.ABC, Generic[C]):
             time.sleep(_ACCEPT_PAUSE / 10)
             return
         while True:
+            assert self.listener is not None
             try:
                 sock, address = self.listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -404,8 +406,7 @@ class Engine(abc.ABC, Generic[C]):
         if self._accepting:
             # Who comes from now on is turned away by the system at once, instead of waiting in its queue.
             self._accepting = False
-            self.unwatch(self.listener)
-            self.listener.close()
+            self._stop_listening()
         for client in self._all_clients():
             if self._resting(client):
                 self._end(client)
@@ -414,9 +415,13 @@ class Engine(abc.ABC, Generic[C]):
 
     def finish(self) -> None:
         """Take leave after the loop has ended: calls that run may end, and their answers are sent."""
-        self.unwatch(self.listener)
-        self.listener.close()
+        self._stop_listening()
         self._join(after(self.patience))
+
+    def _stop_listening(self) -> None:
+        if self.listener is not None:
+            self.unwatch(self.listener)
+            self.listener.close()
 
     def _join(self, until: float) -> None:
         for thread in self._threads():
@@ -432,7 +437,7 @@ class Engine(abc.ABC, Generic[C]):
         until = after(self.patience)
         # The loop may be running in this very thread, further up.
         alone = self._looping.acquire(timeout=self.patience)
-        self.listener.close()
+        self._stop_listening()
         clients = self._all_clients()
         for client in clients:
             client.stream.shutdown()

@@ -143,8 +143,7 @@ class MultiplexEngine(Engine[_Client]):
     def finish(self) -> None:
         """Take leave after the loop has ended: what is being done is finished, and its answers are sent."""
         until = after(self.patience)
-        self.unwatch(self.listener)
-        self.listener.close()
+        self._stop_listening()
         with self._looping:
             for client in self._all_clients():
                 client.ended = True

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, accepted
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
@@ -41,7 +40,7 @@ class ThreadEngine(Engine[Client]):
 
     def __init__(
         self,
-        listener: socket.socket,
+        listener: socket.socket | None,
         converse: Callable[[Any], Conversation],
         gone: Callable[[Conversation], None],
         housekeeping: Callable[[], None],
@@ -65,7 +64,8 @@ class ThreadEngine(Engine[Client]):
     # The loop's side
 
     def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> Client:
-        return Client(accepted(sock, stall=STALL, tls=self._options.tls), conversation, deadline)
+        stream = accepted(sock, stall=self._options.timeout or STALL, tls=self._options.tls)
+        return Client(stream, conversation, deadline)
 
     def _ready(self, client: Client) -> None:
         self._unwatch_client(client)
@@ -156,7 +156,7 @@ class ThreadEngine(Engine[Client]):
             self._send(buffers, stream)
 
     def _send(self, buffers: Sequence[Buffer], stream: SocketStream) -> None:
-        stream.send(buffers, None if self._options.timeout is None else after(self._options.timeout))
+        stream.send(buffers)
 
     # Stopping
 
