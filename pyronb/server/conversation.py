@@ -155,10 +155,10 @@ class Conversation:
 
     def _ungreeted_codec(self) -> Codec:
         """Make the codec for a client that did not introduce itself."""
-        dialect, wire = self._connection.dialect, self._host.wire
+        dialect = self._connection.dialect
         assert dialect is not None
         self.caller.dialect = dialect
-        self._codec = Codec(dialect, catalog_for(dialect, wire, foreign_exceptions=False), wire)
+        self._codec = self._codec_for(dialect, pyronb_peer=False)
         return self._codec
 
     def _pinged(self, event: Pinged) -> Task:
