@@ -18,6 +18,7 @@ from pyronb.client.procedures import adopt, connect
 from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError
 from pyronb.net import aiostream
 from pyronb.net.aiostream import AsyncStream, in_time
+from pyronb.wire.bare import BARE_SIZE, bares_in
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Event, Replied
 from pyronb.wire.message import Buffer
@@ -81,31 +82,42 @@ class _Mailbox:
     It does not hold the link, which holds it, so that a proxy that is dropped closes its connection.
     """
 
-    __slots__ = ("_others", "_replies", "connection", "stock")
+    __slots__ = ("_bare", "_heads", "_largest", "_others", "_replies", "_rest", "connection", "stock")
 
     def __init__(self) -> None:
         self.connection: ClientConnection | None = None
         self.stock = True
         """Whether the peer may be a real Pyro, which does not switch Nagle's algorithm off."""
-        self._replies: dict[int, asyncio.Future[Event]] = {}
+        self._replies: dict[int, asyncio.Future[Any]] = {}
         # Greetings and pings have no numbers; their answers come in the order of the questions.
         self._others: deque[asyncio.Future[Event]] = deque()
-
-    @property
-    def impatient(self) -> bool:
-        """Whether a reply may be held back over there until what came before it is acknowledged."""
-        return self.stock and bool(self._replies)
+        # For the short-cut: who would rather have the payload, and how the replies look that are nothing but one.
+        self._bare: dict[int, asyncio.Future[Any]] = {}
+        self._heads: frozenset[bytes] = frozenset()
+        self._largest = 0
+        self._rest = b""
 
     @property
     def busy(self) -> bool:
         """Whether anybody waits for a reply."""
-        return bool(self._replies)
+        return bool(self._bare or self._replies)
 
-    def expect(self, seq: int | None) -> asyncio.Future[Event]:
+    @property
+    def impatient(self) -> bool:
+        """Whether a reply may be held back over there until what came before it is acknowledged."""
+        return self.stock and bool(self._bare or self._replies)
+
+    def take_bare(self, heads: frozenset[bytes], largest: int) -> None:
+        """From now on, hand out the payload alone of replies with these heads, to those who expect them bare."""
+        self._heads, self._largest = heads, largest
+
+    def expect(self, seq: int | None, *, bare: bool = False) -> asyncio.Future[Any]:
         """Give the future of the reply with this number, or, for None, of the next event that has none."""
-        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if seq is None:
             self._others.append(future)
+        elif bare:
+            self._bare[seq] = future
         else:
             self._replies[seq] = future
         return future
@@ -113,17 +125,22 @@ class _Mailbox:
     def forget(self, seq: int) -> None:
         """Do not wait for this reply any more."""
         self._replies.pop(seq, None)
+        self._bare.pop(seq, None)
 
     def received(self, data: bytes) -> int | None:
         """Take bytes; give how many are missing, or None when the conversation is over."""
         connection = self.connection
         if connection is None:
             return None
+        if self._heads and connection.idle:
+            data = self._hand_out_bare(connection, data)
+            if not data:
+                return 0
         connection.receive(data)
-        replies = self._replies
         while (event := connection.next_event()) is not None:
             if type(event) is Replied:
-                future = replies.pop(event.message.seq, None)
+                seq = event.message.seq
+                future = self._replies.pop(seq, None) or self._bare.pop(seq, None)
             elif type(event) is Broken:
                 self._fail(event.error)
                 return None
@@ -131,9 +148,26 @@ class _Mailbox:
                 future = self._others.popleft() if self._others else None
             if future is not None and not future.done():
                 future.set_result(event)
-        if connection.state is CLOSED:
-            return None
-        return connection.missing
+        return None if connection.state is CLOSED else connection.missing
+
+    def _hand_out_bare(self, connection: ClientConnection, data: bytes) -> bytes:
+        """Hand out the bare replies that bytes begin with, and give what is for the connection machine."""
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        found, at = bares_in(data, self._heads, self._largest)
+        for seq, begin, end in found:
+            future = self._bare.pop(seq, None)
+            if future is None:
+                # It is for somebody else, or for nobody any more.
+                return data[begin:]
+            connection.calls_made.discard(seq)
+            if not future.done():
+                future.set_result(data[begin + BARE_SIZE : end])
+        rest = data[at:]
+        if rest and len(rest) < self._largest and any(head.startswith(rest[: len(head)]) for head in self._heads):
+            # The rest of it is still to come.
+            self._rest, rest = rest, b""
+        return rest
 
     def lost(self, error: CommunicationError) -> None:
         """Hear that nothing more comes."""
@@ -142,9 +176,10 @@ class _Mailbox:
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        waiting = [*self._others, *self._replies.values()]
+        waiting = [*self._others, *self._replies.values(), *self._bare.values()]
         self._others.clear()
         self._replies.clear()
+        self._bare.clear()
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
@@ -233,7 +268,7 @@ def _close(link: Link) -> None:
 def _forget(link: Link) -> None:
     if link.connection is not None:
         link.connection.close()
-    link.stream = link.connection = None
+    link.stream = link.connection = link.short = None
 
 
 # Effects that are granted at once

@@ -6,12 +6,13 @@ from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from pyronb.aio.driver import run_on
-from pyronb.aio.streams import FarStream
+from pyronb.aio.outcomes import settle, take_annotations
+from pyronb.aio.shortcut import NOT_TAKEN, ShortCut, short_cut
 from pyronb.client.face import annotations_of_owner, doc_of, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
-from pyronb.rpc.call import Call, Outcome, Raised, Returned
+from pyronb.rpc.call import Call, Outcome
 from pyronb.wire.message import RESULT
 
 __all__ = ["RemoteAttribute", "RemoteMethod", "add_context", "call_remote", "outcome_of"]
@@ -20,10 +21,7 @@ __all__ = ["RemoteAttribute", "RemoteMethod", "add_context", "call_remote", "out
 async def outcome_of(link: Link, call: Call) -> Outcome:
     """Say one call over a link."""
     outcome = await run_on(link, invoke(link, call))
-    context = ambient()
-    if context.client is None:
-        # While a call is served, these are for its own reply.
-        context.response_annotations = dict(outcome.annotations)
+    take_annotations(ambient(), outcome)
     if link.owner is not None and outcome.annotations:
         link.owner._pyroResponseAnnotations(outcome.annotations, RESULT)
     return outcome
@@ -46,18 +44,26 @@ def call_remote(
     link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None
 ) -> Coroutine[Any, Any, Any]:
     """Give the coroutine that calls a method of the link's object and gives its result, or raises what it raised."""
+    short = link.short
+    if short is not None and short.takes(method, args):
+        return _value_in_short(short, link, method, args, kwargs)
     call = Call("", method, args, kwargs)
     add_context(link, call)
     return _value_of(link, call)
 
 
+async def _value_in_short(
+    short: ShortCut, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None
+) -> Any:
+    value = await short.call(link, method, args, kwargs)
+    return value if value is not NOT_TAKEN else await _value_of(link, Call("", method, args, kwargs))
+
+
 async def _value_of(link: Link, call: Call) -> Any:
-    outcome = await outcome_of(link, call)
-    if isinstance(outcome, Returned):
-        return outcome.value
-    if isinstance(outcome, Raised):
-        raise outcome.error
-    return FarStream(link, outcome.stream_id)
+    value = settle(link, await outcome_of(link, call))
+    if link.short is None:
+        link.short = short_cut(link)
+    return value
 
 
 class _Member:

@@ -61,6 +61,7 @@ __all__ = [
     "ping",
     "reconnect",
     "resolve",
+    "understood",
 ]
 
 _PAUSE = 2.0
@@ -331,10 +332,13 @@ def exchange(
         if told is error:
             raise
         raise told from error
-    if raw:
-        return Returned(event.message, event.message.annotations)
+    return Returned(event.message, event.message.annotations) if raw else understood(link, codec, what, event.message)
+
+
+def understood(link: Link, codec: Codec, what: Call, reply: Message) -> Outcome:
+    """Read what became of a call from the reply, on whose connection this was the codec."""
     try:
-        outcome = codec.decode_reply(event.message)
+        outcome = codec.decode_reply(reply)
     except (ProtocolError, SecurityError) as error:
         # The whole reply was read; the connection stays as it is.
         raise explained(error, calling(link, what)) from error

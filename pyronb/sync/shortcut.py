@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
 from pyronb.client.procedures import calling, exchange, explained, give_up
 from pyronb.context import ambient
-from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
@@ -22,9 +22,9 @@ from pyronb.rpc.call import Call
 from pyronb.serializers.base import CallParts
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
-from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
+from pyronb.wire.bare import pack_bare
 from pyronb.wire.connection import OPEN
-from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
+from pyronb.wire.message import INVOKE, Buffer, Message
 
 __all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
 
@@ -34,41 +34,13 @@ NOT_TAKEN = object()
 
 def short_cut(link: Link) -> ShortCut | None:
     """Give the short-cut for the present connection of a link; None when its settings allow none."""
-    plain = (
-        link.connected
-        and link.dialect is PYRO5
-        and link.metadata is not None
-        and link.owner is None
-        and not link.raw
-        and link.key is None
-        and not link.max_retries
-        and not link.options.wire.compression
-        and not link.options.wire.log
-    )
-    return ShortCut(link) if plain else None
+    return ShortCut(link) if allows_bare_calls(link) else None
 
 
-class ShortCut:
-    """The short-cut for one connection. It does not hold the link, which holds it."""
+class ShortCut(BareCalls):
+    """The short-cut for one connection."""
 
-    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_object_id", "_oneway")
-
-    def __init__(self, link: Link) -> None:
-        """Prepare what is the same for all calls of this connection."""
-        serializer = link.serializer
-        assert serializer is not None
-        assert link.metadata is not None
-        limit = link.options.wire.max_message_size
-        self._dumps = serializer.dumps_call
-        self._loads = serializer.loads
-        self._head = bare_head(INVOKE, serializer.number)
-        self._heads = {
-            bare_head(RESULT, serializer.number),
-            bare_head(RESULT, serializer.number, PYRO5.correlation),
-        }
-        self._object_id = link.object_id
-        self._oneway = link.metadata.oneway
-        self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+    __slots__ = ()
 
     def call(self, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
         """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
@@ -112,9 +84,6 @@ class ShortCut:
                 return self._loads(reply[2])
             except (ProtocolError, SecurityError) as error:
                 raise explained(error, calling(link, self._call(method, args, kwargs))) from error
-
-    def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Call:
-        return Call(self._object_id, method, args, kwargs)
 
     def _send_large(self, link: Link, seq: int, payload: bytes, what: Call) -> Any:
         assert link.connection is not None

@@ -8,11 +8,12 @@ they are. This is a short-cut beside the layout (`pyro5`) and never the judge: w
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
 
-__all__ = ["LARGEST_BARE", "bare_head", "pack_bare", "unpack_bare"]
+__all__ = ["BARE_SIZE", "LARGEST_BARE", "bare_head", "bares_in", "pack_bare", "unpack_bare"]
 
 LARGEST_BARE = 32 * 1024
 """Most bytes of a payload that is worth joining to its header."""
@@ -24,7 +25,8 @@ _pack = struct.Struct("!10sHI24s").pack
 # The correlation id is skipped: a head with its flag is another head.
 _READ = struct.Struct("!10sHII18xH")
 _unpack = _READ.unpack_from
-_SIZE = _READ.size
+BARE_SIZE = _SIZE = _READ.size
+"""Bytes of the header of a bare message."""
 
 
 def bare_head(kind: int, serializer_id: int, flags: int = 0) -> bytes:
@@ -48,3 +50,21 @@ def unpack_bare(data: bytes) -> tuple[bytes, int, bytes] | None:
     if annotations_size or payload_size + _SIZE != len(data) or magic != _MAGIC:
         return None
     return head, seq, data[_SIZE:]
+
+
+def bares_in(data: bytes, heads: Container[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int]:
+    """Find the bare messages with one of these heads that bytes begin with.
+
+    Returns:
+        (sequence number, where the message begins, where it ends) of each, and where the first other thing begins.
+    """
+    found: list[tuple[int, int, int]] = []
+    at, size = 0, len(data)
+    while size - at >= _SIZE:
+        head, seq, payload_size, annotations_size, magic = _unpack(data, at)
+        end = at + _SIZE + payload_size
+        if end > size or annotations_size or magic != _MAGIC or head not in heads or payload_size > largest:
+            break
+        found.append((seq, at, end))
+        at = end
+    return found, at

@@ -1,0 +1,128 @@
+"""ShortCut: a plain call over a connection that stands, without the procedures.
+
+It says and reads exactly what `pyronb.client.procedures` would, for the calls that programs make all the time. Whatever
+is not like that it leaves to the procedures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyronb.aio.driver import run
+from pyronb.aio.outcomes import settle, take_annotations
+from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.effects import Abandon
+from pyronb.client.link import Link
+from pyronb.client.procedures import calling, exchange, explained, give_up, understood
+from pyronb.context import ambient
+from pyronb.errors import ProtocolError, SecurityError
+from pyronb.net.aiostream import in_time
+from pyronb.rpc.blob import SerializedBlob
+from pyronb.rpc.call import Call
+from pyronb.serializers.base import CallParts
+from pyronb.wire.bare import pack_bare
+from pyronb.wire.connection import OPEN
+from pyronb.wire.message import INVOKE, Message
+
+__all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
+
+NOT_TAKEN = object()
+"""What `ShortCut.call` gives for a call that has to go the long way."""
+
+
+def short_cut(link: Link) -> ShortCut | None:
+    """Give the short-cut for the present connection of a link; None when its settings allow none."""
+    if not allows_bare_calls(link):
+        return None
+    made = ShortCut(link)
+    link.stream.receiver.take_bare(made.heads, made.largest)
+    return made
+
+
+class ShortCut(BareCalls):
+    """The short-cut for one connection."""
+
+    __slots__ = ()
+
+    @property
+    def heads(self) -> frozenset[bytes]:
+        """How the replies begin."""
+        return self._heads
+
+    @property
+    def largest(self) -> int:
+        """Most bytes of their payloads."""
+        return self._largest
+
+    def takes(self, method: str, args: Sequence[Any]) -> bool:
+        """Whether nothing is to go out beside the call."""
+        context = ambient()
+        return not (
+            context.annotations
+            or context.correlation_id is not None
+            or method in self._oneway
+            or (args and type(args[0]) is SerializedBlob)
+        )
+
+    async def call(self, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+        """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
+        connection, stream, codec = link.connection, link.stream, link.codec
+        if (
+            link.short is not self
+            or connection is None
+            or codec is None
+            or connection.state is not OPEN
+            or link.notes
+            or stream.loop is not asyncio.get_running_loop()
+            or stream.crowded
+        ):
+            return NOT_TAKEN
+        try:
+            payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
+        except (ProtocolError, SecurityError):
+            # What cannot be written here may be something that only goes the long way, as functions do.
+            return NOT_TAKEN
+        timeout = link.timeout
+        deadline = None if timeout is None else stream.loop.time() + timeout
+        seq = link.sequence = connection.next_sequence()
+        if len(payload) > self._largest:
+            return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
+        mailbox = stream.receiver
+        connection.calls_made.add(seq)
+        try:
+            # A call that is alone is not to wait for the end of the turn.
+            stream.send((pack_bare(self._head, seq, payload),), at_once=not mailbox.busy)
+            future = mailbox.expect(seq, bare=True)
+            answer = await (future if deadline is None else in_time(future, deadline, "receiving"))
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            owed = Abandon(link, connection, seq, sent=True)
+            told = await run(give_up(owed, self._call(method, args, kwargs), error))
+            if told is error:
+                raise
+            raise told from error
+        context = ambient()
+        if type(answer) is not bytes:
+            outcome = understood(link, codec, self._call(method, args, kwargs), answer.message)
+            take_annotations(context, outcome)
+            return settle(link, outcome)
+        if context.response_annotations and context.client is None:
+            context.response_annotations = {}
+        try:
+            return self._loads(answer)
+        except (ProtocolError, SecurityError) as error:
+            raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+
+    async def _send_large(self, link: Link, seq: int, payload: bytes, deadline: float | None, what: Call) -> Any:
+        assert link.connection is not None
+        assert link.serializer is not None
+        try:
+            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload))
+        except ProtocolError as error:
+            raise explained(error, calling(link, what)) from error
+        outcome = await run(exchange(link, what, seq, buffers, deadline))
+        take_annotations(ambient(), outcome)
+        return settle(link, outcome)

@@ -1,0 +1,58 @@
+"""BareCalls: what is prepared once for the plain calls of one connection, in any room. (See `pyronb.wire.bare`.)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyronb.client.link import Link
+from pyronb.dialects import PYRO5
+from pyronb.rpc.call import Call
+from pyronb.wire.bare import LARGEST_BARE, bare_head
+from pyronb.wire.message import INVOKE, RESULT
+
+__all__ = ["BareCalls", "allows_bare_calls"]
+
+
+def allows_bare_calls(link: Link) -> bool:
+    """Tell whether calls can be bare on the present connection of a link, by what it is set to."""
+    return (
+        link.connected
+        and link.dialect is PYRO5
+        and link.metadata is not None
+        and link.owner is None
+        and not link.raw
+        and link.key is None
+        and not link.max_retries
+        and not link.options.wire.compression
+        and not link.options.wire.log
+    )
+
+
+class BareCalls:
+    """What is the same for all bare calls of one connection. It does not hold the link, which holds it."""
+
+    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_object_id", "_oneway")
+
+    def __init__(self, link: Link) -> None:
+        """Prepare it for a link that is connected."""
+        serializer = link.serializer
+        assert serializer is not None
+        assert link.metadata is not None
+        limit = link.options.wire.max_message_size
+        self._dumps = serializer.dumps_call
+        self._loads = serializer.loads
+        self._head = bare_head(INVOKE, serializer.number)
+        self._heads = frozenset(
+            {
+                bare_head(RESULT, serializer.number),
+                bare_head(RESULT, serializer.number, PYRO5.correlation),
+            }
+        )
+        self._object_id = link.object_id
+        self._oneway = link.metadata.oneway
+        self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+
+    def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Call:
+        """Give the call for the procedures to go on with."""
+        return Call(self._object_id, method, args, kwargs)
