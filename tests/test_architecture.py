@@ -81,7 +81,7 @@ LOADS_BY_NAME = (
     "pyronb/net/stream.py",
     "pyronb/serializers/catalog.py",
     "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports
-    "pyronb/server/engines/__init__.py",
+    "pyronb/server/coroutines.py",  # asyncio, which loads `ssl`
 )
 
 # Only here may Pyro's camel case be defined. Ruff's per-file-ignores of the N rules are the same list.

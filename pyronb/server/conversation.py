@@ -21,6 +21,7 @@ from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, e
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
+from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.wire.connection import CLOSED, ServerConnection
@@ -32,6 +33,8 @@ __all__ = ["Conversation", "Host", "Task"]
 log = logging.getLogger("pyronb.server")
 
 Buffers = list[Buffer]
+Answer = Buffers | None | Pending[Any]
+"""What is to be sent back: nothing, something, or what comes out of a coroutine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,11 @@ class Task:
     """Something to do for a client.
 
     Attributes:
-        run: does it and gives the buffers to send back; None for nothing.
+        run: does it and gives the buffers to send back; None for nothing; `Pending` for what only a coroutine tells.
         detached: may, and should, run in a thread of its own.
     """
 
-    run: Callable[[], Buffers | None]
+    run: Callable[[], Answer]
     detached: bool = False
 
 
@@ -243,7 +246,7 @@ class Conversation:
         serializer = catalog.by_name(name if name in SAFE else "marshal")
         return self._connection.refuse(encode_refusal(serializer, text, message.seq if message else 0))
 
-    def _answer_call(self, message: Message, codec: Codec, *, oneway: bool) -> Buffers | None:
+    def _answer_call(self, message: Message, codec: Codec, *, oneway: bool) -> Answer:
         if message.serializer_id not in self._accepted:
             try:
                 self._check_serializer(codec.dialect, message.serializer_id)
@@ -270,17 +273,24 @@ class Conversation:
             outcome = self._host.dispatcher.run(call, self.caller, context)
         except (PyroError, ValueError) as error:
             outcome = Raised(error)
-        if oneway:
-            if isinstance(outcome, Raised):
-                log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
-            return None
-        return self._reply(outcome, message)
+        if not oneway:
+            return self._reply(outcome, message)
+        if isinstance(outcome, Pending):
+            return outcome.follow(self._keep_silent)
+        self._keep_silent(outcome)
+        return None
 
     def lend(self, obj: Any) -> Any:
         """Give the proxy under which this client can call an object that it is given, until it goes."""
         return self._host.lend(obj, self.caller)
 
-    def _reply(self, outcome: Outcome, message: Message) -> Buffers:
+    def _keep_silent(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Raised):
+            log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
+
+    def _reply(self, outcome: Outcome | Pending[Outcome], message: Message) -> Answer:
+        if isinstance(outcome, Pending):
+            return outcome.follow(lambda known: self._reply(known, message))
         codec = self._codec
         assert codec is not None
         own = self._host.annotations()

@@ -21,6 +21,7 @@ from pyronb.rpc.handshake import Greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
 from pyronb.server.conversation import Conversation, Host
+from pyronb.server.coroutines import Coroutines
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.engines import engine_named
@@ -108,9 +109,12 @@ class Daemon:
         self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
         self._objects = Registry()
         self._instances = Instances()
-        self._streams = Streams(self._options.stream_lifetime, self._options.stream_linger, time.monotonic)
         self._lent: dict[str, set[Caller]] = {}
         self._lending = threading.RLock()
+        self._coroutines = Coroutines()
+        self._streams = Streams(
+            self._options.stream_lifetime, self._options.stream_linger, time.monotonic, self._coroutines.start
+        )
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None
         dispatcher = Dispatcher(
@@ -120,6 +124,7 @@ class Daemon:
             streaming=self._options.streaming,
             detailed=self._options.detailed_traceback,
             on_error=self._on_error,
+            start=self._coroutines.start,
         )
         self._host = Host(
             dispatcher,
@@ -411,6 +416,8 @@ class Daemon:
         self._closed.set()
         if self._guest_of is not None:
             self._guest_of._engine.unwatch(self.selector)
+        self._streams.clear()
+        self._coroutines.close(self._engine.patience)
         self._engine.close()
         self._streams.clear()
         for obj in self._objects.clear():

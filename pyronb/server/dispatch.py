@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pyronb.errors import PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.handshake import Peer
 from pyronb.serializers.hooks import BatchError
+from pyronb.server.coroutines import Pending
 from pyronb.server.exposure import is_exposed, is_private
 from pyronb.server.instances import Instances, Kept
 from pyronb.server.registry import Registry
@@ -63,6 +66,7 @@ class Dispatcher:
         streaming: whether iterators are streamed at all.
         detailed: whether tracebacks show the variables of every frame.
         on_error: is told of each error of a method: caller, call, exception.
+        start: runs a coroutine of a call.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Dispatcher:
         streaming: bool,
         detailed: bool,
         on_error: Callable[[Caller, Call, BaseException], None],
+        start: Callable[[Coroutine[Any, Any, Any], CallContext], Future[Any]],
     ) -> None:
         self._objects = registry
         self._instances = instances
@@ -81,30 +86,45 @@ class Dispatcher:
         self._streaming = streaming
         self._detailed = detailed
         self._on_error = on_error
+        self._start = start
 
-    def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome:
+    def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome | Pending[Outcome]:
         """Run a call and tell what became of it; never raises."""
+        if call.batch:
+            return self._go_on(None, steps=self._run_batch(call, caller), context=context)
         token = enter(context)
         try:
-            target = self._target(call.object_id, caller)
-            if call.batch:
-                value: Any = self._run_batch(target, call, caller)
-            else:
-                value = self._run_one(target, call, caller)
+            value = self._run_one(self._target(call.object_id, caller), call, caller)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
             return Raised(self._for_caller(error), context.response_annotations)
         finally:
             leave(token)
         return self.returned(value, call, caller, context)
 
-    def returned(self, value: Any, call: Call, caller: Caller, context: CallContext) -> Outcome:
-        """Make the outcome of a call that gave a value; an iterator becomes a far stream."""
-        if type(value) not in PLAIN and isinstance(value, Iterator) and not call.oneway:
+    def returned(self, value: Any, call: Call, caller: Caller, context: CallContext) -> Outcome | Pending[Outcome]:
+        """Make the outcome of a call that gave a value; an iterator becomes a far stream, a coroutine is awaited."""
+        if type(value) in PLAIN:
+            return Returned(value, context.response_annotations)
+        if isinstance(value, Coroutine):
+            then = partial(self._awaited, call=call, caller=caller, context=context)
+            return Pending(self._start(value, context), then)
+        if isinstance(value, Iterator | AsyncIterator) and not call.oneway:
             stream_id = self._streams.open(value, caller) if self._streaming else None
             return StreamOpened(stream_id, context.response_annotations)
         return Returned(value, context.response_annotations)
 
-    def failed(self, error: BaseException, call: Call, caller: Caller, context: CallContext) -> Outcome:
+    def _awaited(
+        self, future: Future[Any], call: Call, caller: Caller, context: CallContext
+    ) -> Outcome | Pending[Outcome]:
+        error = future.exception()
+        if error is None:
+            return self.returned(future.result(), call, caller, context)
+        if isinstance(error, StopAsyncIteration):
+            # The end of a far stream, which has one name on the wire; a coroutine cannot raise that one.
+            return Raised(self._for_caller(StopIteration()), context.response_annotations)
+        return self.failed(error, call, caller, context)
+
+    def failed(self, error: BaseException, call: Call, caller: Caller, context: CallContext) -> Raised:
         """Make the outcome of a call whose method raised."""
         self._on_error(caller, call, error)
         return Raised(self._for_caller(error), context.response_annotations)
@@ -131,15 +151,19 @@ class Dispatcher:
         return self._call_user(method, call.method, call.args, call.kwargs or {}, call, caller)
 
     def _call_user(self, method: Any, name: str, args: Any, kwargs: Any, call: Call, caller: Caller) -> Any:
+        called_back = getattr(method, "_pyroCallback", False)
         try:
-            return method(*args, **kwargs)
+            value = method(*args, **kwargs)
         except BaseException as error:
-            if getattr(method, "_pyroCallback", False):
+            if called_back:
                 log.exception("error in callback method %r of object %r", name, call.object_id)
             self._on_error(caller, call, error)
             raise
+        return _logged(value, name, call) if called_back and isinstance(value, Coroutine) else value
 
-    def _run_batch(self, target: Any, call: Call, caller: Caller) -> list[Any]:
+    def _run_batch(self, call: Call, caller: Caller) -> Generator[Coroutine[Any, Any, Any], Future[Any], list[Any]]:
+        """Run the calls of a batch one after the other; a coroutine that one of them gives is to be awaited."""
+        target = self._target(call.object_id, caller)
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
         results: list[Any] = []
@@ -151,10 +175,37 @@ class Dispatcher:
             except BaseException as error:  # noqa: BLE001 - it is the result of this call, and the last one
                 results.append(BatchError(self._for_caller(error)))
                 break
-            if isinstance(result, Iterator):
+            if isinstance(result, Coroutine):
+                future = yield result
+                failure = future.exception()
+                if failure is not None:
+                    self._on_error(caller, call, failure)
+                    results.append(BatchError(self._for_caller(failure)))
+                    break
+                result = future.result()
+            if isinstance(result, Iterator | AsyncIterator):
                 raise PyroError(f"method {name!r} gives an iterator, which cannot be the result of a call in a batch")
             results.append(result)
         return results
+
+    def _go_on(
+        self,
+        future: Future[Any] | None,
+        *,
+        steps: Generator[Coroutine[Any, Any, Any], Any, list[Any]],
+        context: CallContext,
+    ) -> Outcome | Pending[Outcome]:
+        """Go on with a batch, after what it waited for has come."""
+        token = enter(context)
+        try:
+            coroutine = steps.send(future)
+        except StopIteration as end:
+            return Returned(end.value, context.response_annotations)
+        except BaseException as error:  # noqa: BLE001 - as for a single call
+            return Raised(self._for_caller(error), context.response_annotations)
+        finally:
+            leave(token)
+        return Pending(self._start(coroutine, context), partial(self._go_on, steps=steps, context=context))
 
     def _get_attribute(self, target: Any, call: Call) -> Any:
         name = _attribute_name(call, 1)
@@ -163,6 +214,7 @@ class Dispatcher:
             raise AttributeError(
                 f"attempt to access unexposed or unknown remote attribute {name!r} of {call.object_id!r}"
             )
+        _refuse_coroutine(member.fget, name, call.object_id)
         return member.__get__(target, type(target))
 
     def _set_attribute(self, target: Any, call: Call) -> None:
@@ -170,6 +222,7 @@ class Dispatcher:
         member = _find_property(target, name, call.object_id)
         if member.fset is None or not (is_exposed(member.fset) or is_exposed(member.fget)):
             raise AttributeError(f"remote attribute {name!r} of {call.object_id!r} cannot be set")
+        _refuse_coroutine(member.fset, name, call.object_id)
         member.__set__(target, call.args[1])
 
     def _for_caller(self, error: BaseException) -> BaseException:
@@ -187,7 +240,23 @@ class Dispatcher:
         return error
 
 
-_PLUMBING = {__file__, str(Path(__file__).with_name("shortcut.py"))}
+async def _logged(coroutine: Coroutine[Any, Any, Any], name: str, call: Call) -> Any:
+    """Log what a callback method raises while it is awaited."""
+    try:
+        return await coroutine
+    except Exception:
+        log.exception("error in callback method %r of object %r", name, call.object_id)
+        raise
+
+
+def _refuse_coroutine(accessor: Any, name: str, object_id: str) -> None:
+    if inspect.iscoroutinefunction(accessor):
+        raise AttributeError(
+            f"remote attribute {name!r} of {object_id!r} is async, and an attribute cannot be awaited: make it a method"
+        )
+
+
+_PLUMBING = {__file__, *(str(Path(__file__).with_name(name)) for name in ("shortcut.py", "asyncloop.py"))}
 
 
 def _without_plumbing(error: BaseException) -> BaseException:

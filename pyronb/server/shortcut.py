@@ -17,6 +17,7 @@ from pyronb.context import CallContext, enter, leave
 from pyronb.errors import PyroError, SecurityError, SerializeError
 from pyronb.rpc.call import Call, Outcome
 from pyronb.serializers.base import Serializer
+from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher, class_member
 from pyronb.server.exposure import is_exposed, is_private
 from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
@@ -44,7 +45,7 @@ class ShortCut:
         connection: ServerConnection,
         caller: Caller,
         dispatcher: Dispatcher,
-        reply: Callable[[Outcome, Message], list[Buffer]],
+        reply: Callable[[Outcome | Pending[Outcome], Message], list[Buffer] | Pending[Any] | None],
         limit: int,
     ) -> None:
         self._take = connection.take_bare
@@ -60,7 +61,7 @@ class ShortCut:
         way = serializer, bare_head(RESULT, serializer.number)
         self._ways[bare_head(INVOKE, serializer.number)] = way
 
-    def answer(self, data: bytes) -> list[Buffer] | None:
+    def answer(self, data: bytes) -> list[Buffer] | Pending[Any] | None:
         """Run the call in these bytes and give its reply; None when it has to go the long way."""
         bare = self._take(data)
         if bare is None:
@@ -80,7 +81,7 @@ class ShortCut:
             return None
         context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
         token = enter(context)
-        outcome: Outcome | None = None
+        outcome: Outcome | Pending[Outcome] | None = None
         value = None
         try:
             value = method(*args, **kwargs) if kwargs else method(*args)

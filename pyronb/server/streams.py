@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +16,14 @@ __all__ = ["Streams"]
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    iterator: Iterator[Any]
+    iterator: Iterator[Any] | AsyncIterator[Any]
     owner: object
     opened: float
     orphaned: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    busy: bool = False
+    """Whether the next item of an async iterator is being awaited."""
+    closed: bool = False
 
 
 class Streams:
@@ -30,10 +33,17 @@ class Streams:
         lifetime: seconds that a stream lives; 0 means no limit.
         linger: seconds that a stream outlives the connection that opened it; whoever knows its id can go on.
         clock: gives the present moment in seconds.
+        start: runs the coroutine that closes an async iterator; by default there is no place for that.
     """
 
-    def __init__(self, lifetime: float, linger: float, clock: Callable[[], float]) -> None:
-        self._lifetime, self._linger, self._clock = lifetime, linger, clock
+    def __init__(
+        self,
+        lifetime: float,
+        linger: float,
+        clock: Callable[[], float],
+        start: Callable[[Coroutine[Any, Any, None]], object] = Coroutine.close,
+    ) -> None:
+        self._lifetime, self._linger, self._clock, self._start = lifetime, linger, clock, start
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}
 
@@ -41,7 +51,7 @@ class Streams:
         """Count the open streams."""
         return len(self._streams)
 
-    def open(self, iterator: Iterator[Any], owner: object) -> str:
+    def open(self, iterator: Iterator[Any] | AsyncIterator[Any], owner: object) -> str:
         """Keep an iterator for a client and give its id."""
         stream_id = str(uuid.uuid4())
         with self._lock:
@@ -49,7 +59,7 @@ class Streams:
         return stream_id
 
     def next_item(self, stream_id: str, owner: object) -> Any:
-        """Give the next item.
+        """Give the next item; of an async iterator, a coroutine for it.
 
         Raises:
             StopIteration: the stream is at its end.
@@ -60,6 +70,8 @@ class Streams:
         if stream is None:
             raise PyroError("item stream terminated")
         stream.owner, stream.orphaned = owner, None
+        if isinstance(stream.iterator, AsyncIterator):
+            return self._next_later(stream_id, stream, stream.iterator)
         try:
             with stream.lock:
                 return next(stream.iterator)
@@ -67,12 +79,26 @@ class Streams:
             self.close(stream_id)
             raise
 
+    async def _next_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> Any:
+        if stream.busy:
+            raise PyroError("somebody else is waiting for the next item of this stream")
+        stream.busy = True
+        try:
+            return await anext(iterator)
+        except BaseException:
+            self.close(stream_id)
+            raise
+        finally:
+            stream.busy = False
+            if stream.closed:
+                await _close_later(stream, iterator)
+
     def close(self, stream_id: str) -> None:
         """Forget a stream; nothing happens when there is none."""
         with self._lock:
             stream = self._streams.pop(stream_id, None)
         if stream is not None:
-            _close_iterator(stream)
+            self._close_iterator(stream)
 
     def disconnected(self, owner: object) -> None:
         """Take note that a client is gone: its streams wait for it for a while."""
@@ -104,12 +130,26 @@ class Streams:
             streams = list(self._streams.values())
             self._streams.clear()
         for stream in streams:
-            _close_iterator(stream)
+            self._close_iterator(stream)
+
+    def _close_iterator(self, stream: _Stream) -> None:
+        stream.closed = True
+        if isinstance(stream.iterator, AsyncIterator):
+            self._start(_close_later(stream, stream.iterator))
+        else:
+            _close_now(stream, stream.iterator)
 
 
-def _close_iterator(stream: _Stream) -> None:
+async def _close_later(stream: _Stream, iterator: AsyncIterator[Any]) -> None:
+    """End an async generator; one that is in the middle of an item ends after that item."""
+    if not stream.busy and isinstance(iterator, AsyncGenerator):
+        with suppress(Exception, SystemExit, GeneratorExit):
+            await iterator.aclose()
+
+
+def _close_now(stream: _Stream, iterator: Iterator[Any]) -> None:
     """End a generator so that its `finally` runs; one that is in the middle of an item ends with that item."""
-    close = getattr(stream.iterator, "close", None)
+    close = getattr(iterator, "close", None)
     if close is None or not stream.lock.acquire(blocking=False):
         return
     try:

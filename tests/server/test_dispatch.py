@@ -134,6 +134,7 @@ def run(thing, told):
             streaming=streaming,
             detailed=detailed,
             on_error=lambda who, what, error: told.append((who, what.method, error)),
+            start=None,  # nothing is awaited here
         )
         call.setdefault("kwargs", {})
         return dispatcher.run(Call(target, method, args, **call), caller, context or CallContext(client=caller))

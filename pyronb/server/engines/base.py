@@ -25,6 +25,7 @@ from pyronb.net.sockets import tune
 from pyronb.net.stream import SocketStream
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
+from pyronb.server.coroutines import finished
 from pyronb.server.engines.wakeup import Wakeup
 
 __all__ = ["STALL", "Client", "Engine"]
@@ -366,7 +367,7 @@ class Engine(abc.ABC, Generic[C]):
 
         def run() -> None:
             try:
-                task.run()
+                finished(task.run())
             finally:
                 with self._lock:
                     self._oneways.discard(threading.current_thread())

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyronb.errors import CommunicationError
 from pyronb.net.deadline import after
 from pyronb.net.ready import ReadyStream
-from pyronb.server.conversation import Conversation, Task
+from pyronb.server.conversation import Answer, Conversation, Task
+from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
 
 __all__ = ["MultiplexEngine"]
@@ -97,8 +98,19 @@ class MultiplexEngine(Engine[_Client]):
                 client.ended = True
             else:
                 if data is not None:
-                    client.tasks = client.conversation.receive(data)
+                    self._take_in(client, data)
         self._go_on(client)
+
+    def _take_in(self, client: _Client, data: bytes) -> None:
+        short = client.conversation.short
+        if short is not None:
+            client.busy = True
+            answer = short.answer(data)
+            if answer is not None:
+                self._send(client, answer)
+                return
+            client.busy = False
+        client.tasks = client.conversation.receive(data)
 
     def _go_on(self, client: _Client) -> None:
         """Do what a client asked for, as long as it is its turn."""
@@ -119,10 +131,22 @@ class MultiplexEngine(Engine[_Client]):
             return
         # What is called here may itself let the loop turn once.
         client.busy = True
-        buffers = task.run()
+        self._send(client, task.run())
+
+    def _send(self, client: _Client, answer: Answer) -> None:
+        """Send an answer, at once or when it is known; until then the client's next call waits, and others do not."""
+        if isinstance(answer, Pending):
+            step = partial(self._attend, client, partial(self._send_what_came, pending=answer))
+            answer.future.add_done_callback(lambda _: self.call_soon(step))
+            return
         client.busy = False
-        if buffers:
-            client.stream.say(buffers)
+        if answer:
+            client.stream.say(answer)
+
+    def _send_what_came(self, client: _Client, pending: Pending[Any]) -> None:
+        if not client.stream.closed:
+            self._send(client, pending.then(pending.future))
+            self._go_on(client)
 
     def _settle(self, client: _Client) -> None:
         """Decide what to wait for, and how long."""

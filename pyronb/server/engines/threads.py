@@ -13,15 +13,15 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
 from pyronb.net.stream import SocketStream, accepted
 from pyronb.options import DaemonOptions
-from pyronb.server.conversation import Conversation, Task
+from pyronb.server.conversation import Answer, Conversation, Task
+from pyronb.server.coroutines import finished
 from pyronb.server.engines.base import STALL, Client, Engine
-from pyronb.wire.message import Buffer
 
 __all__ = ["ThreadEngine"]
 
@@ -151,12 +151,12 @@ class ThreadEngine(Engine[Client]):
     def _do(self, task: Task, stream: SocketStream) -> None:
         if task.detached and self._run_detached(task):
             return
-        buffers = task.run()
-        if buffers:
-            self._send(buffers, stream)
+        self._send(task.run(), stream)
 
-    def _send(self, buffers: Sequence[Buffer], stream: SocketStream) -> None:
-        stream.send(buffers)
+    def _send(self, answer: Answer, stream: SocketStream) -> None:
+        buffers = finished(answer)
+        if buffers:
+            stream.send(buffers)
 
     # Stopping
 
