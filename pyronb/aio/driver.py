@@ -12,11 +12,24 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from pyronb.client.effects import Abandon, After, Choose, Connect, Dial, HangUp, Pause, Procedure, Reply, Send
+from pyronb.client.effects import (
+    Abandon,
+    After,
+    Broadcast,
+    Choose,
+    Connect,
+    Dial,
+    HangUp,
+    Pause,
+    Procedure,
+    Reply,
+    Send,
+)
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect
 from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError
 from pyronb.net import aiostream
+from pyronb.net.aiobroadcast import ask
 from pyronb.net.aiostream import AsyncStream, in_time
 from pyronb.wire.bare import BARE_SIZE, bares_in
 from pyronb.wire.connection import CLOSED, ClientConnection
@@ -363,6 +376,18 @@ async def _reply(effect: Reply) -> Event:
     return event
 
 
+async def _broadcast(effect: Broadcast) -> Any:
+    return await ask(
+        effect.question,
+        effect.addresses,
+        effect.port,
+        effect.accept,
+        rounds=effect.rounds,
+        patience=effect.patience,
+        deadline=effect.deadline,
+    )
+
+
 async def _pause(effect: Pause) -> None:
     await asyncio.sleep(effect.seconds)
 
@@ -374,6 +399,7 @@ _AT_ONCE: Mapping[type, Callable[[Any], Any]] = {
     HangUp: _hang_up,
 }
 _IN_TIME: Mapping[type, Callable[[Any], Awaitable[Any]]] = {
+    Broadcast: _broadcast,
     Connect: _connect,
     Dial: _dial,
     Pause: _pause,

@@ -28,20 +28,20 @@ async def locateNS(
     """Find the name server and give a connected proxy for it.
 
     Args:
-        host: where it runs; NS_HOST of the configuration by default; ``./u:path`` for a Unix domain socket.
-        port: its port; NS_PORT of the configuration by default.
-        broadcast: accepted for programs written for Pyro; nothing is broadcast yet.
+        host: where it runs; ``./u:path`` for a Unix domain socket. Without, it is looked for on this machine (when
+            NS_HOST is this machine), then by a broadcast, then at NS_HOST.
+        port: its port; NS_PORT of the configuration by default. Without a host it is the port of the broadcast too.
+        broadcast: whether to ask the local network (BROADCAST_ADDRS, NS_BCPORT), which takes up to two seconds.
         hmac_key: shared key with which messages are signed, which only protocol 48 (Pyro4) knows.
         options: how to talk, instead of what the configuration says.
 
     Raises:
         NamingError: there is none; the message says where it was looked for, the cause says why.
     """
-    del broadcast
     options = options or config.client_options()
-    wanted = options.lookup
     deadline = _deadline(options.connect_timeout)
-    link = await run(locate(options, host or wanted.host, port or wanted.port, deadline, key_bytes(hmac_key)))
+    host = None if host is None else str(host)  # an address of `ipaddress` will do
+    link = await run(locate(options, host, port, deadline, key_bytes(hmac_key), broadcast=broadcast))
     return Proxy._pyro_of(link)
 
 

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from pyronb.net.deadline import after, remaining
 
-__all__ = ["ask", "listen_for_broadcasts"]
+__all__ = ["MOST", "ask", "broadcaster", "listen_for_broadcasts", "send"]
 
 T = TypeVar("T")
 
 log = logging.getLogger("pyronb.net")
 
-_MOST = 2048
+MOST = 2048
 """Bytes of an answer that are looked at."""
 
 
@@ -41,12 +41,11 @@ def ask(
         patience: seconds to wait for answers each time.
         deadline: moment at which waiting ends in any case.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    with broadcaster() as sock:
         for _ in range(rounds):
             until = after(patience) if deadline is None else min(after(patience), deadline)
             # When nobody can be asked at all, nobody will answer.
-            if not _send(sock, question, addresses, port):
+            if not send(sock, question, addresses, port):
                 return None
             while left := remaining(until):
                 answer = _receive(sock, left)
@@ -56,8 +55,19 @@ def ask(
     return None
 
 
-def _send(sock: socket.socket, question: bytes, addresses: Sequence[str], port: int) -> bool:
-    """Send to all, and tell whether anything was sent."""
+def broadcaster() -> socket.socket:
+    """Make a socket that may send broadcasts."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def send(sock: socket.socket, question: bytes, addresses: Sequence[str], port: int) -> bool:
+    """Send a datagram to all addresses that can be reached, and tell whether there were any."""
     sent = False
     for address in addresses:
         try:
@@ -71,7 +81,7 @@ def _send(sock: socket.socket, question: bytes, addresses: Sequence[str], port: 
 def _receive(sock: socket.socket, limit: float) -> bytes | None:
     sock.settimeout(limit)
     try:
-        return sock.recv(_MOST)
+        return sock.recv(MOST)
     except OSError:
         return None  # the time is up, or the system tells that somebody was not there
 
@@ -87,9 +97,8 @@ def listen_for_broadcasts(host: str, port: int, *, reuse_address: bool = True) -
     Raises:
         OSError: the address cannot be had; the text names it.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = broadcaster()
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         if reuse_address:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))

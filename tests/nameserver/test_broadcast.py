@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import select
@@ -10,6 +11,7 @@ import threading
 
 import pytest
 
+from pyronb import aio
 from pyronb.config import config
 from pyronb.nameserver.broadcast import BroadcastServer
 from pyronb.nameserver.start import startNS, startNSloop
@@ -101,6 +103,20 @@ def test_found_by_broadcast():
         assert URI("PYRO:x@y:1") == resolve("PYRONAME:somebody", options=options)
 
     assert -1 == started.broadcast.fileno()
+
+
+def test_found_by_broadcast_with_asyncio():
+    """The other room looks in the same way."""
+    started = startNS(EVERYWHERE, 0, bchost=LOCAL, bcport=0)
+    options = by_broadcast(started.broadcast.getPort())
+
+    async def look():
+        async with await aio.locateNS(options=options) as names:
+            await names.register("somebody", "PYRO:x@y:1")
+        return await aio.resolve("PYRONAME:somebody", options=options)
+
+    with looping(started.daemon):
+        assert URI("PYRO:x@y:1") == asyncio.run(look())
 
 
 def test_inner_address_is_told():

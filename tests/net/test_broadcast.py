@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -9,7 +10,8 @@ import time
 
 import pytest
 
-from pyronb.net.broadcast import ask, listen_for_broadcasts
+from pyronb.net import aiobroadcast, broadcast
+from pyronb.net.broadcast import listen_for_broadcasts
 from pyronb.net.deadline import after
 from tests.support.waiting import scaled
 
@@ -39,12 +41,20 @@ def answering(*answers):
         thread.join(scaled(10))
 
 
+@pytest.fixture(params=["sync", "aio"])
+def ask(request):
+    """Give what asks, in either room."""
+    if request.param == "sync":
+        return broadcast.ask
+    return lambda *args, **words: asyncio.run(aiobroadcast.ask(*args, **words))
+
+
 def good(answer):
     """Take answers that begin well."""
     return answer if answer.startswith(b"good") else None
 
 
-def test_first_good_answer():
+def test_first_good_answer(ask):
     """What is of no use is dropped, and addresses that cannot be reached are left out."""
     with answering(b"", b"bad", b"good 1", b"good 2") as (port, heard):
         addresses = ["no such address \0", LOCAL]
@@ -53,7 +63,7 @@ def test_first_good_answer():
     assert [b"who?"] == heard
 
 
-def test_asked_again():
+def test_asked_again(ask):
     """Each round asks once more; answers to an earlier one count."""
     with listen_for_broadcasts(LOCAL, 0) as sock:
         port = sock.getsockname()[1]
@@ -62,7 +72,7 @@ def test_asked_again():
         assert [b"who?"] * 3 == [sock.recv(100) for _ in range(3)]
 
 
-def test_deadline():
+def test_deadline(ask):
     """It ends the waiting, whatever the rounds."""
     with listen_for_broadcasts(LOCAL, 0) as sock:
         began = time.monotonic()
@@ -72,7 +82,7 @@ def test_deadline():
         assert time.monotonic() - began < scaled(4)
 
 
-def test_nobody_to_ask():
+def test_nobody_to_ask(ask):
     """There is nothing to wait for then."""
     began = time.monotonic()
 
