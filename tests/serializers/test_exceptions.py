@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import sqlite3
 import struct
@@ -17,6 +18,8 @@ from pyronb.options import WireOptions
 from pyronb.serializers.base import Serializer, SerializerBase
 from pyronb.serializers.exceptions import resolve
 from pyronb.serializers.json import JsonSerializer
+
+GROUP: Any = getattr(builtins, "ExceptionGroup", None)
 
 
 class MotorStalled(Exception):
@@ -288,3 +291,130 @@ def test_broken_text_for_a_real_pyro(for_real_pyro: Serializer) -> None:
 
 def _json(*, foreign_exceptions: bool) -> JsonSerializer:
     return JsonSerializer(PYRO5, WireOptions(), foreign_exceptions=foreign_exceptions)
+
+
+# What an exception was raised from
+
+
+def raised_from(error: Exception, cause: Exception | None, context: Exception | None = None) -> Exception:
+    """Give an exception with its links."""
+    error.__cause__, error.__context__ = cause, context
+    error.__suppress_context__ = cause is not None
+    return error
+
+
+def test_causes(serializer: Serializer) -> None:
+    """What an exception was raised from is linked to it, and travels on with it."""
+    first = raised_from(MotorStalled("axis", 3), None, KeyError("k"))
+    vars(first)["__notes__"] = ["grease it"]
+    actual = travel(serializer, raised_from(ValueError("boom"), first), times=2)
+
+    assert ("boom",) == actual.args
+    assert actual.__suppress_context__
+    cause = actual.__cause__
+    assert (RemoteError, f"{__name__}.MotorStalled", ("axis", 3)) == (type(cause), cause.class_name, cause.args[1:])
+    assert ["grease it"] == cause.__notes__
+    assert (KeyError, ("k",)) == (type(cause.__context__), cause.__context__.args)
+    assert not cause.__suppress_context__
+
+
+def test_the_traceback_of_a_cause(serializer: Serializer) -> None:
+    """It is that of the cause alone, for that of the whole has it all."""
+    try:
+        try:
+            {}["k"]
+        except KeyError as cause:
+            raise ValueError("boom") from cause
+    except ValueError as error:
+        actual = travel(serializer, error)
+
+    lines = "".join(actual.__cause__._pyroTraceback)
+    assert '{}["k"]' in lines
+    assert "boom" not in lines
+
+
+def test_from_none(serializer: Serializer) -> None:
+    """A context that is not shown does not travel."""
+    error = raised_from(ValueError("boom"), None, KeyError("k"))
+    error.__suppress_context__ = True
+    actual = travel(serializer, error)
+
+    assert (None, None) == (actual.__cause__, actual.__context__)
+
+
+def test_causes_that_go_round_or_never_end(serializer: Serializer) -> None:
+    """They are cut somewhere, and the exception arrives."""
+    round_and_round = ValueError("a")
+    raised_from(round_and_round, raised_from(KeyError("b"), round_and_round))
+    long = ValueError("0")
+    for number in range(1, 500):
+        long = raised_from(ValueError(str(number)), long)
+
+    assert ("a",) == travel(serializer, round_and_round).args
+    assert ("499",) == travel(serializer, long).args
+
+
+def test_a_cause_that_cannot_be_written(serializer: Serializer) -> None:
+    """It has text for what cannot, and does not spoil the exception it belongs to."""
+    cause = MotorStalled(object(), "\ud800\0", [1, b"x"])
+    actual = travel(serializer, raised_from(ValueError("boom"), cause))
+
+    assert ("boom",) == actual.args
+    text, bad, kept = actual.__cause__.args[1:]
+    assert text.startswith("<object object at")
+    assert "\\ud800\\x00" == bad
+    assert [1, "b'x'"] == kept
+
+
+def test_real_pyro_gets_no_links(for_real_pyro: Serializer) -> None:
+    """It would not know what to do with them; the text of the traceback has it all."""
+    data = for_real_pyro.dumps(raised_from(ValueError("boom"), KeyError("k")))
+
+    assert b"KeyError" not in data
+    assert b"cause" not in data
+
+
+def test_notes(serializer: Serializer) -> None:
+    """They belong to an exception of a known class as to any other."""
+    for error in (ValueError("boom"), MotorStalled("axis")):
+        vars(error)["__notes__"] = ["one", "two"]
+        assert ["one", "two"] == travel(serializer, error, times=2).__notes__
+
+
+@pytest.mark.skipif(GROUP is None, reason="Python has exception groups from 3.11 on")
+def test_groups(serializer: Serializer) -> None:
+    """A group arrives with all that is in it, also with classes that nobody knows."""
+    inner = GROUP("inner", [MotorStalled("axis", 3)])
+    group = raised_from(GROUP("outer", [ValueError("boom"), inner]), KeyError("k"))
+    actual = travel(serializer, group, times=2)
+
+    assert (GROUP, "outer") == (type(actual), actual.message)
+    value, nested = actual.exceptions
+    assert (ValueError, ("boom",)) == (type(value), value.args)
+    assert f"{__name__}.MotorStalled" == nested.exceptions[0].class_name
+    assert isinstance(actual.__cause__, KeyError)
+
+
+@pytest.mark.skipif(GROUP is None, reason="Python has exception groups from 3.11 on")
+def test_groups_for_real_pyro(for_real_pyro: Serializer) -> None:
+    """A real Pyro cannot make one, so it gets an error that it can, with the group's text."""
+    actual = json.loads(
+        JsonSerializer(PYRO5, WireOptions(), foreign_exceptions=False).dumps(GROUP("g", [KeyError("k")]))
+    )
+
+    assert "Pyro5.errors.PyroError" == actual["__class__"]
+    assert "builtins.ExceptionGroup: g (1 sub-exception)" in actual["args"][0]
+
+
+FORGED_LINKS = [5, "x", [], {}, {"__class__": 5}, described("SystemExit"), {"__class__": "x.Y"}]
+
+
+@pytest.mark.parametrize("link", FORGED_LINKS)
+@pytest.mark.parametrize("key", ["cause", "context"])
+def test_links_that_are_none(serializer: Serializer, key: str, link: Any) -> None:
+    """Whatever a peer puts there, the exception arrives, and nothing is linked that would end a program."""
+    actual = travel(serializer, {**described("builtins.ValueError", "boom"), key: link})
+
+    assert (ValueError, ("boom",)) == (type(actual), actual.args)
+    for linked in (actual.__cause__, actual.__context__):
+        assert linked is None or isinstance(linked, RemoteError)
