@@ -172,7 +172,10 @@ class Hooks:
             if data.get("__exception__") or is_library_error(name) or name == "struct.error":
                 return exception_from_dict(name, data, inner)
             if "__" in name:
-                raise SecurityError(f"refused to read a class with double underscores in its name: {name}")
+                raise SecurityError(
+                    f"refused to read a class with double underscores in its name: {name} (unless a "
+                    f"converter is registered for it with SerializerBase.register_dict_to_class)"
+                )
             return self._from_library(name, data, dialect, inner)
         except (SerializeError, SecurityError):
             raise

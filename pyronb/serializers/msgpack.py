@@ -107,7 +107,9 @@ class MsgpackSerializer:
         for kind, write in _EXTENDED:
             if isinstance(obj, kind):
                 return write(obj)
-        return self._plainer(obj)
+        other = self._plainer(obj)
+        # Msgpack asks but once: a time of numpy is a date now, for which it would have to ask again.
+        return self._other(other) if isinstance(other, dt.date) else other
 
 
 _EXTENDED: tuple[tuple[type, Any], ...] = (

@@ -28,6 +28,15 @@ def _numpy_scalar(value: Any) -> Any:
     return plain
 
 
+def _refused(advice: str) -> Callable[[Any], Any]:
+    """Give the form of a type that has none, but an obvious way out."""
+
+    def refuse(value: Any) -> Any:
+        raise TypeError(f"{class_name(value)} has no form that can be written; {advice}")
+
+    return refuse
+
+
 _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("builtins", "set"): list,
     ("builtins", "frozenset"): list,
@@ -40,12 +49,17 @@ _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("collections", "UserList"): list,
     ("collections", "UserString"): str,
     ("collections", "deque"): list,
+    ("builtins", "range"): _refused("send a list of it"),
+    ("builtins", "generator"): _refused("send a list of it, or return it from a method by itself, which streams it"),
     ("datetime", "date"): lambda value: value.isoformat(),
     ("datetime", "time"): str,
     ("datetime", "timedelta"): lambda value: value.total_seconds(),
     ("decimal", "Decimal"): str,
     ("enum", "Enum"): lambda value: value.value,
     ("numpy", "generic"): _numpy_scalar,
+    ("numpy", "ndarray"): _refused("send its tolist(), or its tobytes() with dtype and shape"),
+    ("pathlib", "PurePath"): str,
+    ("pathlib._local", "PurePath"): str,
     ("uuid", "UUID"): str,
 }
 

@@ -20,6 +20,8 @@ _ADVICE = {
     "msgpack": "serpent writes more types",
     "serpent": "keys and set items must be text, numbers or tuples of them",
 }
+# What the packages say of values that contain themselves.
+_TOO_DEEP = ("nesting too deep", "Circular reference", "recursion limit exceeded")
 _CALL_LENGTH = 4
 _SEQUENCES = frozenset({list, tuple})
 _TEXT = frozenset({str})
@@ -30,7 +32,9 @@ OWN = (SerializeError, SecurityError)
 
 def write_error(serializer: str, value: Any, cause: Exception) -> SerializeError:
     """Give the error that says why a value could not be written, and what can be done."""
-    reason = "it is nested too deeply, or contains itself" if isinstance(cause, RecursionError) else str(cause)
+    reason = str(cause)
+    if isinstance(cause, RecursionError) or any(words in reason for words in _TOO_DEEP):
+        reason = "it is nested too deeply, or contains itself"
     advice = _ADVICE[serializer]
     if serializer in SAFE:
         advice += "; or register a hook with SerializerBase.register_class_to_dict"
