@@ -119,7 +119,9 @@ ITEMS: dict[str, _Item] = {
     "REQUIRE_EXPOSE": _item(True, "only members marked with expose can be reached; else all that are not private"),
     "METADATA": _item(True, "a proxy asks what its object exposes when it connects"),
     "JSON_MODULE": _item("json", "module that does the json serializer's work"),
-    "COMMTIMEOUT": _item(0.0, "seconds that a call may take; 0 waits for ever", check=_not_negative),
+    "COMMTIMEOUT": _item(
+        0.0, "seconds that a call may take, and connecting too; 0 waits for ever", check=_not_negative
+    ),
     "CONNECT_TIMEOUT": _item(
         10.0, "seconds that connecting and greeting may take; 0 waits for ever", own=True, check=_not_negative
     ),
@@ -255,7 +257,7 @@ class Configuration:
         return ClientOptions(
             serializer=self.SERIALIZER,
             timeout=self.COMMTIMEOUT or None,
-            connect_timeout=self.CONNECT_TIMEOUT or None,
+            connect_timeout=min(filter(None, (self.CONNECT_TIMEOUT, self.COMMTIMEOUT)), default=None),
             max_retries=self.MAX_RETRIES,
             nodelay=self.SOCK_NODELAY,
             metadata=self.METADATA,

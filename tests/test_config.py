@@ -238,10 +238,18 @@ def test_zero_is_no_timeout(config):
     """Pyro writes "wait for ever" as 0; inside it is None."""
     assert config.client_options().timeout is None
 
-    config.COMMTIMEOUT, config.CONNECT_TIMEOUT = 2, 0
+    config.CONNECT_TIMEOUT = 0
 
-    assert (2.0, None) == (config.client_options().timeout, config.client_options().connect_timeout)
-    assert (2.0, 10.0) == (config.daemon_options().timeout, config.daemon_options().handshake_timeout)
+    assert config.client_options().connect_timeout is None
+    assert (None, 10.0) == (config.daemon_options().timeout, config.daemon_options().handshake_timeout)
+
+
+def test_connecting_is_communication_too(config):
+    """COMMTIMEOUT limits it as well; the shorter of the two limits counts. (S86.)"""
+    for calls, connecting, limit in ((0, 5, 5), (2, 0, 2), (2, 5, 2), (8, 5, 5)):
+        config.COMMTIMEOUT, config.CONNECT_TIMEOUT = calls, connecting
+
+        assert (calls or None, limit) == (config.client_options().timeout, config.client_options().connect_timeout)
 
 
 def test_records_follow_the_items(config):
