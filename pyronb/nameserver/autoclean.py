@@ -38,6 +38,7 @@ class AutoCleaner:
         period: seconds between two looks.
         patience: seconds that a connection may take; None for the usual.
         probe: finds out at which places anybody answers, within so many seconds for each, unless it is stopped.
+        forgot: is told each name that was forgotten.
         clock: gives seconds.
     """
 
@@ -48,12 +49,14 @@ class AutoCleaner:
         patience: float | None = None,
         *,
         probe: Probe = answering,
+        forgot: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._storage = storage
         self._period = period
         self._patience = patience or _PATIENCE
         self._probe = probe
+        self._forgot = forgot
         self._clock = clock
         self._since: dict[tuple[str, str], float] = {}
         self._stopped = threading.Event()
@@ -95,6 +98,7 @@ class AutoCleaner:
             elif self._storage.remove_unchanged(name, uri):
                 log.info("forgot %r: nobody has answered at %s for %.0f seconds", name, place.location, now - first)
                 forgotten.append(name)
+                self._forgot(name)
         self._since = since
         return forgotten
 

@@ -7,6 +7,7 @@ import socket
 from pyronb.errors import NamingError
 from pyronb.nameserver.autoclean import AutoCleaner
 from pyronb.nameserver.broadcast import BroadcastServer
+from pyronb.nameserver.changes import Changes
 from pyronb.nameserver.names import NameServer, is_local
 from pyronb.nameserver.storage import Storage
 from pyronb.nameserver.storage.dbm import DbmStorage
@@ -72,9 +73,12 @@ class NameServerDaemon(Daemon):
             self._storage.close()
             raise
         place = self.uriFor(NAMESERVER_ID)
-        self.nameserver = NameServer(self._storage, None if is_local(place) else place)
+        self._changes = Changes()
+        if self._options.engine != "thread":
+            self._changes.close()  # who waits would keep all others from being served
+        self.nameserver = NameServer(self._storage, None if is_local(place) else place, self._changes)
         self._responder: BroadcastServer | None = None
-        self._cleaner = AutoCleaner(self._storage, autoclean, self._options.timeout)
+        self._cleaner = AutoCleaner(self._storage, autoclean, self._options.timeout, forgot=self._changes.note)
         try:
             self.uri: URI = self.register(self.nameserver, NAMESERVER_ID)
             self.nameserver.register(NAMESERVER_ID, self.uri, metadata={_TAG})
@@ -117,6 +121,7 @@ class NameServerDaemon(Daemon):
 
     def close(self) -> None:
         """End it all, the storage too."""
+        self._changes.close()
         super().close()
         if self._responder is not None:
             self._responder.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyronb.context import current_context
 from pyronb.errors import NamingError
+from pyronb.nameserver.changes import Changes
 from pyronb.nameserver.patterns import Patterns, literal_prefix
 from pyronb.nameserver.storage import Entry, Storage
 from pyronb.rpc.call import NAMESERVER_ID
@@ -25,16 +26,25 @@ _LONGEST = 10_000
 """Most characters of a name, an address, a tag or a prefix."""
 _MOST_TAGS = 500
 """Most tags of one name, or of one question."""
+_LONGEST_WAIT = 30.0
+"""Most seconds that a client is waited with."""
 
 
 @expose
 class NameServer:
     """A phone book for remote objects: names lead to addresses, tags help to find names."""
 
-    def __init__(self, storage: Storage, place: URI | None = None) -> None:
-        """Keep the registrations in this storage; `place` is the address at which the network is served, if it is."""
+    def __init__(self, storage: Storage, place: URI | None = None, changes: Changes | None = None) -> None:
+        """Keep the registrations in a storage.
+
+        Args:
+            storage: where to.
+            place: the address at which the network is served; None when only this machine is.
+            changes: takes note of what is changed.
+        """
         self._storage = storage
         self._place = place
+        self._changes = Changes() if changes is None else changes
         self._patterns = Patterns()
 
     def count(self) -> int:
@@ -78,6 +88,7 @@ class NameServer:
         address = _tellable(str(URI(uri)), "uri")
         if not self._storage.put(name, address, _tags(metadata), replace=not safe):
             raise NamingError(f"name already registered: {name}")
+        self._changes.note(name)
         if self._place is not None and name != NAMESERVER_ID and is_local(URI(address)):
             self._warn(name, address, self._place)
 
@@ -91,6 +102,7 @@ class NameServer:
         _check_name(name)
         if not self._storage.set_tags(name, tags):
             raise NamingError(f"unknown name: {name}")
+        self._changes.note(name)
 
     def remove(self, name: str | None = None, prefix: str | None = None, regex: str | None = None) -> int:
         """Forget the one with this name, or all that match; never the name server itself.
@@ -110,7 +122,11 @@ class NameServer:
             names = list(self._found(prefix, regex))
         else:
             names = []
-        return self._storage.remove(each for each in names if each != NAMESERVER_ID)
+        names = [each for each in names if each != NAMESERVER_ID]
+        removed = self._storage.remove(names)
+        if removed:
+            self._changes.note(*names)
+        return removed
 
     def list(
         self,
@@ -180,6 +196,29 @@ class NameServer:
         caller = current_context.client
         if caller is not None and caller.peer.is_pyronb:
             current_context.response_annotations = {NOTICE: pack_notice(text)}
+
+    def changes(self, mark: str = "", wait: float = 0.0) -> dict[str, Any]:
+        """Tell what has changed since a client last asked. Clients of pyronb use this; Pyro has nothing like it.
+
+        Args:
+            mark: what the last answer had under this name; without it, everything is told.
+            wait: seconds, at most 30, to wait for a change while there is none. Only so many clients can be waited
+                with; the others are answered at once.
+
+        Returns:
+            A map of `mark`, for the next time; `names`, the changed registrations as (address, tags) by name;
+            `removed`, names that are not registered any more; and `complete`, true when `names` holds all there are,
+            because it is not known what has changed.
+        """
+        if not isinstance(mark, str) or not isinstance(wait, int | float):
+            raise TypeError("changes takes a text and a number of seconds")
+        now, changed = self._changes.since(mark, min(wait, _LONGEST_WAIT))
+        if changed is None:
+            return {"mark": now, "names": _told(self._storage.entries()), "removed": [], "complete": True}
+        entries = {name: self._storage.get(name) for name in changed}
+        there = {name: entry for name, entry in entries.items() if entry is not None}
+        removed = [name for name, entry in entries.items() if entry is None]
+        return {"mark": now, "names": _told(there), "removed": removed, "complete": False}
 
     def _found(self, prefix: str | None, regex: str | None) -> dict[str, str]:
         """Give the addresses, by name, of the registrations that match."""

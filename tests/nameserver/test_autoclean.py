@@ -13,9 +13,10 @@ from pyronb.nameserver.autoclean import AutoCleaner
 from pyronb.nameserver.daemon import NameServerDaemon
 from pyronb.nameserver.start import startNS
 from pyronb.nameserver.storage.memory import MemoryStorage
+from pyronb.net.probe import answering
 from pyronb.options import DaemonOptions
 from tests.support.programs import free_port
-from tests.support.serving import LOCAL, looping, serving
+from tests.support.serving import LOCAL, connect, looping, serving
 from tests.support.waiting import eventually, scaled
 
 A, B = "PYRO:a@localhost:1", "PYRO:b@localhost:2"
@@ -136,7 +137,7 @@ def test_nothing_is_forgotten_once_it_was_stopped():
 
 
 def test_a_name_server_cleans_up(monkeypatch):
-    """While it serves; an object that is there stays, also one behind a Unix socket, and closing ends the thread."""
+    """While it serves, and whoever watches the names is told; closing ends the thread."""
     monkeypatch.setattr("pyronb.nameserver.autoclean._UNREACHABLE", 0.2)
     gone = f"PYRO:gone@{LOCAL}:{free_port()}"
     with serving() as there:
@@ -144,9 +145,28 @@ def test_a_name_server_cleans_up(monkeypatch):
         with looping(daemon):
             daemon.nameserver.register("there", f"PYRO:there@{there.locationStr}")
             daemon.nameserver.register("gone", gone)
+            mark = daemon.nameserver.changes()["mark"]
             eventually(lambda: "gone" not in daemon.nameserver.list())
             assert daemon.nameserver.list().keys() == {"Pyro.NameServer", "there"}
+            eventually(lambda: daemon.nameserver.changes(mark)["removed"] == ["gone"])
     assert not [thread for thread in threading.enumerate() if thread.name == "pyronb-autoclean"]
+
+
+@pytest.mark.parametrize("where", ["tls", "unix"])
+def test_real_daemons_stay(tmp_path, certificates, where):
+    """One that talks TLS and one behind a Unix socket; that they were tried does not disturb their clients."""
+    options = {"tls": certificates.daemon()} if where == "tls" else {"unixsocket": str(tmp_path / "there.sock")}
+    world = World()
+    world.cleaner._probe = answering
+    with serving(**options) as there:
+        world.register(there=f"PYRO:Pyro.Daemon@{there.locationStr}")
+        tls = certificates.client() if where == "tls" else None
+        with connect(there.uriFor("Pyro.Daemon"), tls=tls) as proxy:
+            for now in (0, 30, 60):
+                assert world.at(now) == []
+                assert proxy.ping() is None
+    assert world.at(90) == []
+    assert world.at(120) == ["there"]
 
 
 def test_serving_does_not_wait_for_it(monkeypatch):

@@ -13,16 +13,17 @@ from pyronb.nameserver.start import startNS, startNSloop
 from pyronb.options import DaemonOptions
 from pyronb.sync.lookup import locateNS, resolve
 from pyronb.uri import URI
-from tests.support.serving import LOCAL, RawClient, client_options, connect, lookup_at, naming
+from tests.support.serving import ENGINES, LOCAL, RawClient, client_options, connect, lookup_at, naming
 from tests.support.waiting import eventually, scaled
 
 A = "PYRO:a@localhost:1"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("serializer", ["serpent", "json", "marshal", "msgpack"])
-def test_it_answers_over_the_wire(where, serializer):
+def test_it_answers_over_the_wire(where, serializer, engine):
     """Every method, in every serializer; sets arrive as what the serializer has for them."""
-    with naming(where) as daemon, connect(daemon.uri, serializer=serializer) as names:
+    with naming(where, engine=engine) as daemon, connect(daemon.uri, serializer=serializer) as names:
         names.register("a", A, metadata=["one"])
         assert names.lookup("a") == URI(A)
         uri, tags = names.lookup("a", return_metadata=True)
@@ -111,9 +112,10 @@ def test_nobody_can_spoil_the_list_for_others(where):
                 assert "a\0" not in names.list()
 
 
-def test_many_clients_register_at_once(where):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_many_clients_register_at_once(where, engine):
     """All of their names are there."""
-    with naming(where) as daemon:
+    with naming(where, engine=engine) as daemon:
         errors = []
 
         def work(number):
