@@ -166,6 +166,11 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
             answer = decode_acceptance(codec.decode_payload(event.message), link.dialect, event.message.flags)
     except OtherDialectError:
         raise
+    except ConnectionClosedError as error:
+        # Real daemons that talk TLS hang up on who does not without a word, and mostly on who shows no certificate.
+        over_tls = link.options.tls is not None
+        hint = "it may want a certificate, SSL_CLIENTCERT" if over_tls else "if it talks TLS, switch SSL on"
+        raise ConnectionClosedError(f"{error}; {hint} (while connecting to {link.place})") from error
     except CommunicationError as error:
         raise explained(error, f"while connecting to {link.place}") from error
     if isinstance(event, Refused):

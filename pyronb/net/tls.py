@@ -389,8 +389,17 @@ class TLSStream(_Encrypted):
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None = None) -> None:
         """Send buffers one after the other; as for `SocketStream`."""
-        for data in self._session.encrypt(buffers):
-            super().send([data], deadline)
+        try:
+            for data in self._session.encrypt(buffers):
+                super().send([data], deadline)
+        except ConnectionClosedError:
+            self._hear_last_words()
+            raise
+
+    def _hear_last_words(self) -> None:
+        """Raise what the peer said about our certificate before it hung up, if that has arrived."""
+        with contextlib.suppress(ConnectionClosedError, TimeoutError):
+            self._feed(super().receive(after(_PARTING)))
 
     def finish_sending(self) -> None:
         """Tell the peer that nothing more comes."""

@@ -34,7 +34,7 @@ from pyronb.errors import (
     SerializeError,
     TimeoutError,
 )
-from pyronb.options import ClientOptions, LookupOptions, WireOptions
+from pyronb.options import ClientOptions, LookupOptions, TLSOptions, WireOptions
 from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, Call, Raised, Returned, StreamOpened
 from pyronb.rpc.metadata import Metadata
 from pyronb.uri import URI
@@ -154,9 +154,19 @@ def test_refusal_in_any_form(payload, number, text):
 
 
 @pytest.mark.parametrize(
+    ("tls", "hint"), [(None, "if it talks TLS, switch SSL on"), (TLSOptions(), "it may want a certificate")]
+)
+def test_daemon_that_hangs_up(tls, hint):
+    """One that was greeted and says nothing probably expected something else."""
+    error = ConnectionClosedError("receiving: the peer closed the connection")
+    hand, link = ByHand([(Dial, None), (Reply, error)]), link_to(tls=tls)
+    with pytest.raises(ConnectionClosedError, match=f"{error}; {hint}.*while connecting to {HERE}"):
+        hand.run(connect(link))
+
+
+@pytest.mark.parametrize(
     "error",
     [
-        ConnectionClosedError("receiving: the peer closed the connection"),
         TimeoutError("receiving: no answer in time"),
         ProtocolError("invalid protocol version: 48; that is Pyro4"),
         MessageTooLargeError("message too large"),

@@ -19,7 +19,7 @@ PEERS = Path(__file__).parent / "peers"
 
 
 @contextmanager
-def peer(script, options=None):
+def peer(script, options=None, pass_fds=()):
     """Start a script, wait until it says READY, and give the rest of that line; it is killed at the end."""
     # A real Pyro5 does not start where it finds settings that it does not know.
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("PYRO_", "PYRONB_"))}
@@ -30,6 +30,7 @@ def peer(script, options=None):
         stderr=subprocess.STDOUT,
         text=True,
         env=environment,
+        pass_fds=pass_fds,
     )
     lines = queue.Queue()
 
