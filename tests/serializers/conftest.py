@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -33,13 +34,18 @@ def catalog() -> Catalog:
     return Catalog(PYRO5, WireOptions(), pyronb_peer=True)
 
 
+@pytest.fixture
+def all_hooks() -> dict[str, Any]:
+    """Give what is in the process-wide registry by itself; ask for it before anything else."""
+    return {name: dict(value) for name, value in vars(HOOKS).items() if isinstance(value, dict)}
+
+
 @pytest.fixture(autouse=True)
-def _clean_hooks() -> Iterator[None]:
+def _clean_hooks(all_hooks: dict[str, Any]) -> Iterator[None]:
     """Start with the classes of this floor only, and leave the process-wide registry as it was."""
-    kept = {name: dict(value) for name, value in vars(HOOKS).items() if isinstance(value, dict)}
     touches = HOOKS.touches_builtins
-    vars(HOOKS).update({name: {} for name in kept})
+    vars(HOOKS).update({name: {} for name in all_hooks})
     register_uri(HOOKS)
     yield
-    vars(HOOKS).update(kept)
+    vars(HOOKS).update(all_hooks)
     HOOKS.touches_builtins = touches
