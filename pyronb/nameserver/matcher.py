@@ -6,6 +6,7 @@ the numbers of the names that match, or with what is wrong with the pattern.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -34,7 +35,8 @@ def _limit(seconds: float) -> None:
     if resource is not None:
         longest = int(seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (longest, longest))
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        with contextlib.suppress(OSError, ValueError):  # not every system can limit it
+            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
 
@@ -65,7 +65,7 @@ class NameServer:
         if entry is None:
             raise NamingError(f"unknown name: {name}")
         uri = URI(entry[0])
-        return (uri, _shown(entry[1])) if return_metadata else uri
+        return (uri, _forms_tags()(entry[1])) if return_metadata else uri
 
     def register(self, name: str, uri: str | URI, safe: bool = False, metadata: Iterable[str] | None = None) -> None:
         """Have a name lead to an address.
@@ -288,11 +288,12 @@ def _tellable(text: str, what: str) -> str:
     return text
 
 
-def _shown(tags: frozenset[str]) -> set[str] | list[str]:
-    """Give tags in the form that the caller's own name servers give them."""
+def _forms_tags() -> Callable[[frozenset[str]], set[str] | list[str]]:
+    """Give what brings tags into the form that the caller's own name servers give them."""
     caller = current_context.client
-    return sorted(tags) if caller is not None and caller.dialect.metadata_as_lists else set(tags)
+    return sorted if caller is not None and caller.dialect.metadata_as_lists else set
 
 
 def _told(entries: dict[str, Entry]) -> dict[str, Any]:
-    return {name: (uri, _shown(tags)) for name, (uri, tags) in entries.items()}
+    shown = _forms_tags()
+    return {name: (uri, shown(tags)) for name, (uri, tags) in entries.items()}
