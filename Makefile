@@ -57,7 +57,7 @@ $(STAMPS)/python: pyproject.toml $(wildcard jupyter-config/*/*.json) $(STAMPS)/v
 	@echo "make: installing pyronb and its tools into $(VENV)"
 	rm -rf $(LINK)
 	mkdir -p $(BUNDLE)
-	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 python -m pip install --quiet --editable '.[lab,test]'
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 python -m pip install --quiet --editable '.[bench,lab,test]'
 	rm -rf $(LINK)
 	mkdir -p $(dir $(LINK))
 	ln -s ../../../../$(BUNDLE) $(LINK)
@@ -221,10 +221,8 @@ browser: venv bundle chromium ## a real JupyterLab in a real browser
 	some-tests browser -m browser --timeout=180 $(ARGS)
 
 .PHONY: bench
-bench: venv ## measure; not part of test
-	@if [[ -e tests/bench/__main__.py ]]; then python -m tests.bench $(ARGS)
-	elif [[ -d tests/bench ]]; then for file in tests/bench/bench_*.py; do python "$$file" $(ARGS); done
-	else echo "bench: there are no measurements yet"; fi
+bench: venv ## measure, in half an hour; two minutes with QUICK=1, more with ARGS="--help"; not part of test
+	@python -m tests.bench $(if $(QUICK),--quick) $(ARGS)
 
 # ----------------------------------------------------------------------------------------------------- releasing
 
