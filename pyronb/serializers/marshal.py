@@ -18,7 +18,7 @@ from pyronb.serializers.base import Buffer, CallParts
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
 from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
-from pyronb.serializers.unmarshal import unmarshal
+from pyronb.serializers.unmarshal import unmarshal, unmarshal_marked
 
 __all__ = ["MarshalSerializer", "marshal_text"]
 
@@ -49,8 +49,12 @@ class MarshalSerializer:
                 data = marshal.dumps(value, _VERSION)
             except ValueError:
                 return marshal.dumps(self._simplified(value), _VERSION)
-            if any(module in sys.modules for module in _WITH_BUFFERS) and safemarshal.may_hold_bytes(data):
-                # They may be the raw memory of a number of numpy.
+            # Bytes may be the raw memory of a number of numpy.
+            if (
+                any(module in sys.modules for module in _WITH_BUFFERS)
+                and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
+                and not _is_exact(value)
+            ):
                 return marshal.dumps(self._simplified(value), _VERSION)
         except OWN:
             raise
@@ -61,6 +65,9 @@ class MarshalSerializer:
     def loads(self, data: Buffer) -> Any:
         """Read a value."""
         try:
+            if len(data) > safemarshal.LARGE and safemarshal.holds_large_bytes(data):
+                value, marked = unmarshal_marked(data)
+                return recreate(value, self._dialect, shared=True) if marked else value
             raw = data if isinstance(data, bytes) else bytes(data)
             value = safemarshal.read(raw)
             if value is safemarshal.UNKNOWN:
@@ -112,6 +119,16 @@ def marshal_text(data: Buffer) -> str:
         raise
     except Exception as cause:
         raise read_error(MarshalSerializer.name, cause) from cause
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a value, which marshal has written, is made of nothing but exact builtin types."""
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_exact, value)) and all(map(_is_exact, value.values()))
+    if kind in _CONTAINERS:
+        return _ATOMS.issuperset(map(type, value)) or all(map(_is_exact, value))
+    return kind in _ATOMS
 
 
 def _exact(value: Any) -> Any:

@@ -38,6 +38,8 @@ _LONG = struct.Struct("l")
 _LONGS = {4: struct.Struct("=i"), 8: struct.Struct("=q")}
 # A memoryview can be searched by a pattern only, and need not be copied for it.
 _has_mark = re.compile(MARK.encode()).search
+# Searching more than this takes longer than looking at each dict.
+_SEARCH_BELOW = 1 << 20
 # A packer keeps the memory of the largest message that it has written.
 _KEEP_BELOW = 1 << 20
 
@@ -78,8 +80,18 @@ class MsgpackSerializer:
         """Read a value."""
         try:
             # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
-            value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension)
-            return recreate(value, self._dialect, inside_out=True) if _has_mark(data) else value
+            if len(data) < _SEARCH_BELOW:
+                value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension)
+                return recreate(value, self._dialect, inside_out=True) if _has_mark(data) else value
+            marked: list[bool] = []
+
+            def look(made: dict[Any, Any]) -> dict[Any, Any]:
+                if MARK in made:
+                    marked.append(True)
+                return made
+
+            value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension, object_hook=look)
+            return recreate(value, self._dialect, inside_out=True) if marked else value
         except OWN:
             raise
         except Exception as cause:

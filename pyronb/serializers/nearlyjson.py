@@ -74,10 +74,8 @@ _scan_with_tuples = _scanner(object_hook=_tuple_or_dict)
 def read(text: str, start: int = 0) -> Any:
     """Give the value of the literal that begins at `start` and ends with the text; UNKNOWN when unsure of it.
 
-    This never raises. A text that is no literal is never taken for one.
+    Before `start` there are no quotes. This never raises, and a text that is no literal is never taken for one.
     """
-    if start:
-        text = text[start:]
     try:
         if "\\" in text or '"' in text:
             parts = _split_strings(text)
@@ -86,6 +84,7 @@ def read(text: str, start: int = 0) -> Any:
         else:
             parts = text.split("'")
             between = '"'
+        parts[0] = parts[0][start:]
         # What is outside of strings, in one piece to be rewritten at once.
         outside = "'".join(parts[::2])
         if "t" in outside or "f" in outside or "ll" in outside or _depth(outside) > _DEEPEST:

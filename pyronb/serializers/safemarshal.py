@@ -23,10 +23,15 @@ import sys
 from itertools import chain
 from typing import Any
 
-__all__ = ["UNKNOWN", "may_hold_bytes", "read"]
+from pyronb.serializers.base import Buffer
+
+__all__ = ["LARGE", "UNKNOWN", "holds_large_bytes", "may_hold_bytes", "read"]
 
 UNKNOWN = object()
 """What is given when the general way must be taken."""
+
+LARGE = 1 << 20
+"""Strings of more bytes are read as fast in the general way, and copied and searched less often."""
 
 # Since Python 3.12 strings that marshal interns live as long as the program.
 _INTERNED_FOR_EVER = sys.version_info >= (3, 12)
@@ -51,8 +56,6 @@ _BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _INT = struct.Struct("<i").unpack_from
 _DEEPEST = 200
-# Larger strings of bytes are read as fast in the general way, and copied once less.
-_LARGE = 1 << 20
 # An int is hashed anew each time; no reference may lead to one that is longer.
 _LONG_DIGITS = 64
 # With more numbered values up to the last tuple, looking for references to each of them would take too long.
@@ -62,7 +65,7 @@ _FEW = 64
 def read(data: bytes) -> Any:
     """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
     match = _unreferred if _find_reference(data) is None else _referred
-    tokens: bytes | bytearray = data
+    tokens: Buffer = data
     if match(data).end() != len(data):
         scan = _Scan(data, match)
         if not scan.harmless() or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
@@ -70,10 +73,16 @@ def read(data: bytes) -> Any:
         tokens = scan.data
     try:
         # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-        value, end = marshal.loads(b")\x02" + tokens + b"S")
+        value, end = marshal.loads(b"".join((b")\x02", tokens, b"S")))
     except (EOFError, MemoryError, TypeError, ValueError):
         return UNKNOWN
     return value if end is StopIteration and not _too_deep(value, data) else UNKNOWN
+
+
+def holds_large_bytes(data: Buffer) -> bool:
+    """Whether the data, which can be read, has a large string of bytes in it; all of the data is never searched."""
+    scan = _Scan(data, _referred)
+    return scan.harmless() and scan.holds_large_bytes
 
 
 def may_hold_bytes(data: bytes) -> bool:
@@ -89,7 +98,7 @@ class _Scan:
 
     __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
 
-    def __init__(self, data: bytes | bytearray, match: Any) -> None:
+    def __init__(self, data: Buffer, match: Any) -> None:
         self.data = data
         self.match = match
         self.announced = 0
@@ -124,11 +133,11 @@ class _Scan:
     def short_text(self, pos: int) -> int:
         start = pos + 2
         after = start + self.data[pos + 1]
-        return after if self.data[start:after].isascii() else 0
+        return after if bytes(self.data[start:after]).isascii() else 0
 
     def ascii_text(self, pos: int) -> int:
         start, after = self.stretch(pos, 1)
-        return after if self.data[start:after].isascii() else 0
+        return after if bytes(self.data[start:after]).isascii() else 0
 
     def text(self, pos: int) -> int:
         return self.stretch(pos, 1)[1]
@@ -136,7 +145,7 @@ class _Scan:
     def bytes(self, pos: int) -> int:
         start, after = self.stretch(pos, 1)
         self.holds_bytes = True
-        self.holds_large_bytes |= after - start > _LARGE
+        self.holds_large_bytes |= after - start > LARGE
         return after
 
     def long(self, pos: int) -> int:
@@ -172,11 +181,12 @@ class _Scan:
         """
         if self.last_tuple < 0:
             return False
-        before = self.data[: self.last_tuple]
+        before = bytes(self.data[: self.last_tuple])
         at_most = len(before) - len(before.translate(None, _NUMBERS))
         if at_most > _FEW:
             return True
-        return any(b"r%c\0\0\0" % number in self.data for number in range(at_most + 1))
+        data = bytes(self.data)
+        return any(b"r%c\0\0\0" % number in data for number in range(at_most + 1))
 
 
 def _unknown_token(_scan: _Scan, _pos: int) -> int:

@@ -11,6 +11,7 @@ Most values are no work for the package, nor for Python's parser: `nearlyjson` k
 from __future__ import annotations
 
 import enum
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
 
 __all__ = ["SerpentSerializer"]
 
+_BYTES = frozenset({bytes, bytearray, memoryview})
 _HEADER = "# serpent utf-8 python3.2\n"
 
 
@@ -94,6 +96,13 @@ class _Writer(serpent.Serializer):  # type: ignore[misc]  # the package has no t
         out = [_HEADER]
         self._serialize(obj, out, 0)
         return "".join(out).encode("utf-8")
+
+    def _serialize(self, obj: Any, out: list[str], level: int) -> None:
+        if type(obj) in _BYTES and not self.bytes_repr:
+            # The package makes a dict and its repr, which takes longer than the base64.
+            out += ("{'data':'", b64encode(obj).decode("ascii"), "','encoding':'base64'}")
+        else:
+            super()._serialize(obj, out, level)
 
     def _check_hashable_type(self, t: type) -> None:
         if issubclass(t, bytes) and not self.bytes_repr:

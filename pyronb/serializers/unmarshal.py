@@ -17,8 +17,10 @@ from functools import partial
 from typing import Any
 
 from pyronb.errors import SerializeError
+from pyronb.serializers.base import Buffer
+from pyronb.serializers.recreate import MARK
 
-__all__ = ["unmarshal"]
+__all__ = ["unmarshal", "unmarshal_marked"]
 
 _INT = struct.Struct("<i").unpack_from
 _SHORT = struct.Struct("<h").unpack_from
@@ -41,10 +43,11 @@ _UNFINISHED = object()
 class _Reader:
     """Where in the data the reading is, and what can be referred to."""
 
-    __slots__ = ("data", "depth", "hashes", "pos", "refs")
+    __slots__ = ("data", "depth", "hashes", "marked", "pos", "refs")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Buffer) -> None:
         self.data = data
+        self.marked = False
         self.pos = 0
         self.refs: list[Any] = []
         self.depth = 0
@@ -73,7 +76,7 @@ class _Reader:
         if size < 0 or end > len(self.data):
             raise SerializeError("marshal data has a length that goes beyond its end")
         self.pos = end
-        return self.data[start:end]
+        return bytes(self.data[start:end])
 
     def items(self, count: int) -> list[Any]:
         """Read that many values; each takes a byte at least."""
@@ -118,8 +121,13 @@ class _Reader:
             raise SerializeError("marshal data has keys that are too large")
 
 
-def unmarshal(data: bytes) -> Any:
-    """Read marshal data.
+def unmarshal(data: Buffer) -> Any:
+    """Read marshal data; raises as `unmarshal_marked`."""
+    return unmarshal_marked(data)[0]
+
+
+def unmarshal_marked(data: Buffer) -> tuple[Any, bool]:
+    """Read marshal data, and tell whether a dict in it has the key that makes it the dict of a class.
 
     Raises:
         SerializeError: it is no marshal data, or holds more than values.
@@ -132,7 +140,7 @@ def unmarshal(data: bytes) -> Any:
         raise SerializeError("marshal data ends too early") from cause
     if reader.pos != len(data):
         raise SerializeError("marshal data goes on after its value")
-    return value
+    return value, reader.marked
 
 
 def _long(reader: _Reader) -> int:
@@ -172,7 +180,7 @@ def _short_ascii(reader: _Reader) -> str:
     reader.pos = end = start + data[pos]
     if end > len(data):
         raise SerializeError("marshal data has a length that goes beyond its end")
-    return data[start:end].decode("ascii")
+    return str(data[start:end], "ascii")
 
 
 def _numbered_short_ascii(reader: _Reader) -> str:
@@ -182,7 +190,7 @@ def _numbered_short_ascii(reader: _Reader) -> str:
     reader.pos = end = start + data[pos]
     if end > len(data):
         raise SerializeError("marshal data has a length that goes beyond its end")
-    text = data[start:end].decode("ascii")
+    text = str(data[start:end], "ascii")
     reader.refs.append(text)
     return text
 
@@ -208,6 +216,8 @@ def _dict(flagged: bool, reader: _Reader) -> dict[Any, Any]:
         made[key if type(key) is str else hashable(key)] = value()
     reader.pos += 1
     reader.depth -= 1
+    if MARK in made:
+        reader.marked = True
     return made
 
 
