@@ -1,7 +1,7 @@
 """pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5 and Pyro4.
 
 This is the list of public names. There is no logic here but the hooks through which IPython and Jupyter find their
-parts.
+parts, and the beginning of the log.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from pyronb import errors
+from pyronb import errors, logs
 from pyronb.config import config
 from pyronb.context import current_context
 from pyronb.futures import Future, FutureResult
@@ -55,6 +55,9 @@ __all__ = [
     "type_meta",
     "withdraw",
 ]
+
+
+logs.log_to(config.LOGLEVEL, config.LOGFILE)
 
 
 def __getattr__(name: str) -> Any:

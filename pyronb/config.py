@@ -151,8 +151,12 @@ ITEMS: dict[str, _Item] = {
     "SSL_CLIENTKEY": _item("", "file with its key; empty when it is in the certificate's file"),
     "SSL_CLIENTKEYPASSWD": _item("", "password of that key"),
     "SSL_CACERTS": _item("", "file or directory with the certificates of further authorities to trust"),
-    "LOGWIRE": _item(False, "log every message"),
-    "LOGLEVEL": _item("", "level of pyronb's log, as a name; empty leaves logging to the program", check=_level),
+    "LOGWIRE": _item(False, "log every message, with all that is in it, at level DEBUG"),
+    "LOGLEVEL": _item(
+        "",
+        "level of pyronb's log, as a name, when pyronb is imported; empty leaves logging to the program",
+        check=_level,
+    ),
     "LOGFILE": _item("pyronb.log", "file of pyronb's log, when LOGLEVEL is set; {stderr} for the terminal"),
 }
 

@@ -42,6 +42,7 @@ from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
 from pyronb.wire.message import NO_ANNOTATIONS, PING, Buffer, Message
+from pyronb.wire.watching import watch_for
 
 __all__ = [
     "adopt",
@@ -140,13 +141,21 @@ def _dial_and_greet(
         raise
 
 
-def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]) -> Procedure[None]:
+def _machine(link: Link) -> ClientConnection:
     wire = link.options.wire
+    return ClientConnection(
+        link.dialect,
+        max_message_size=wire.max_message_size,
+        sequence=link.sequence,
+        key=link.key,
+        watch=watch_for(logged=wire.log),
+    )
+
+
+def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]) -> Procedure[None]:
     codec = codec_for(link, Peer())
     serializer = for_greeting(link, codec)
-    connection = ClientConnection(
-        link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
-    )
+    connection = _machine(link)
     link.connection = connection
     assert isinstance(place.object, str)
     greeting = encode_greeting(
@@ -219,12 +228,9 @@ def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedu
 
 def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     """Take up a socket that is connected already: there is no handshake, and metadata is asked for. (Section 28.)"""
-    wire = link.options.wire
     link.remote = Peer()
     agree(link, link.remote)
-    link.connection = ClientConnection(
-        link.dialect, max_message_size=wire.max_message_size, sequence=link.sequence, key=link.key
-    )
+    link.connection = _machine(link)
     link.connection.open()
     assert isinstance(link.uri.object, str)
     if link.options.metadata:

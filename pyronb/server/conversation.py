@@ -27,6 +27,7 @@ from pyronb.server.shortcut import ShortCut
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
 from pyronb.wire.message import PING, Buffer, Message
+from pyronb.wire.watching import watch_for
 
 __all__ = ["Conversation", "Host", "Task"]
 
@@ -88,7 +89,9 @@ class Conversation:
         """
         self.caller = Caller(address)
         self._host = host
-        self._connection = ServerConnection(max_message_size=host.wire.max_message_size, key=host.key())
+        self._connection = ServerConnection(
+            max_message_size=host.wire.max_message_size, key=host.key(), watch=watch_for(logged=host.wire.log)
+        )
         self._codec: Codec | None = None
         self._accepted: tuple[int, ...] = ()
         self.short: ShortCut | None = None

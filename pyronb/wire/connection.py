@@ -43,6 +43,7 @@ from pyronb.wire.message import (
 )
 from pyronb.wire.pyro4 import Pyro4Layout
 from pyronb.wire.pyro5 import Pyro5Layout
+from pyronb.wire.watching import Watch
 
 __all__ = ["CLOSED", "GREETING", "LAYOUTS", "NEW", "OPEN", "ClientConnection", "OtherDialectError", "ServerConnection"]
 
@@ -79,8 +80,9 @@ class _Connection:
     dialect: Dialect | None
     """The dialect of the conversation; a server machine learns it from the first bytes."""
 
-    def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None) -> None:
+    def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None, watch: Watch | None) -> None:
         self.state = NEW
+        self._watch = watch
         self._key = key
         self.dialect = dialect
         self._layout = LAYOUTS[dialect] if dialect is not None else None
@@ -176,6 +178,8 @@ class _Connection:
         size = (len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))) - self._layout.header_size
         if size > self._limit > 0:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
+        if self._watch is not None:
+            self._watch("sent", message)
         return buffers
 
     def _break(self, error: ProtocolError | SecurityError, *, answerable: bool = False) -> Broken:
@@ -183,11 +187,17 @@ class _Connection:
         return Broken(error, answerable)
 
     def _next_message(self) -> Message | None:
-        """Read the next complete message.
+        """Read the next complete message, and have it watched.
 
         Raises:
             ProtocolError: the bytes are no message.
         """
+        message = self._read_message()
+        if message is not None and self._watch is not None:
+            self._watch("received", message)
+        return message
+
+    def _read_message(self) -> Message | None:
         whole = self._whole
         if whole is not None:
             self._whole = None
@@ -268,10 +278,16 @@ class ClientConnection(_Connection):
     """The asking end of a conversation."""
 
     def __init__(
-        self, dialect: Dialect, *, max_message_size: int = 0, sequence: int = 0, key: bytes | None = None
+        self,
+        dialect: Dialect,
+        *,
+        max_message_size: int = 0,
+        sequence: int = 0,
+        key: bytes | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy."""
-        super().__init__(dialect, max_message_size, key)
+        super().__init__(dialect, max_message_size, key, watch)
         self.sequence = sequence
         self.calls_made: set[int] = set()
         self._owed: set[int] = set()
@@ -357,9 +373,9 @@ class ClientConnection(_Connection):
 class ServerConnection(_Connection):
     """The asked end of a conversation."""
 
-    def __init__(self, *, max_message_size: int = 0, key: bytes | None = None) -> None:
+    def __init__(self, *, max_message_size: int = 0, key: bytes | None = None, watch: Watch | None = None) -> None:
         """Start without a dialect; the first bytes of the client tell it."""
-        super().__init__(None, max_message_size, key)
+        super().__init__(None, max_message_size, key, watch)
         # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
         self.calls_asked: set[int] = set()
 
@@ -393,6 +409,8 @@ class ServerConnection(_Connection):
         """Say CONNECTFAIL, in protocol 502 when the client's own is not known; the conversation is over."""
         layout = self._layout or LAYOUTS[PYRO5]
         self.close()
+        if self._watch is not None:
+            self._watch("sent", message)
         return layout.pack(message, self._key if (self.dialect or PYRO5).signed else None)
 
     def reply(self, message: Message) -> list[Buffer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import inspect
+import logging
 import pickle
 import socket
 import threading
@@ -822,3 +823,21 @@ def test_sockets(proxy):
 
     assert proxy._pyroLocalSocket == proxy._pyroConnection.socket.getsockname()
     assert 1 == proxy._pyroSeq
+
+
+def test_log_of_messages(bench, caplog):
+    """With LOGWIRE all that is said between the two is in the log, on either end."""
+    wire = WireOptions(log=True)
+    with (
+        caplog.at_level(logging.DEBUG, "pyronb.wire"),
+        serving(wire=wire) as daemon,
+        connect(daemon.register(bench, "bench"), wire=wire) as proxy,
+    ):
+        for _ in range(3):
+            proxy.add(1, 2)
+        lines = list(caplog.messages)
+
+    assert 3 == sum(line.startswith("sent INVOKE") and "add" in line for line in lines)
+    assert 3 == sum(line.startswith("received INVOKE") and "add" in line for line in lines)
+    assert 3 == sum(line.startswith("received RESULT") for line in lines)
+    assert 1 == sum(line.startswith("received CONNECTOK") for line in lines)
