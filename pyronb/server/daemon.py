@@ -107,7 +107,7 @@ class Daemon:
         self._key: bytes | None = None
         self.locationStr: str = location_of(sock, host)
         self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
-        self._objects = Registry()
+        self._objects = Registry(require_expose=self._options.require_expose)
         self._instances = Instances()
         self._lent: dict[str, set[Caller]] = {}
         self._lending = threading.RLock()
@@ -123,6 +123,7 @@ class Daemon:
             self._streams,
             streaming=self._options.streaming,
             detailed=self._options.detailed_traceback,
+            require_expose=self._options.require_expose,
             on_error=self._on_error,
             start=self._coroutines.start,
         )
@@ -146,28 +147,33 @@ class Daemon:
 
     # Objects
 
-    def register(self, obj_or_class: Any, objectId: str | None = None, force: bool = False) -> URI:
+    def register(self, obj_or_class: Any, objectId: str | None = None, force: bool = False, weak: bool = False) -> URI:
         """Make an object, or a class whose instances are made as needed, reachable.
 
         Args:
             obj_or_class: what is called; only members marked with `expose` can be reached.
             objectId: its id, without white space; a random one by default.
             force: take the place of what had this id before.
+            weak: do not keep the object alive: when nothing else does any more, it is not registered any more. Not for
+                classes.
 
         Returns:
             The address of the object.
 
         Raises:
             DaemonError: the id is taken, or the object is registered already.
-            TypeError: the id is no text.
+            TypeError: the id is no text, or what cannot be kept weakly should be.
+            ValueError: the id could not be part of an address.
         """
         if objectId == DAEMON_ID:
             raise DaemonError(f"the id {DAEMON_ID!r} belongs to the daemon itself")
-        object_id = self._objects.register(obj_or_class, objectId, force=force)
+        object_id = self._objects.register(obj_or_class, objectId, force=force, weak=weak)
         # Programs written for Pyro look at these; objects that take no further attributes do without.
         try:
             obj_or_class._pyroId = object_id
             obj_or_class._pyroDaemon = self
+            if inspect.isclass(obj_or_class) and not hasattr(obj_or_class, "_pyroInstancing"):
+                obj_or_class._pyroInstancing = ("session", None)  # type: ignore[attr-defined]
         except (AttributeError, TypeError):
             log.debug("object %r takes no attributes of ours", object_id)
         if not inspect.isclass(obj_or_class):
@@ -227,8 +233,14 @@ class Daemon:
         proxy._pyro.metadata = self._objects.metadata(uri.object)
         return proxy
 
-    def resetMetadataCache(self, objectOrId: Any) -> None:
-        """Work out anew what an object exposes, after its class was changed."""
+    def resetMetadataCache(self, objectOrId: Any, nat: bool = True) -> None:
+        """Work out anew what an object exposes, after its class was changed; only new proxies know of it.
+
+        Args:
+            objectOrId: the object, or its id; nothing happens when it is not registered.
+            nat: accepted for programs written for Pyro.
+        """
+        del nat
         object_id = objectOrId if isinstance(objectOrId, str) else self._objects.id_of(objectOrId)
         if object_id is not None:
             self._objects.reset_metadata(object_id)
@@ -236,7 +248,7 @@ class Daemon:
     @property
     def objectsById(self) -> dict[str, Any]:
         """The registered objects by id; a copy."""
-        return {object_id: self._objects.find(object_id) for object_id in self._objects.ids()}
+        return self._objects.all()
 
     @property
     def _pyroHmacKey(self) -> bytes | None:

@@ -18,7 +18,7 @@ from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, Strea
 from pyronb.rpc.handshake import Peer
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.coroutines import Pending
-from pyronb.server.exposure import is_exposed, is_private
+from pyronb.server.exposure import is_exposed, is_private, is_reachable
 from pyronb.server.instances import Instances, Kept
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
@@ -65,6 +65,7 @@ class Dispatcher:
         streams: the open streams.
         streaming: whether iterators are streamed at all.
         detailed: whether tracebacks show the variables of every frame.
+        require_expose: whether only marked members can be reached.
         on_error: is told of each error of a method: caller, call, exception.
         start: runs a coroutine of a call.
     """
@@ -77,6 +78,7 @@ class Dispatcher:
         *,
         streaming: bool,
         detailed: bool,
+        require_expose: bool = True,
         on_error: Callable[[Caller, Call, BaseException], None],
         start: Callable[[Coroutine[Any, Any, Any], CallContext], Future[Any]],
     ) -> None:
@@ -85,6 +87,7 @@ class Dispatcher:
         self._streams = streams
         self._streaming = streaming
         self._detailed = detailed
+        self._require_expose = require_expose
         self._on_error = on_error
         self._start = start
 
@@ -147,7 +150,7 @@ class Dispatcher:
             return self._get_attribute(target, call)
         if call.method == "__setattr__":
             return self._set_attribute(target, call)
-        method = find_method(target, call.method, call.object_id)
+        method = find_method(target, call.method, call.object_id, require_expose=self._require_expose)
         return self._call_user(method, call.method, call.args, call.kwargs or {}, call, caller)
 
     def _call_user(self, method: Any, name: str, args: Any, kwargs: Any, call: Call, caller: Caller) -> Any:
@@ -169,7 +172,7 @@ class Dispatcher:
         results: list[Any] = []
         for entry in call.args:
             name, args, kwargs = _batch_entry(entry)
-            method = find_method(target, name, call.object_id)
+            method = find_method(target, name, call.object_id, require_expose=self._require_expose)
             try:
                 result = self._call_user(method, name, args, kwargs or {}, call, caller)
             except BaseException as error:  # noqa: BLE001 - it is the result of this call, and the last one
@@ -207,10 +210,14 @@ class Dispatcher:
             leave(token)
         return Pending(self._start(coroutine, context), partial(self._go_on, steps=steps, context=context))
 
+    def _may_use(self, accessor: Any) -> bool:
+        """Tell whether an accessor of a property can be reached; each has a mark of its own."""
+        return is_exposed(accessor) if self._require_expose else accessor is not None
+
     def _get_attribute(self, target: Any, call: Call) -> Any:
         name = _attribute_name(call, 1)
         member = _find_property(target, name, call.object_id)
-        if member.fget is None or not is_exposed(member.fget):
+        if member.fget is None or not self._may_use(member.fget):
             raise AttributeError(
                 f"attempt to access unexposed or unknown remote attribute {name!r} of {call.object_id!r}"
             )
@@ -220,7 +227,7 @@ class Dispatcher:
     def _set_attribute(self, target: Any, call: Call) -> None:
         name = _attribute_name(call, 2)
         member = _find_property(target, name, call.object_id)
-        if member.fset is None or not (is_exposed(member.fset) or is_exposed(member.fget)):
+        if member.fset is None or not (self._may_use(member.fset) or self._may_use(member.fget)):
             raise AttributeError(f"remote attribute {name!r} of {call.object_id!r} cannot be set")
         _refuse_coroutine(member.fset, name, call.object_id)
         member.__set__(target, call.args[1])
@@ -267,8 +274,8 @@ def _without_plumbing(error: BaseException) -> BaseException:
     return error if frames is None else error.with_traceback(frames)
 
 
-def find_method(target: Any, name: str, object_id: str) -> Any:
-    """Find an exposed method of an object.
+def find_method(target: Any, name: str, object_id: str, *, require_expose: bool = True) -> Any:
+    """Find an exposed method of an object; any of its class, where marks are not required.
 
     Raises:
         AttributeError: there is none of this name that may be called.
@@ -278,12 +285,14 @@ def find_method(target: Any, name: str, object_id: str) -> Any:
     # Not by getattr at first, which would run the code of a property.
     member = class_member(type(target), name)
     if member is None:
+        # What was put on the object itself is no method of its class, and needs a mark.
+        require_expose = True
         member = inspect.getattr_static(target, name, None)
     if member is None:
         raise AttributeError(f"remote object {object_id!r} has no attribute {name!r}")
     if isinstance(member, property):
         raise AttributeError(f"attempt to call {name!r} of {object_id!r}, which is an attribute and no method")
-    if not is_exposed(member):
+    if not is_reachable(member, require_expose=require_expose):
         raise AttributeError(f"attempt to access unexposed attribute {name!r} of {object_id!r}")
     return getattr(target, name)
 

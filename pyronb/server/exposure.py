@@ -152,7 +152,19 @@ def is_exposed(member: Any) -> bool:
     return bool(getattr(member, "__dict__", {}).get("_pyroExposed", False))
 
 
-def members_of(cls: type, *, details: bool = True) -> Metadata:
+def is_reachable(member: Any, *, require_expose: bool) -> bool:
+    """Tell whether a member of a class, whose name is not private, can be reached from outside.
+
+    Where marks are not required (REQUIRE_EXPOSE), that is every function and property.
+    """
+    return is_exposed(member) if require_expose else isinstance(member, property) or _is_function(member)
+
+
+def _is_function(member: Any) -> bool:
+    return isinstance(member, staticmethod | classmethod) or inspect.isroutine(member)
+
+
+def members_of(cls: type, *, details: bool = True, require_expose: bool = True) -> Metadata:
     """Collect what a class exposes: methods, oneway methods, attributes, and their documentation.
 
     Nothing is called and no property is read. `details` adds signatures, types and docstrings.
@@ -164,10 +176,11 @@ def members_of(cls: type, *, details: bool = True) -> Metadata:
         if is_private(name):
             continue
         member = inspect.getattr_static(cls, name, None)
-        if not is_exposed(member):
+        if not is_reachable(member, require_expose=require_expose):
             continue
         if isinstance(member, property):
-            attributes[name] = _describe_property(member) if details else AttributeDetails()
+            described = _describe_property(member, require_expose=require_expose)
+            attributes[name] = described if details else AttributeDetails()
             continue
         function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
         if not callable(function):
@@ -235,10 +248,10 @@ class _Text(str):
         return str(self)
 
 
-def _describe_property(member: property) -> AttributeDetails:
+def _describe_property(member: property, *, require_expose: bool) -> AttributeDetails:
     kind = ""
     if member.fget is not None:
         annotation = getattr(member.fget, "__annotations__", {}).get("return", "")
         kind = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    writable = member.fset is not None and is_exposed(member)
+    writable = member.fset is not None and is_reachable(member, require_expose=require_expose)
     return AttributeDetails(type=kind, doc=_doc(member), writable=writable)

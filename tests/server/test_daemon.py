@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 import threading
 import time
@@ -23,6 +24,7 @@ from pyronb.errors import (
     SerializeError,
 )
 from pyronb.options import WireOptions
+from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Raised, Returned
 from pyronb.serializers.base import SerializerBase
 from pyronb.server.daemon import Daemon
@@ -61,6 +63,9 @@ class Thing:
 
     def fail(self):
         raise ZeroDivisionError("by zero")
+
+    def fail_with(self, value):
+        raise ZeroDivisionError
 
     def fail_badly(self):
         raise UnserializableError(Unserializable(), "rest")
@@ -856,3 +861,127 @@ def test_many_clients_come_and_go(daemon):
         assert daemon._engine.clients == 50
     limit = deadline(5)
     eventually(lambda: daemon._engine.clients == 0, limit.remaining)
+
+
+# Settings
+
+
+class Unmarked:
+    """Nothing here is marked."""
+
+    secret = "secret"
+
+    def __init__(self):
+        self.value_ = 1
+        self.helper = lambda: "of the object, not of its class"
+
+    def method(self):
+        return "reached"
+
+    def _private(self):
+        raise AssertionError
+
+    @property
+    def value(self):
+        return self.value_
+
+    @value.setter
+    def value(self, value):
+        self.value_ = value
+
+    @property
+    def _hidden(self):
+        raise AssertionError
+
+
+def test_without_required_marks_all_that_is_not_private_is_reached():
+    """REQUIRE_EXPOSE is off, as old programs for Pyro4 may want it; private names stay private."""
+    with serving(require_expose=False) as daemon:
+        uri = daemon.register(Unmarked(), "thing")
+        with connect(uri) as proxy:
+            assert proxy._pyroMethods == {"method"}
+            assert proxy._pyroAttrs == {"value"}
+            assert proxy.method() == "reached"
+            proxy.value = 5
+            assert proxy.value == 5
+        with RawClient(daemon.locationStr) as client:
+            client.greet("thing")
+            for name in ("_private", "helper", "secret", "__init__", "__reduce__", "__class__"):
+                assert isinstance(client.call("thing", name), Raised)
+            assert isinstance(client.call("thing", "__getattr__", "_hidden"), Raised)
+            assert isinstance(client.call("thing", "__getattr__", "secret"), Raised)
+
+
+def test_marks_are_required_by_default():
+    """What is not marked cannot be reached."""
+    with serving() as daemon, RawClient(daemon.locationStr) as client:
+        daemon.register(Unmarked(), "thing")
+        client.greet("thing")
+        assert isinstance(client.call("thing", "method"), Raised)
+        assert isinstance(client.call("thing", "__getattr__", "value"), Raised)
+
+
+def test_an_object_that_is_registered_weakly_goes_with_its_owner(daemon):
+    """Its clients are told that there is no such object any more."""
+    thing = Thing()
+    uri = daemon.register(thing, weak=True)
+    with connect(uri) as proxy:
+        assert proxy.echo(1) == 1
+        del thing
+        gc.collect()
+        with pytest.raises(DaemonError, match="unknown object"):
+            proxy.echo(2)
+    assert len(daemon.objectsById) == 2
+
+
+def test_registered_classes_tell_how_they_are_made(daemon):
+    """Programs for Pyro look at `_pyroInstancing`."""
+
+    @expose
+    class Plain:
+        pass
+
+    @expose
+    @behavior("single")
+    class Single:
+        pass
+
+    daemon.register(Plain)
+    daemon.register(Single)
+
+    assert Plain._pyroInstancing == ("session", None)
+    assert Single._pyroInstancing == ("single", None)
+
+
+def test_tracebacks_can_show_the_variables(thing):
+    """DETAILED_TRACEBACK: what helps those who look, and is nobody's business otherwise."""
+    for detailed in (True, False):
+        with serving(detailed_traceback=detailed) as daemon, connect(daemon.register(thing, force=True)) as proxy:
+            with pytest.raises(ZeroDivisionError) as caught:
+                proxy.fail_with("visible")
+            assert ("'visible'" in "".join(caught.value._pyroTraceback)) is detailed
+
+
+def test_messages_are_logged_where_that_is_asked_for(thing, caplog):
+    """LOGWIRE: both directions, from the greeting on; without it, none."""
+    caplog.set_level(logging.DEBUG, "pyronb")
+    for log in (False, True):
+        caplog.clear()
+        with serving(wire=WireOptions(log=log)) as daemon, connect(daemon.register(thing, force=True)) as proxy:
+            proxy.echo("some text")
+        kinds = [record.args[:2] for record in caplog.records if record.name == "pyronb.wire"]
+        expected = [("received", "CONNECT"), ("sent", "CONNECTOK"), ("received", "INVOKE"), ("sent", "RESULT")]
+        assert kinds == (expected if log else [])
+    assert "some text" in caplog.text
+
+
+def test_blobs_reach_their_method_unread(daemon):
+    """The daemon looks at where a blob goes, and its method decides whether it is read."""
+
+    @expose
+    class Reader:
+        def read(self, blob):
+            return [type(blob).__name__, blob.info, blob.deserialized()]
+
+    with connect(daemon.register(Reader())) as proxy:
+        assert proxy.read(SerializedBlob("info", [1, 2])) == ["SerializedBlob", "info", [1, 2]]

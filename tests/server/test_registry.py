@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from pyronb.errors import DaemonError
@@ -119,3 +122,85 @@ def test_clearing_gives_what_was_there(registry):
 
     assert registry.clear() == [thing]
     assert registry.ids() == []
+
+
+def test_an_object_that_is_registered_weakly_is_not_kept(registry):
+    """With its last owner it is gone from the registry too, and its id can be taken again."""
+    thing = Thing()
+    registry.register(thing, "thing", weak=True)
+    assert registry.find("thing") is thing
+    assert registry.id_of(thing) == "thing"
+    assert registry.all() == {"thing": thing}
+    assert registry.metadata("thing").methods == {"method"}
+    gone = weakref.ref(thing)
+    del thing
+    gc.collect()
+
+    assert gone() is None
+    with pytest.raises(DaemonError, match="unknown object"):
+        registry.find("thing")
+    assert registry.ids() == []
+    assert registry.all() == {}
+    assert registry.clear() == []
+    assert registry.register(Thing(), "thing") == "thing"
+
+
+def test_objects_come_and_go_weakly(registry):
+    """Numbers of objects are given out anew; nobody is taken for one that is gone."""
+    for number in range(200):
+        thing = Thing()
+        assert registry.id_of(thing) is None
+        registry.register(thing, f"thing{number}", weak=True)
+        assert registry.id_of(thing) == f"thing{number}"
+
+    assert registry.ids() == ["thing199"]
+
+
+def test_a_weak_object_can_be_replaced_and_unregistered(registry):
+    """As any other; that it goes later changes nothing."""
+    old, new = Thing(), Thing()
+    registry.register(old, "thing", weak=True)
+    registry.register(new, "thing", force=True)
+    del old
+    gc.collect()
+    assert registry.find("thing") is new
+    registry.unregister(new)
+    registry.register(new, "again", weak=True)
+    assert registry.unregister(new) == ("again", new)
+
+
+@pytest.mark.parametrize("obj", [Thing, 3, ()])
+def test_what_cannot_be_kept_weakly_is_refused(registry, obj):
+    """Classes, and objects that know no weak references."""
+    with pytest.raises(TypeError):
+        registry.register(obj, "thing", weak=True)
+
+    assert registry.ids() == []
+
+
+def test_without_required_marks_all_that_is_not_private_is_exposed():
+    """REQUIRE_EXPOSE is off: functions and properties, of whatever class."""
+
+    class Unmarked:
+        constant = 3
+
+        def method(self):
+            pass
+
+        @property
+        def value(self):
+            return 1
+
+        @staticmethod
+        def static():
+            pass
+
+        def _private(self):
+            pass
+
+    registry = Registry(require_expose=False)
+    registry.register(Unmarked(), "thing")
+    told = registry.metadata("thing")
+
+    assert told.methods == {"method", "static"}
+    assert told.attributes == {"value"}
