@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "SocketFile",
     "address_towards",
     "addresses",
-    "forget",
     "in_order",
     "listen",
     "location_at",
@@ -163,11 +163,33 @@ def location_at(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def forget(unixsocket: str) -> None:
-    """Remove the file of a Unix socket that was listened on."""
-    if not unixsocket.startswith(_ABSTRACT):
-        with contextlib.suppress(OSError):
-            os.unlink(unixsocket)
+class SocketFile:
+    """The file of a Unix socket that is listened on, which goes with the socket.
+
+    Args:
+        path: where it is; one that begins with a null byte is in no folder.
+    """
+
+    __slots__ = ("_mark", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._mark = self._look()
+
+    def _look(self) -> tuple[int, ...] | None:
+        if self._path.startswith(_ABSTRACT):
+            return None
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino, status.st_mtime_ns
+
+    def remove(self) -> None:
+        """Remove it, unless something else is there by now."""
+        if self._mark is not None and self._mark == self._look():
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
 
 
 def own_host_for(host: str | None) -> str:

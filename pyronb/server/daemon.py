@@ -13,7 +13,7 @@ from typing import Any
 from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.errors import DaemonError, PyroError
-from pyronb.net.sockets import forget, listen, location_at, location_of, port_of
+from pyronb.net.sockets import SocketFile, listen, location_at, location_of, port_of
 from pyronb.net.stream import check_given, check_tls
 from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
@@ -103,7 +103,7 @@ class Daemon:
             engine = ExistingEngine
             sock = check_given(connected_socket, self._options.tls)
             host = None
-        self._unixsocket = unixsocket
+        self._socket_file = None if unixsocket is None else SocketFile(unixsocket)
         self._key: bytes | None = None
         self.locationStr: str = location_of(sock, host)
         self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
@@ -434,8 +434,8 @@ class Daemon:
         self._streams.clear()
         for obj in self._objects.clear():
             self._let_go(obj)
-        if self._unixsocket is not None:
-            forget(self._unixsocket)
+        if self._socket_file is not None:
+            self._socket_file.remove()
 
     def __enter__(self) -> Daemon:
         return self

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from pathlib import Path
 
 import pytest
 
+from pyronb.errors import ConnectionClosedError
+from pyronb.net import sockets
 from pyronb.net.deadline import after
-from pyronb.net.sockets import listen, location_of, own_host_for
+from pyronb.net.sockets import SocketFile, addresses, listen, location_of, own_host_for, port_of, tune
 from pyronb.net.stream import dial
 from pyronb.uri import URI
 
@@ -152,3 +155,119 @@ def test_address_towards_this_machine(host):
 def test_address_towards_nowhere():
     """A name that is not known leaves this machine itself."""
     assert own_host_for("no-such-host.invalid") == "127.0.0.1"
+
+
+# Names that have addresses of both versions
+
+
+@pytest.fixture
+def both(monkeypatch):
+    """Have the host `both.example` stand for the IPv6 and the IPv4 loopback, in this order."""
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *args, **kwargs):
+        if host != "both.example":
+            return real(host, port, *args, **kwargs)
+        kind = (socket.SOCK_STREAM, 6, "")
+        return [
+            (socket.AF_INET6, *kind, ("::1", port, 0, 0)),
+            (socket.AF_INET, *kind, ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@pytest.mark.usefixtures("both")
+def test_preferred_addresses():
+    """Those of the preferred version come first; without a preference the system's order stays."""
+    six, four = (socket.AF_INET6, ("::1", 5, 0, 0)), (socket.AF_INET, ("127.0.0.1", 5))
+
+    assert [[six, four], [four, six], [six, four]] == [addresses("both.example", 5, version) for version in (0, 4, 6)]
+
+
+@needs_ipv6
+@pytest.mark.usefixtures("both")
+def test_listening_by_preference():
+    """A name with both is bound to the preferred one."""
+    for version, family in ((0, socket.AF_INET6), (4, socket.AF_INET), (6, socket.AF_INET6)):
+        with listen("both.example", 0, ip_version=version) as sock:
+            assert family == sock.family
+
+
+@needs_ipv6
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("version", [0, 4, 6])
+def test_dialling_by_preference(host, version):
+    """A daemon is reached under the one address that it has, whichever is tried first."""
+    with listen(host, 0) as sock:
+        stream = dial(URI(f"PYRO:x@both.example:{port_of(sock)}"), after(5), ip_version=version)
+        assert host == stream.local_address[0]
+        stream.close()
+
+
+@needs_ipv6
+@pytest.mark.usefixtures("both")
+def test_dialling_the_preferred_one():
+    """Where both answer, the preferred one is taken."""
+    with listen("127.0.0.1", 0) as four, listen("::1", port_of(four)):
+        for version, host in ((4, "127.0.0.1"), (6, "::1")):
+            stream = dial(URI(f"PYRO:x@both.example:{port_of(four)}"), after(5), ip_version=version)
+            assert host == stream.local_address[0]
+            stream.close()
+
+
+@pytest.mark.usefixtures("both")
+def test_dialling_nobody():
+    """The error is that of the first attempt, and the time limit holds for all of them together."""
+    with listen("127.0.0.1", 0) as sock:
+        port = port_of(sock)
+    with pytest.raises(ConnectionClosedError, match=f"cannot connect to PYRO:x@both.example:{port}"):
+        dial(URI(f"PYRO:x@both.example:{port}"), after(5))
+
+
+@pytest.mark.usefixtures("both")
+def test_listening_without_ipv6(monkeypatch):
+    """A machine that lacks one version takes the other; a port that is taken is not looked for elsewhere."""
+    real = socket.socket.bind
+
+    def bind(sock, address):
+        if sock.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address here")
+        return real(sock, address)
+
+    monkeypatch.setattr(sockets.socket, "socket", type("Socket", (socket.socket,), {"bind": bind}))
+    with listen("both.example", 0) as sock:
+        assert socket.AF_INET == sock.family
+        with pytest.raises(OSError, match="Address already in use"):
+            listen("both.example", port_of(sock))
+
+
+# What connected sockets are told
+
+
+@pytest.mark.parametrize("nodelay", [True, False])
+def test_tune(nodelay):
+    """A dead peer is noticed; small messages leave at once where that is wanted; Unix sockets have no such thing."""
+    with socket.socket() as sock:
+        tune(sock, nodelay)
+
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert nodelay is bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    with socket.socket(socket.AF_UNIX) as sock:
+        tune(sock, nodelay)
+
+
+def test_socket_file(tmp_path):
+    """It goes with its socket, but not when something else is there by now."""
+    path = str(tmp_path / "s")
+    with listen("", 0, unixsocket=path):
+        file = SocketFile(path)
+    file.remove()
+    assert not Path(path).exists()
+    Path(path).write_text("other", encoding="ascii")
+    file.remove()
+    SocketFile(str(tmp_path / "missing")).remove()
+    SocketFile("\0abstract").remove()
+
+    assert Path(path).exists()

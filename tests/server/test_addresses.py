@@ -122,6 +122,19 @@ def test_stale_unixsocket(tmp_path):
     assert "not a socket" == path.read_text()
 
 
+def test_unixsocket_of_another_daemon(tmp_path):
+    """A daemon whose file was taken away does not take away that of its successor."""
+    path = tmp_path / "daemon.sock"
+    with Daemon(unixsocket=str(path), options=OPTIONS) as first:
+        path.unlink()
+        with serving(unixsocket=str(path)) as daemon:
+            first.close()
+            with connect(daemon.register(Thing(), "thing")) as proxy:
+                assert 1 == proxy.echo(1)
+
+    assert not path.exists()
+
+
 @pytest.mark.skipif(not Path("/proc/net/unix").exists(), reason="only Linux has Unix sockets without a file")
 def test_abstract_unixsocket():
     """A name that begins with a null byte is in no folder, and works as any other."""
