@@ -860,6 +860,76 @@ def test_name_server_is_asked_in_serpent():
 # Given sockets
 
 
+def test_without_metadata():
+    """It is neither asked for nor kept; the object's own id is known all the same."""
+    desk = Desk(echo)
+    link = connected(desk, metadata=False)
+
+    assert link.metadata is None
+    assert Returned([5]) == desk.run(invoke(link, Call("", "anything", (5,), {})))
+    assert "obj" == desk.calls[-1].object_id
+
+
+def test_daemon_that_knows_no_metadata():
+    """The error says what to do, and the link hangs up."""
+
+    def answer(effect):
+        effect.link.connection.open()
+        return Accepted(bare(2, {"handshake": "hello", "meta": {}}))
+
+    unknown = AttributeError("'DaemonObject' object has no attribute 'get_metadata'")
+    hand = ByHand([(Dial, None), (Reply, answer), (Reply, Replied(bare(5, unknown, 1, flags=PYRO5.exception)))])
+    link = link_to()
+    with pytest.raises(PyroError, match=r"get_metadata'\. .*set METADATA to False") as caught:
+        hand.run(connect(link))
+
+    assert isinstance(caught.value.__cause__, AttributeError)
+    assert not link.connected
+
+
+def test_owner_has_a_say():
+    """A proxy of a class of its own hears the answer to the greeting, and may refuse it."""
+
+    class Owner:
+        def __init__(self):
+            self.heard = []
+
+        def _pyroAnnotations(self):
+            return {"OWNA": b"own"}
+
+        def _pyroValidateHandshake(self, response):
+            self.heard.append(response)
+            if len(self.heard) > 1:
+                raise SecurityError("not twice")
+
+        def _pyroResponseAnnotations(self, annotations, msgtype):
+            raise AssertionError("there are none")
+
+    desk, link = Desk(echo), link_to()
+    link.owner = Owner()
+    desk.run(connect(link, annotations={"CALL": b"call"}))
+    desk.run(hang_up(link))
+    with pytest.raises(SecurityError, match="not twice"):
+        desk.run(connect(link))
+
+    assert ["welcome", "welcome"] == link.owner.heard
+    assert not link.connected
+    sent = b"".join(bytes(buffer) for buffer in desk.asked(Send)[0].buffers)
+    assert b"OWNA" in sent
+    assert b"CALL" in sent
+
+
+def test_raw_reply():
+    """The message itself is given, not what is in it."""
+    desk = Desk(echo)
+    link = connected(desk)
+    link.raw = True
+    outcome = desk.run(invoke(link, Call("", "add", (1,), {})))
+
+    assert isinstance(outcome, Returned)
+    assert b"1" in bytes(outcome.value.payload)
+
+
 def test_given_socket():
     """There is no handshake: the first message asks for the metadata (section 28)."""
     told = Replied(reply(1, {"methods": ["add"], "oneway": [], "attrs": []}))

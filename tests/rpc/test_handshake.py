@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyronb.dialects import PYRO5
+from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import ProtocolError
 from pyronb.options import WireOptions
 from pyronb.rpc.handshake import (
@@ -62,6 +62,17 @@ def test_greeting(serializer):
     assert ("obj", {"user": "me"}) == (greeting.object_id, greeting.handshake)
     assert Peer(__version__, frozenset({DETAILS})) == greeting.peer
     assert greeting.peer.is_pyronb
+
+
+@pytest.mark.parametrize("dialect", [PYRO4, PYRO5])
+def test_greeting_that_asks_for_no_metadata(dialect):
+    """Where everybody is told, the object is named all the same: a daemon of that protocol insists on it."""
+    serializer = Catalog(dialect, WireOptions(), pyronb_peer=True).by_name("serpent")
+    message = encode_greeting(serializer, "obj", "hello", 9, dialect, metadata=False, annotations={"ABCD": b"x"})
+    greeting = decode_greeting(serializer.loads(message.payload), dialect, message.flags)
+
+    assert (0, {"ABCD": b"x"}) == (message.flags, message.annotations)
+    assert (dialect is PYRO5, "obj" if dialect is PYRO5 else "") == (greeting.wants_metadata, greeting.object_id)
 
 
 def test_greeting_of_a_real_peer():

@@ -389,6 +389,19 @@ def callbacks(world):
 
 
 @check
+def functions(world):
+    if world.real or world.serializer in PICKLES:
+        return  # real clients cannot give functions to a call, and pickles hold their code instead
+    with world.proxy() as p:
+        assert p.call_function(lambda value: value * 2, 21, 4) == [42, 8]
+        heard = []
+        assert p.call_function(heard.append, "größe") == [None]
+        assert heard == ["größe"]
+        assert "by zero" in str(raised(ZeroDivisionError, p.call_function, lambda value: 1 // value, 0))
+        assert p.add(1, 2) == 3
+
+
+@check
 def blobs(world):
     if world.serializer == "json" and world.real_peer:
         return  # real ones cannot open those in json

@@ -90,6 +90,13 @@ def make(api):
                     whom._pyroClaimOwnership()
                 return ["called back", whom.receive(value)]
 
+        def call_function(self, function, *values):
+            """Call the caller's own function, which is an object with one method for a real Pyro."""
+            with function:
+                if hasattr(function, "_pyroClaimOwnership"):
+                    function._pyroClaimOwnership()
+                return [function.call(value) for value in values]
+
         def call_back_fails(self, whom):
             with whom:
                 try:
@@ -139,7 +146,17 @@ def make(api):
 
 METHODS = {
     *("add", "echo", "size", "kind", "fail", "fire", "fire_and_fail", "fired", "count", "count_and_fail"),
-    *("give_other", "give_others", "correlation", "annotations", "call_back", "call_back_fails", "new_id", "where"),
+    *(
+        "give_other",
+        "give_others",
+        "correlation",
+        "annotations",
+        "call_back",
+        "call_back_fails",
+        "call_function",
+        "new_id",
+        "where",
+    ),
     *("open_blob", "pass_blob_on"),
     *("__len__", "__getitem__"),
 }
