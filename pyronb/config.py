@@ -105,11 +105,10 @@ ITEMS: dict[str, _Item] = {
     "NS_LOOKUP_DELAY": _item(0.0, "seconds to wait for a name that is not registered yet", check=_not_negative),
     "SERIALIZER": _item(
         "serpent",
-        "serializer of outgoing calls: serpent, json, marshal, msgpack; or pickle, dill, cloudpickle, which run code",
+        "serializer of outgoing calls: serpent, json, marshal, msgpack; native between pyronb ends; auto, which is "
+        "native where it can be and else serpent; or pickle, dill, cloudpickle, which run code",
     ),
-    "SERIALIZERS_ACCEPTED": _item(
-        {"serpent", "json", "marshal", "msgpack"}, "serializers that a daemon accepts; see SERIALIZER"
-    ),
+    "SERIALIZERS_ACCEPTED": _item(set(SAFE), "serializers that a daemon accepts; see SERIALIZER"),
     "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
     "PICKLE_PROTOCOL_VERSION": _item(
         pickle.HIGHEST_PROTOCOL, "protocol version of pickle and cloudpickle", check=_pickle

@@ -16,7 +16,7 @@ from pyronb.errors import ProtocolError
 
 __all__ = ["DIALECTS", "PYRO4", "PYRO5", "SAFE", "UNSAFE", "Dialect", "dialect_for"]
 
-SAFE = ("serpent", "json", "marshal", "msgpack")
+SAFE = ("serpent", "json", "marshal", "msgpack", "native")
 """Names of the serializers with which reading gives values and nothing else."""
 
 UNSAFE = ("pickle", "dill", "cloudpickle")
@@ -96,7 +96,7 @@ PYRO5 = Dialect(
     keep_serialized=0x20,
     correlation=0x40,
     serializers=MappingProxyType({"serpent": 1, "marshal": 2, "json": 3, "msgpack": 4}),
-    own_serializers=MappingProxyType({"pickle": 104, "dill": 105, "cloudpickle": 107}),
+    own_serializers=MappingProxyType({"native": 100, "pickle": 104, "dill": 105, "cloudpickle": 107}),
     tags=MappingProxyType(
         {
             "uri": "Pyro5.core.URI",
@@ -129,7 +129,7 @@ PYRO4 = Dialect(
     serializers=MappingProxyType(
         {"serpent": 1, "json": 2, "marshal": 3, "pickle": 4, "dill": 5, "msgpack": 6, "cloudpickle": 7}
     ),
-    own_serializers=MappingProxyType({}),
+    own_serializers=MappingProxyType({"native": 100}),
     tags=MappingProxyType(
         {
             "uri": "Pyro4.core.URI",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pyronb.dialects import SAFE
+
 __all__ = ["ClientOptions", "DaemonOptions", "LookupOptions", "TLSOptions", "WireOptions"]
 
 
@@ -146,7 +148,7 @@ class DaemonOptions:
     detailed_traceback: bool = False
     nodelay: bool = True
     reuse_address: bool = True
-    serializers: frozenset[str] = frozenset({"serpent", "json", "marshal", "msgpack"})
+    serializers: frozenset[str] = frozenset(SAFE)
     autoproxy: bool = True
     require_expose: bool = True
     nat_host: str | None = None

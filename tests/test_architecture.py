@@ -63,7 +63,8 @@ THIRD_PARTIES = {
     "dill": "pyronb/serializers/dill.py",
     "ipywidgets": ("pyronb/jupyter/*", "pyronb/widgets.py"),  # the door says kindly when they are missing
     "jupyter_server": "pyronb/jupyter/*",
-    "msgpack": "pyronb/serializers/msgpack.py",
+    "msgpack": ("pyronb/serializers/msgpack.py", "pyronb/serializers/native.py"),
+    "numpy": "pyronb/serializers/arrays.py",
     "psutil": "pyronb/demo/host.py",
     "serpent": "pyronb/serializers/serpent.py",
     "starlette": "pyronb/gateway/*",
@@ -80,6 +81,7 @@ LOADS_BY_NAME = (
     "pyronb/cli/*",
     "pyronb/net/stream.py",
     "pyronb/serializers/catalog.py",
+    "pyronb/serializers/native.py",  # numpy, with the first array
     "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports
     "pyronb/server/coroutines.py",  # asyncio, which loads `ssl`
 )
@@ -353,7 +355,7 @@ CAUGHT = [
     (configuration_stops_at_the_doors, "sync/link.py", "from pyronb.config import config", "pyronb/sync/link.py:1 imp"),
     (configuration_stops_at_the_doors, "net/x.py", "from pyronb import config", "pyronb/net/x.py:1 imports pyronb.con"),
     (third_parties_have_one_address, "rpc/x.py", "import serpent", "pyronb/rpc/x.py:1 imports serpent: its only addr"),
-    (third_parties_have_one_address, "rpc/x.py", "import numpy as np", "pyronb/rpc/x.py:1 imports numpy: it has no"),
+    (third_parties_have_one_address, "rpc/x.py", "import pandas", "pyronb/rpc/x.py:1 imports pandas: it has no"),
     (protocol_numbers_are_looked_at_once, "rpc/x.py", "if v == 502: pass", "pyronb/rpc/x.py:1 looks at protocol nu"),
     (no_global_no_mangling, "uri.py", "def f():\n  global a", "pyronb/uri.py:2 says global a"),
     (no_global_no_mangling, "uri.py", "class A:\n  def __f(self): pass", "pyronb/uri.py:2 defines the mangled name"),

@@ -14,9 +14,12 @@ from pyronb.rpc.handshake import Peer
 from pyronb.serializers.base import Serializer
 from pyronb.serializers.catalog import catalog_for
 
-__all__ = ["agree", "choose", "codec_for", "for_greeting"]
+__all__ = ["AUTO", "agree", "choose", "codec_for", "for_greeting"]
 
 _UNIVERSAL = "serpent"
+
+AUTO = "auto"
+"""Chosen in the place of a serializer: native where the peer takes it, which only pyronb does; else serpent."""
 
 
 def codec_for(link: Link, peer: Peer) -> Codec:
@@ -44,6 +47,8 @@ def agree(link: Link, peer: Peer) -> None:
     """
     codec, name = codec_for(link, peer), link.serializer_name
     taken = peer.serializers or set(link.dialect.serializers)
+    if name == AUTO:
+        name = "native" if "native" in taken else _UNIVERSAL
     if name not in taken:
         accepted = ", ".join(sorted(taken))
         advice = "set SERIALIZERS_ACCEPTED over there, or choose" if peer.is_pyronb else "choose"
@@ -62,8 +67,9 @@ def choose(link: Link, name: str) -> None:
         SerializeError: there is none of this name, its package is missing, or the peer does not take it; the link
             keeps the one that it had.
     """
-    if name not in (*SAFE, *UNSAFE):
-        raise SerializeError(f"unknown serializer {name!r}; use one of {', '.join((*SAFE, *UNSAFE))}")
+    known = (*SAFE, *UNSAFE, AUTO)
+    if name not in known:
+        raise SerializeError(f"unknown serializer {name!r}; use one of {', '.join(known)}")
     before, link.serializer_name = link.serializer_name, name
     if link.codec is None or link.remote is None:
         return

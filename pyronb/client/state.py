@@ -30,6 +30,8 @@ def state_of(link: Link, dialect: Dialect) -> tuple[Any, ...]:
         raise PyroError("a proxy on a given socket cannot travel: nobody else could use its address")
     known = link.metadata or Metadata()
     own = link.serializer_name if link.serializer_name != link.options.serializer else None
+    if own not in dialect.serializers:
+        own = None  # real peers would refuse the proxy for a name that they do not know
     members = str(link.uri), tuple(known.oneway), tuple(known.methods), tuple(known.attributes)
     if dialect.proxy_settings:
         return (*members, link.timeout or 0.0, None, link.handshake, link.max_retries, own)

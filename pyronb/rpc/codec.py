@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyronb.dialects import Dialect
@@ -10,7 +10,7 @@ from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeErro
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
-from pyronb.serializers.base import CallParts, Serializer
+from pyronb.serializers.base import CallParts, Scattered, Serializer
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.exceptions import stand_in, writable
 from pyronb.tracebacks import remote_traceback
@@ -138,12 +138,16 @@ class Codec:
         annotations: Mapping[str, Buffer],
         correlation_id: bytes | None,
     ) -> Message:
-        if self._options.compression and len(payload) > self.dialect.compress_above:
+        beside: Sequence[Buffer] = ()
+        if type(payload) is Scattered:
+            beside = payload.beside
+            # Memory of the caller's is neither copied nor compressed.
+        elif self._options.compression and len(payload) > self.dialect.compress_above:
             compressed = deflate(payload, self.dialect.compress_level)
             if not self.dialect.only_smaller or len(compressed) < len(payload):
                 payload = compressed
                 flags |= self.dialect.compressed
-        return Message(kind, serializer_id, flags, seq, payload, annotations, correlation_id)
+        return Message(kind, serializer_id, flags, seq, payload, annotations, correlation_id, beside)
 
     def _payload(self, message: Message) -> Buffer:
         if message.flags & self.dialect.compressed:

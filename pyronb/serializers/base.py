@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pyronb.serializers.hooks import HOOKS
 
-__all__ = ["Buffer", "CallParts", "Serializer", "SerializerBase"]
+__all__ = ["Buffer", "CallParts", "Scattered", "Serializer", "SerializerBase"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -26,6 +26,27 @@ class CallParts(NamedTuple):
     """None in the library's own pseudo-calls (batches and attribute access)."""
 
 
+class Scattered(bytes):
+    """What a serializer wrote, where memory of the value itself belongs to it: the first piece, and those after it.
+
+    Attributes:
+        beside: the other pieces, in their order; none of them was copied.
+    """
+
+    beside: Sequence[Buffer]
+
+    def __new__(cls, first: bytes, beside: Sequence[Buffer]) -> Scattered:
+        """Take the pieces."""
+        made = super().__new__(cls, first)
+        made.beside = beside
+        return made
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pieces together."""
+        return len(self) + sum(map(len, self.beside))
+
+
 class Serializer(Protocol):
     """Turns values into bytes and back, for one dialect.
 
@@ -38,7 +59,7 @@ class Serializer(Protocol):
     """The serializer's number in the message header, which depends on the dialect."""
 
     def dumps(self, value: Any) -> bytes:
-        """Write a value.
+        """Write a value; only native gives `Scattered` bytes.
 
         Raises:
             SerializeError: the value cannot be written with this serializer.

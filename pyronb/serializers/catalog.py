@@ -31,6 +31,7 @@ _KNOWN = {
     "json": _Entry("pyronb.serializers.json", "JsonSerializer", "json", "json"),
     "marshal": _Entry("pyronb.serializers.marshal", "MarshalSerializer", "marshal", "marshal"),
     "msgpack": _Entry("pyronb.serializers.msgpack", "MsgpackSerializer", "msgpack", "msgpack"),
+    "native": _Entry("pyronb.serializers.native", "NativeSerializer", "msgpack", "msgpack"),
     "pickle": _Entry("pyronb.serializers.pickle", "PickleSerializer", "pickle", "pickle"),
     "dill": _Entry("pyronb.serializers.dill", "DillSerializer", "dill", '"pyronb[pickles]"'),
     "cloudpickle": _Entry(

@@ -57,7 +57,9 @@ _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("decimal", "Decimal"): str,
     ("enum", "Enum"): lambda value: value.value,
     ("numpy", "generic"): _numpy_scalar,
-    ("numpy", "ndarray"): _refused("send its tolist(), or its tobytes() with dtype and shape"),
+    ("numpy", "ndarray"): _refused(
+        "between pyronb ends, the serializer auto carries it as it is; to others send its tolist()"
+    ),
     ("pathlib", "PurePath"): str,
     ("pathlib._local", "PurePath"): str,
     ("uuid", "UUID"): str,

@@ -17,6 +17,7 @@ _ADVICE = {
     "pickle": "dill and cloudpickle write more types",
     "json": "json writes text, numbers, lists and dicts with text keys; serpent and msgpack write more",
     "marshal": "serpent writes more types",
+    "native": "send what it is made of",
     "msgpack": "serpent writes more types",
     "serpent": "keys and set items must be text, numbers or tuples of them",
 }

@@ -93,7 +93,7 @@ class ShortCut:
             # What cannot be written here may be something that only goes the long way, such as a proxy to be made.
             with contextlib.suppress(SerializeError, SecurityError):
                 written = serializer.dumps(value)
-                if len(written) <= self._largest:
+                if type(written) is bytes and len(written) <= self._largest:
                     return [pack_bare(reply_head, seq, written)]
         if outcome is None:
             outcome = self._dispatcher.returned(value, Call(object_id, name), caller, context)

@@ -19,7 +19,7 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.serializers.base import CallParts
+from pyronb.serializers.base import CallParts, Scattered
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
 from pyronb.wire.bare import pack_bare
@@ -63,7 +63,7 @@ class ShortCut(BareCalls):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN
             seq = link.sequence = connection.next_sequence()
-            if len(payload) > self._largest:
+            if len(payload) > self._largest or type(payload) is not bytes:
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))
             timeout = link.timeout
             try:
@@ -89,7 +89,8 @@ class ShortCut(BareCalls):
         assert link.connection is not None
         assert link.serializer is not None
         try:
-            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload))
+            beside = payload.beside if isinstance(payload, Scattered) else ()
+            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload, beside=beside))
         except ProtocolError as error:
             raise explained(error, calling(link, what)) from error
         return self._finish(link, seq, buffers, what)

@@ -130,7 +130,9 @@ class Block:
 def _reserved(size: int) -> memoryview:
     if size < _MAPPED:
         return memoryview(bytearray(size))
-    memory = mmap.mmap(-1, size)
+    # Shared memory, which is the default, comes in small pages only.
+    private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
+    memory = mmap.mmap(-1, size, flags=private) if private else mmap.mmap(-1, size)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     if advice is not None:
         with contextlib.suppress(OSError):  # the system does as it likes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -33,6 +33,7 @@ class Message:
         payload: the payload as sent, that is after compression.
         annotations: further chunks of bytes beside the payload, by their names of four characters.
         correlation_id: 16 bytes, or None.
+        beside: further pieces of the payload, which follow it without being joined to it; in messages to be sent.
     """
 
     type: int
@@ -42,3 +43,4 @@ class Message:
     payload: Buffer
     annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
     correlation_id: bytes | None = None
+    beside: Sequence[Buffer] = ()

@@ -49,12 +49,13 @@ class Pyro4Layout:
 
     def pack(self, message: Message, key: bytes | None = None) -> list[Buffer]:
         """Lay out a message, signed if there is a key; a small one as a single buffer."""
+        payload = b"".join((message.payload, *message.beside)) if message.beside else message.payload
         annotations = dict(message.annotations)
         if message.correlation_id is not None:
             annotations[_CORRELATION] = message.correlation_id
         if key is not None:
-            annotations[signing.NAME] = signing.sign(key, message.payload, annotations)
-        size = len(message.payload)
+            annotations[signing.NAME] = signing.sign(key, payload, annotations)
+        size = len(payload)
         chunks = b"".join(_pack_chunk(name, value) for name, value in annotations.items())
         room = len(chunks)
         if size > _LARGEST_PAYLOAD or room > _LARGEST_ANNOTATIONS:
@@ -76,8 +77,8 @@ class Pyro4Layout:
             _checksum(kind, flags, seq, size, serializer, room),
         )
         if size + room < _JOIN_BELOW:
-            return [b"".join((header, chunks, message.payload))]
-        return [header + chunks, message.payload]
+            return [b"".join((header, chunks, payload))]
+        return [header + chunks, payload]
 
     def unpack_whole(self, data: bytes) -> Message | None:
         """Leave it to reading in pieces: nearly every message of a real peer has annotations."""

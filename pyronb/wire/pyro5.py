@@ -59,6 +59,8 @@ class Pyro5Layout:
         )
         payload = message.payload
         size = len(payload)
+        if message.beside:
+            size += sum(map(len, message.beside))
         if size > _LARGEST or len(chunks) > _LARGEST:
             raise ProtocolError(
                 f"message too large for the format: {size} bytes of payload, {len(chunks)} of annotations"
@@ -78,6 +80,8 @@ class Pyro5Layout:
             0,
             _MAGIC,
         )
+        if message.beside:
+            return [b"".join((header, chunks, payload)), *message.beside]
         if size + len(chunks) < _JOIN_BELOW:
             return [b"".join((header, chunks, payload))]
         return [header + chunks, payload]

@@ -1,0 +1,356 @@
+"""The native serializer: between two pyronb ends, and only there. Values arrive as they were.
+
+It is msgpack underneath, with strict types, so that nothing is taken for something simpler on the way. What msgpack has
+no form for travels as an extension, whose data is mostly msgpack again. A map is never taken for an object, whatever
+its keys are. Reading makes values of the types below and objects of registered classes, and never runs code.
+
+====  ==============================================================================
+0x01  tuple, 0x02 set, 0x03 frozenset: the items
+0x04  int beyond 64 bits: two's complement, least byte first
+0x05  complex: two doubles
+0x06  Decimal: text, 0x07 Fraction: numerator and denominator
+0x08  UUID: 16 bytes
+0x10  date, 0x11 time, 0x12 datetime: ISO 8601 text; after an ``f``, the later one of
+      two times that the clock shows twice (`datetime.datetime.fold`)
+0x13  timedelta: days, seconds, microseconds
+0x20  OrderedDict: the pairs
+0x21  range: start, stop, step
+0x30  object of a class: the dict that the hooks make of it
+0x40  array of numpy: type, shape, order, memory
+====  ==============================================================================
+
+The memory of an array lies inside the extension when it is small. Otherwise its place is there, and the memory follows
+after everything else: the data is then ``0xc1``, which no msgpack begins with, the length of the msgpack in four bytes,
+the msgpack, and the memory of all arrays, each beginning at a multiple of 64. So nothing is copied on either end.
+
+Enums travel as their values and dataclasses as dicts of their fields, unless a hook says otherwise; a subclass of a
+builtin type as that type; bytearray and memoryview as bytes; a time zone as its offset.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import importlib
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import msgpack
+
+from pyronb.dialects import Dialect
+from pyronb.errors import SerializeError
+from pyronb.options import WireOptions
+from pyronb.serializers.base import Buffer, CallParts, Scattered
+from pyronb.serializers.plain import Plainer
+from pyronb.serializers.recreate import MARK, recreate
+from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
+
+__all__ = ["NativeSerializer"]
+
+_DEEPEST = 64
+"""Extensions inside extensions. Each takes 40 KB of stack to read, and a stranger must not exhaust it."""
+# A packer keeps the memory of the largest message that it has written.
+_KEEP_BELOW = 1 << 20
+
+_TUPLE, _SET, _FROZENSET, _INT, _COMPLEX, _DECIMAL, _FRACTION, _UUID = range(1, 9)
+_DATE, _TIME, _DATETIME, _TIMEDELTA = range(0x10, 0x14)
+_ORDERED, _RANGE = 0x20, 0x21
+_OBJECT, _ARRAY = 0x30, 0x40
+
+_BESIDE = 8 * 1024
+"""Bytes of an array's memory from which on it is not copied."""
+_MARK_BESIDE = b"\xc1"
+_HEAD = struct.Struct(">cI")
+_ALIGNMENT = 64
+
+_DOUBLES = struct.Struct("<dd")
+_LATER = b"f"
+
+
+class NativeSerializer:
+    """Writes and reads values as they are, for two pyronb ends."""
+
+    name = "native"
+
+    def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
+        """Make one for a dialect; see `Catalog` for the arguments."""
+        del options
+        self.number = dialect.own_serializers[self.name]
+        self._dialect = dialect
+        self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
+        # Making one costs more than a small message. One that is at work must not be used by another thread, nor by a
+        # hook that writes something itself, so whoever writes takes one out.
+        self._idle: list[_Writer] = []
+
+    def dumps(self, value: Any) -> bytes:
+        """Write a value."""
+        try:
+            writer = self._idle.pop()
+        except IndexError:
+            writer = _Writer(self._plainer)
+        try:
+            data = writer.pack(value)
+        except OWN:
+            raise
+        except Exception as cause:
+            # The writer may hold half a message now; it is not used again.
+            raise write_error(self.name, value, cause) from cause
+        if len(data) < _KEEP_BELOW:
+            self._idle.append(writer)
+        return writer.with_memory(data) if writer.beside else data
+
+    def loads(self, data: Buffer) -> Any:
+        """Read a value."""
+        reader = _Reader(self._dialect)
+        try:
+            if data[:1] == _MARK_BESIDE:
+                data = reader.take_memory(memoryview(data))
+            # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
+            return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=reader.extension)
+        except OWN:
+            raise
+        except Exception as cause:
+            raise read_error(self.name, cause) from cause
+
+    def dumps_call(self, parts: CallParts) -> bytes:
+        """Write a call."""
+        object_id, method, args, kwargs = parts
+        # The outer sequences are none of the caller's values; as lists they cost nothing.
+        return self.dumps([object_id, method, list(args) if type(args) is tuple else args, kwargs])
+
+    def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
+        """Read a call."""
+        return call_parts(self.name, self.loads(data), blob=blob)
+
+
+class _Writer:
+    """Writes one value at a time. What is inside an extension is written by a further packer, one for each depth."""
+
+    __slots__ = ("_at", "_depth", "_packers", "_plainer", "beside")
+
+    def __init__(self, plainer: Plainer) -> None:
+        self._plainer = plainer
+        self._packers: list[msgpack.Packer] = []
+        self._depth = 0
+        self.beside: list[Buffer] = []
+        self._at = 0
+
+    def place(self, memory: Buffer) -> int:
+        """Have memory follow after everything else and give its place there."""
+        place = self._at
+        padding = -len(memory) % _ALIGNMENT
+        self.beside += (memory, bytes(padding)) if padding else (memory,)
+        self._at += len(memory) + padding
+        return place
+
+    def with_memory(self, data: bytes) -> bytes:
+        """Give what was written together with the memory that follows it."""
+        padding = -(_HEAD.size + len(data)) % _ALIGNMENT
+        head = _HEAD.pack(_MARK_BESIDE, len(data))
+        beside, self.beside, self._at = self.beside, [], 0
+        return Scattered(head + data + bytes(padding), beside)
+
+    def pack(self, value: Any) -> bytes:
+        """Write a value."""
+        depth = self._depth
+        if depth == len(self._packers):
+            if depth > _DEEPEST:
+                raise SerializeError(f"native writes at most {_DEEPEST} tuples, sets and objects inside one another")
+            self._packers.append(msgpack.Packer(use_bin_type=True, strict_types=True, default=self._other))
+        self._depth = depth + 1
+        data: bytes = self._packers[depth].pack(value)
+        self._depth = depth
+        return data
+
+    def extension(self, code: int, value: Any) -> msgpack.ExtType:
+        """Write a value as the inside of an extension."""
+        return msgpack.ExtType(code, self.pack(value))
+
+    def _other(self, obj: Any) -> Any:
+        """Give what is written for an object that msgpack has no form for."""
+        kind = type(obj)
+        code = _SEQUENCES.get(kind)
+        if code is not None:
+            return self.extension(code, list(obj))
+        other = self._plainer.hooked(obj)
+        if other is obj:
+            write = _WRITERS.get(kind)
+            if write is not None:
+                return write(self, obj)
+            if _is_array(kind):
+                return self._array(obj)
+            other = self._simpler(obj)
+        if isinstance(other, dict) and MARK in other:
+            return self.extension(_OBJECT, other)
+        # The packer asks only once.
+        return other if type(other) in _FINAL or (type(other) is int and _fits(other)) else self._other(other)
+
+    def _simpler(self, obj: Any) -> Any:
+        for base, simplify in _SIMPLER:
+            if isinstance(obj, base):
+                return simplify(obj)
+        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+            return {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
+        return self._plainer(obj)
+
+    def _array(self, obj: Any) -> msgpack.ExtType:
+        description, shape, order, memory = _arrays().to_parts(obj)
+        where = self.place(memory) if len(memory) >= _BESIDE else bytes(memory)
+        return self.extension(_ARRAY, [description, shape, order, where])
+
+
+def _arrays() -> Any:
+    """Load what knows arrays, which imports numpy."""
+    return importlib.import_module("pyronb.serializers.arrays")
+
+
+def _is_array(kind: type) -> bool:
+    # By name, for a program that has an array has loaded numpy, and others need not.
+    return any(base.__name__ == "ndarray" and base.__module__ == "numpy" for base in kind.__mro__)
+
+
+_Write = Callable[[_Writer, Any], Any]
+
+
+def _moment(code: int) -> _Write:
+    def write(_: _Writer, value: Any) -> msgpack.ExtType:
+        later = _LATER if getattr(value, "fold", 0) else b""
+        return msgpack.ExtType(code, later + value.isoformat().encode("ascii"))
+
+    return write
+
+
+def _write_int(_: _Writer, value: int) -> msgpack.ExtType:
+    return msgpack.ExtType(_INT, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
+
+
+def _fits(value: int) -> bool:
+    return -(1 << 63) <= value < 1 << 64
+
+
+_FINAL = frozenset({type(None), bool, float, str, bytes, list, dict, msgpack.ExtType})
+_SEQUENCES: dict[type, int] = {tuple: _TUPLE, set: _SET, frozenset: _FROZENSET}
+_WRITERS: dict[type, _Write] = {
+    int: _write_int,
+    complex: lambda _, value: msgpack.ExtType(_COMPLEX, _DOUBLES.pack(value.real, value.imag)),
+    Decimal: lambda _, value: msgpack.ExtType(_DECIMAL, str(value).encode("ascii")),
+    Fraction: lambda writer, value: writer.extension(_FRACTION, [value.numerator, value.denominator]),
+    UUID: lambda _, value: msgpack.ExtType(_UUID, value.bytes),
+    dt.date: _moment(_DATE),
+    dt.time: _moment(_TIME),
+    dt.datetime: _moment(_DATETIME),
+    dt.timedelta: lambda writer, value: writer.extension(_TIMEDELTA, [value.days, value.seconds, value.microseconds]),
+    OrderedDict: lambda writer, value: writer.extension(_ORDERED, [list(pair) for pair in value.items()]),
+    range: lambda writer, value: writer.extension(_RANGE, [value.start, value.stop, value.step]),
+}
+_SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (Enum, lambda value: value.value),
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (complex, complex),
+    (OrderedDict, OrderedDict),
+    (dict, dict),
+    (list, list),
+    (tuple, tuple),
+    (set, set),
+    (frozenset, frozenset),
+    (dt.datetime, lambda value: dt.datetime.combine(value.date(), value.timetz())),
+    (dt.date, lambda value: dt.date(value.year, value.month, value.day)),
+    (Decimal, Decimal),
+)
+"""What subclasses of builtin types, and enums, are written as."""
+
+
+class _Reader:
+    """Reads one value; made anew for each, because it counts how deep extensions lie in one another."""
+
+    __slots__ = ("_depth", "_dialect", "_memory")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._depth = 0
+        self._memory = memoryview(b"")
+
+    def take_memory(self, data: memoryview) -> memoryview:
+        """Keep the memory that follows the msgpack, and give the msgpack."""
+        _, size = _HEAD.unpack_from(data)
+        end = _HEAD.size + size
+        self._memory = data[end + -end % _ALIGNMENT :]
+        return data[_HEAD.size : end]
+
+    def extension(self, code: int, data: bytes) -> Any:
+        """Give the value of an extension."""
+        read = _READERS.get(code)
+        if read is None:
+            raise SerializeError(f"native data has an extension of unknown type {code:#x}")
+        return read(self, data)
+
+    def inside(self, data: bytes) -> Any:
+        """Read what is inside an extension."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise SerializeError(f"native data has more than {_DEEPEST} tuples, sets and objects inside one another")
+        value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=self.extension)
+        self._depth -= 1
+        return value
+
+    def items(self, data: bytes) -> list[Any]:
+        """Read what should be a list."""
+        value = self.inside(data)
+        if type(value) is not list:
+            raise SerializeError(f"native data has a {type(value).__name__} where a list should be")
+        return value
+
+    def object(self, data: bytes) -> Any:
+        """Make the object that a dict describes."""
+        value = self.inside(data)
+        if type(value) is not dict or MARK not in value:
+            raise SerializeError("native data has an object without the name of its class")
+        return recreate(value, self._dialect, inside_out=True)
+
+    def array(self, data: bytes) -> Any:
+        """Make an array, in the memory that came with it."""
+        description, shape, order, where = self.items(data)
+        try:
+            arrays = _arrays()
+        except ImportError as error:
+            raise SerializeError("an array came, and numpy is not installed here (pip install numpy)") from error
+        if type(where) is int:
+            return arrays.from_parts(description, shape, order, self._memory, where)
+        return arrays.from_parts(description, shape, order, where, 0)
+
+
+def _read_moment(kind: Any) -> Callable[[_Reader, bytes], Any]:
+    def read(_: _Reader, data: bytes) -> Any:
+        later = data.startswith(_LATER)
+        value = kind.fromisoformat(data[later:].decode("ascii"))
+        return value.replace(fold=1) if later else value
+
+    return read
+
+
+_READERS: dict[int, Callable[[_Reader, bytes], Any]] = {
+    _TUPLE: lambda reader, data: tuple(reader.items(data)),
+    _SET: lambda reader, data: set(reader.items(data)),
+    _FROZENSET: lambda reader, data: frozenset(reader.items(data)),
+    _INT: lambda _, data: int.from_bytes(data, "little", signed=True),
+    _COMPLEX: lambda _, data: complex(*_DOUBLES.unpack(data)),
+    _DECIMAL: lambda _, data: Decimal(data.decode("ascii")),
+    _FRACTION: lambda reader, data: Fraction(*reader.items(data)),
+    _UUID: lambda _, data: UUID(bytes=data),
+    _DATE: _read_moment(dt.date),
+    _TIME: _read_moment(dt.time),
+    _DATETIME: _read_moment(dt.datetime),
+    _TIMEDELTA: lambda reader, data: dt.timedelta(*reader.items(data)),
+    _ORDERED: lambda reader, data: OrderedDict(reader.items(data)),
+    _RANGE: lambda reader, data: range(*reader.items(data)),
+    _OBJECT: _Reader.object,
+    _ARRAY: _Reader.array,
+}
