@@ -16,6 +16,7 @@ from tests.support.serving import LOCAL, looping
 API = SimpleNamespace(
     **{name: getattr(pyronb, name) for name in ("URI", "Daemon", "Proxy", "callback", "current_context", "errors")},
     **{name: getattr(pyronb, name) for name in ("expose", "oneway")},
+    SerializerBase=pyronb.SerializerBase,
     BatchProxy=pyronb.batch,
     SerializedBlob=pyronb.SerializedBlob,
     get_pyro_traceback=pyronb.getPyroTraceback,

@@ -164,6 +164,41 @@ def custom_errors(world):
 
 
 @check
+def linked_errors(world):
+    with world.proxy() as p:
+        error = raised(ValueError, p.fail, "linked")
+        assert "CustomError: the cause" in "".join(error._pyroTraceback)
+        if not world.real and not world.real_peer:
+            assert "the cause" in str(error.__cause__)
+            assert "CustomError" in error.__cause__.class_name
+        assert p.add(1, 2) == 3
+
+
+@check
+def groups_of_errors(world):
+    with world.proxy() as p:
+        error = raised(Exception, p.fail, "group")
+        assert "several" in str(error), error
+        text = "".join(error._pyroTraceback)
+        assert "KeyError: 'one of them'" in text or "one of them" in str(error)
+        if not world.real:
+            assert p.add(1, 2) == 3
+
+
+@check
+def class_hooks(world):
+    thing.register_hooks(world.api)
+    with world.proxy() as p:
+        assert p.kind(thing.Animal("rex")) == "Animal"
+        animal = p.echo(thing.Animal("rex"))
+        assert (type(animal), animal.name) == (thing.Animal, "rex")
+        raised(world.api.errors.SerializeError, p.kind, {"__class__": "zoo.Stranger"})
+    with world.proxy() as p:
+        if world.serializer != "marshal":
+            assert p.echo([{"a": thing.Animal("fido")}])[0]["a"].name == "fido"
+
+
+@check
 def oneway(world):
     with world.proxy() as p:
         token = int(time.monotonic() * 1000)

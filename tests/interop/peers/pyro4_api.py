@@ -16,6 +16,7 @@ config.SERIALIZERS_ACCEPTED.add("msgpack")
 api = SimpleNamespace(
     **{name: getattr(Pyro4, name) for name in ("URI", "Daemon", "Proxy", "callback", "current_context", "errors")},
     **{name: getattr(Pyro4, name) for name in ("expose", "oneway", "locateNS", "resolve")},
+    SerializerBase=Pyro4.util.SerializerBase,
     BatchProxy=Pyro4.batch,
     SerializedBlob=Pyro4.core.SerializedBlob,
     get_pyro_traceback=Pyro4.util.getPyroTraceback,

@@ -10,11 +10,13 @@ import traceback
 import checks
 import Pyro5.errors
 import Pyro5.protocol
+import Pyro5.serializers
 from Pyro5 import api
 
 options = json.loads(sys.argv[1])
 # pyronb has them in one place.
 api.errors = Pyro5.errors
+api.SerializerBase = Pyro5.serializers.SerializerBase
 api.get_pyro_traceback = Pyro5.errors.get_pyro_traceback
 api.config.COMPRESSION = options.get("compression", False)
 results = {}

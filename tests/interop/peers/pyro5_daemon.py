@@ -4,11 +4,14 @@ import json
 import sys
 
 import Pyro5.errors
+import Pyro5.serializers
 import thing
 from Pyro5 import api
 
 options = json.loads(sys.argv[1])
-api.errors = Pyro5.errors  # pyronb has them in one place
+# pyronb has them in one place.
+api.errors = Pyro5.errors
+api.SerializerBase = Pyro5.serializers.SerializerBase
 api.config.COMPRESSION = options.get("compression", False)
 Daemon = thing.make_daemon(api)
 with Daemon("127.0.0.1", options.get("port", 0), unixsocket=options.get("unixsocket")) as daemon:

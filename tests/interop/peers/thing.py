@@ -1,5 +1,6 @@
 """The object that both sides serve. `make` builds it from the names of either package."""
 
+import builtins
 import threading
 import uuid
 
@@ -8,8 +9,23 @@ class CustomError(Exception):
     """Known to nobody else."""
 
 
+class Animal:
+    """Of a class that both sides have hooks for."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+def register_hooks(api):
+    """Have animals travel."""
+    hooks = api.SerializerBase
+    hooks.register_class_to_dict(Animal, lambda animal: {"__class__": "zoo.Animal", "name": animal.name})
+    hooks.register_dict_to_class("zoo.Animal", lambda name, data: Animal(data["name"]))
+
+
 def make(api):
     """Make the class; `api` is Pyro5.api, or the same names of pyronb."""
+    register_hooks(api)
 
     @api.expose
     class Thing:
@@ -44,7 +60,12 @@ def make(api):
                 "daemon": api.errors.DaemonError("no such object"),
                 "custom": CustomError("custom boom", 3),
                 "exit": SystemExit(3),
+                "linked": ValueError("boom"),
+                # Python has groups from 3.11 on.
+                "group": getattr(builtins, "ExceptionGroup", ValueError)("several", [KeyError("one of them")]),
             }[kind]
+            if kind == "linked":
+                error.__cause__ = CustomError("the cause")
             error.extra = "attribute"
             raise error
 
