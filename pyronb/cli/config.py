@@ -62,7 +62,7 @@ def _facts() -> dict[str, Any]:
     }
 
 
-_EXTRAS = {"demo": "psutil", "gateway": "uvicorn", "lab": "jupyterlab", "notebook": "ipywidgets"}
+_EXTRAS = {"demo": "psutil", "gateway": "uvicorn", "lab": "jupyterlab", "notebook": "ipywidgets", "pickles": "dill"}
 """Parts that need more packages, each with one of these."""
 
 

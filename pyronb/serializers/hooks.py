@@ -108,14 +108,15 @@ class Hooks:
         """Give what is written in the place of an object; the object itself when there is nothing to replace.
 
         Raises:
-            SerializeError: a hook gave the very object back, or the dialect has no form for it.
+            SerializeError: a hook gave nothing or the very object back, or the dialect has no form for it.
         """
         mro = type(obj).__mro__
         converter = _most_specific(self._to_dict, mro)
         if converter is not None:
             made = converter(obj)
-            if made is obj:
-                raise SerializeError(f"the hook that writes {class_name(obj)} gave the same object back, not a dict")
+            if made is obj or made is None:
+                gave = "nothing" if made is None else "the same object back"
+                raise SerializeError(f"the hook that writes {class_name(obj)} gave {gave}, not a dict")
             return dict(made) if isinstance(made, Mapping) else made
         other = self.substituted(obj)
         if other is not obj:
@@ -141,13 +142,10 @@ class Hooks:
         """Give the library's class with this key in `Dialect.tags`; None when there is none."""
         return next((cls for cls, library in self._library.items() if library.tag_key == tag_key), None)
 
-    def library_state(self, obj: Any, dialect: Dialect) -> tuple[Any, ...]:
-        """Give the state of an instance of one of the library's classes."""
+    def library_state(self, obj: Any, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
+        """Give the tag key and the state of an instance of one of the library's classes; empty ones for others."""
         library = _most_specific(self._library, type(obj).__mro__)
-        if library is None:
-            raise TypeError(f"{class_name(obj)} is no class of the library")
-        state: tuple[Any, ...] = library.to_state(obj, dialect)
-        return state
+        return ("", ()) if library is None else (library.tag_key, library.to_state(obj, dialect))
 
     def from_dict(self, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
         """Make the object that a dict with a ``__class__`` describes.

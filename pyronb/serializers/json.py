@@ -78,16 +78,36 @@ class JsonSerializer:
         return call_parts(self.name, [call[key] for key in _CALL_KEYS], blob=blob)
 
 
+_SETTINGS: tuple[dict[str, Any], ...] = (
+    # simplejson would write some types otherwise than the standard library.
+    {"ensure_ascii": False, "allow_nan": True, "use_decimal": False, "namedtuple_as_object": False},
+    {"ensure_ascii": False},
+    # orjson always writes UTF-8.
+    {},
+)
+"""How a module is told to write as the standard library does; the first that it takes."""
+
+
 def _encoder(module: ModuleType, default: Callable[[Any], Any]) -> Callable[[Any], bytes]:
-    """Give the function that writes a value with this module, as fast as the module can."""
+    """Give the function that writes a value with this module, as fast as the module can.
+
+    Raises:
+        SerializeError: it is no module for json, or one that cannot be told what to do with other types. (S22.)
+    """
     if module is json:
         return _kept_encoder(default)
-    try:
-        module.dumps("", ensure_ascii=False, default=default)
-        settings: dict[str, Any] = {"ensure_ascii": False, "default": default}
-    except TypeError:
-        # orjson writes UTF-8 always, and knows no such argument.
-        settings = {"default": default}
+    for more in _SETTINGS:
+        settings = {**more, "default": default}
+        try:
+            module.loads(module.dumps("", **settings))
+        except (AttributeError, TypeError):
+            continue
+        break
+    else:
+        raise SerializeError(
+            f"JSON_MODULE {module.__name__!r} cannot do json's work: it needs loads, and dumps with the argument "
+            f"`default`"
+        )
 
     def encode(value: Any) -> bytes:
         written = module.dumps(value, **settings)

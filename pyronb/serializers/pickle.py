@@ -235,9 +235,9 @@ def _for_pyro4(obj: Any, dialect: Dialect) -> Any:
         return _Foreign(dialect.tags["uri"]), (str(obj),)
     if isinstance(obj, BatchError):
         return _Foreign(dialect.tags["batch-error"]), (obj.exception,)
-    proxy = HOOKS.library_class("proxy")
-    if proxy is not None and isinstance(obj, proxy):
-        uri, oneway, methods, attributes, *rest = HOOKS.library_state(obj, dialect)
+    key, state = HOOKS.library_state(obj, dialect)
+    if key == "proxy":
+        uri, oneway, methods, attributes, *rest = state
         state = (URI(uri), set(oneway), set(methods), set(attributes), *rest)
         return _Foreign(dialect.tags["proxy"]), (uri,), state
     if isinstance(obj, BaseException) and kind.__module__.partition(".")[0] == "pyronb":

@@ -77,6 +77,22 @@ def test_hook_that_gives_the_same_object(serializer: Serializer) -> None:
         serializer.dumps(Animal())
 
 
+def test_hook_that_gives_nothing(serializer: Serializer) -> None:
+    """A converter that forgets to return is told so, rather than None sent in the place of the object."""
+    SerializerBase.register_class_to_dict(Animal, lambda _: None)  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(SerializeError, match=r"hook that writes .*Animal gave nothing, not a dict"):
+        serializer.dumps([Animal()])
+
+
+def test_hook_that_never_ends(serializer: Serializer) -> None:
+    """A converter that gives another object of its class is found out."""
+    SerializerBase.register_class_to_dict(Animal, lambda _: {"__class__": "zoo.Animal", "other": Animal()})
+
+    with pytest.raises(SerializeError, match="nested too deeply, or contains itself"):
+        serializer.dumps(Animal())
+
+
 def test_hook_that_fails(serializer: Serializer) -> None:
     """The exception of a converter becomes a SerializeError that has it as its cause, both ways."""
 

@@ -87,6 +87,31 @@ def test_other_modules() -> None:
         assert [1, ["a"]] == codec.loads(codec.dumps([1, {"a"}]))
 
 
+def simple(value: Any, *, ensure_ascii: bool, default: Any, **more: bool) -> str:
+    """Write as simplejson does, which has its own ideas of some types unless it is told otherwise."""
+    assert {"allow_nan": True, "use_decimal": False, "namedtuple_as_object": False} == more
+    return json.dumps(value, ensure_ascii=ensure_ascii, default=default)
+
+
+def bare(value: Any) -> str:
+    """Write without a way to say what becomes of other types."""
+    return json.dumps(value)
+
+
+def test_simplejson() -> None:
+    """It is told to write as the standard library does."""
+    codec = JsonSerializer(PYRO5, WireOptions(), foreign_exceptions=True, module=module(simple))
+
+    assert b'"\xc3\xa9"' == codec.dumps("é")
+
+
+@pytest.mark.parametrize("other", [module(bare), ModuleType("empty")])
+def test_modules_that_cannot_do_it(other: ModuleType) -> None:
+    """The error names the module, and what it lacks."""
+    with pytest.raises(SerializeError, match=rf"JSON_MODULE '{other.__name__}' cannot do json's work.*`default`"):
+        JsonSerializer(PYRO5, WireOptions(), foreign_exceptions=True, module=other)
+
+
 def test_without_the_fast_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Python lacks its encoder in C, the slow one does the same."""
     monkeypatch.setattr(json.encoder, "c_make_encoder", None)
