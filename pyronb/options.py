@@ -24,6 +24,7 @@ class WireOptions:
         pickle_protocol: protocol version of pickle and cloudpickle.
         dill_protocol: protocol version of dill.
         log: whether every message is logged.
+        room: the room that proxies which arrive are made for, ``aio``; empty for the synchronous one.
     """
 
     max_message_size: int = 1 << 30
@@ -33,6 +34,7 @@ class WireOptions:
     pickle_protocol: int = 5
     dill_protocol: int = 5
     log: bool = False
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 
 from pyronb.aio.driver import run
-from pyronb.aio.proxy import Proxy
+from pyronb.aio.proxy import Proxy, in_this_room
 from pyronb.client.procedures import locate
 from pyronb.client.procedures import resolve as resolve_procedure
 from pyronb.client.state import key_bytes
@@ -38,7 +38,7 @@ async def locateNS(
     Raises:
         NamingError: there is none; the message says where it was looked for, the cause says why.
     """
-    options = options or config.client_options()
+    options = in_this_room(options or config.client_options())
     deadline = _deadline(options.connect_timeout)
     host = None if host is None else str(host)  # an address of `ipaddress` will do
     link = await run(locate(options, host, port, deadline, key_bytes(hmac_key), broadcast=broadcast))

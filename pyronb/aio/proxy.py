@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from typing import Any
 
 from pyronb.aio.batch import BatchProxy
@@ -21,10 +22,11 @@ from pyronb.options import ClientOptions
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
 
-__all__ = ["Proxy", "batch"]
+__all__ = ["Proxy", "batch", "in_this_room"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
+_ROOM = "aio"
 _NO_LOCK = contextlib.nullcontext()
 
 _PROXY_DOC = """A remote object whose methods are awaited.
@@ -42,6 +44,8 @@ takes longer than `_pyroTimeout`, gives up its own reply and leaves the others a
 belongs to the event loop in which it connected, until it is released or that loop is closed; other loops and threads
 need proxies of their own (`copy.copy`). Subclasses may override `_pyroValidateHandshake`, `_pyroAnnotations` and
 `_pyroResponseAnnotations`, none of them as a coroutine; attributes of their own begin with an underscore.
+
+Proxies that arrive as results are proxies of this room too. (Those that arrive at a daemon are synchronous ones.)
 
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
@@ -67,6 +71,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             self._pyro.stream = connected_socket
 
     def _pyro_set(self, link: Link) -> None:
+        link.options = in_this_room(link.options)
         # All that a loop does, it does in one thread.
         link.lock = _NO_LOCK
         super()._pyro_set(link)
@@ -204,6 +209,13 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
 
 
+def in_this_room(options: ClientOptions) -> ClientOptions:
+    """Have proxies that arrive be proxies of this room."""
+    if options.wire.room == _ROOM:
+        return options
+    return dataclasses.replace(options, wire=dataclasses.replace(options.wire, room=_ROOM))
+
+
 def batch(proxy: Proxy) -> BatchProxy:
     """Give a batch for a proxy: calls made on it are kept, and sent together when it is called. (S59-S65.)"""
     return BatchProxy(proxy._pyro)
@@ -220,4 +232,4 @@ def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
     return proxy
 
 
-HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)
+HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state, _ROOM)

@@ -43,6 +43,7 @@ class _LibraryClass(NamedTuple):
     tag_key: str
     to_state: ToState
     from_state: FromState
+    room: str
 
 
 class Hooks:
@@ -76,8 +77,12 @@ class Hooks:
         """Take back `register_dict_to_class`; nothing happens when there was none."""
         self._from_dict.pop(name, None)
 
-    def register_library_class(self, cls: type, tag_key: str, to_state: ToState, from_state: FromState) -> None:
+    def register_library_class(
+        self, cls: type, tag_key: str, to_state: ToState, from_state: FromState, room: str = ""
+    ) -> None:
         """Have instances of a class of the library travel as ``{"__class__": tag, "state": ...}``.
+
+        Several classes may have one tag, each in a room of its own: what arrives becomes that of the receiving room.
 
         Args:
             cls: the class; its subclasses travel as it.
@@ -85,9 +90,10 @@ class Hooks:
             to_state: gives the state of an instance in a dialect.
             from_state: makes an instance of a state in a dialect. The state comes from the peer; whatever this
                 raises becomes a SerializeError.
+            room: the room that the class is for; see `WireOptions`.
         """
         _check_class(cls)
-        self._library[cls] = _LibraryClass(tag_key, to_state, from_state)
+        self._library[cls] = _LibraryClass(tag_key, to_state, from_state, room)
         self._note_builtins()
 
     def register_substitute(self, cls: type, substitute: Substitute) -> None:
@@ -147,13 +153,14 @@ class Hooks:
         library = _most_specific(self._library, type(obj).__mro__)
         return ("", ()) if library is None else (library.tag_key, library.to_state(obj, dialect))
 
-    def from_dict(self, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
+    def from_dict(self, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any], room: str = "") -> Any:
         """Make the object that a dict with a ``__class__`` describes.
 
         Args:
             data: the dict, from the peer.
             dialect: which names the library's own classes have.
             inner: makes objects of what is inside an exception; must not raise.
+            room: the room that proxies are made for; see `WireOptions`.
 
         Raises:
             SerializeError: the class is not known, or its converter failed.
@@ -174,26 +181,29 @@ class Hooks:
                     f"refused to read a class with double underscores in its name: {name} (unless a "
                     f"converter is registered for it with SerializerBase.register_dict_to_class)"
                 )
-            return self._from_library(name, data, dialect, inner)
+            return self._from_library(name, data, dialect, inner, room)
         except (SerializeError, SecurityError):
             raise
         except Exception as cause:
             raise SerializeError(f"cannot make a {name} of what was received: {cause}") from cause
 
-    def _from_library(self, name: str, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any]) -> Any:
+    def _from_library(
+        self, name: str, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any], room: str
+    ) -> Any:
         if name == dialect.tags.get("batch-error"):
             error = data.get("exception")
             if isinstance(error, dict) and "__class__" in error:
-                error = self.from_dict(error, dialect, inner)
+                error = self.from_dict(error, dialect, inner, room)
             if not isinstance(error, BaseException):
                 raise SerializeError(f"the failed call of a batch holds no exception but a {type(error).__name__}")
             return BatchError(error)
-        for library in self._library.values():
-            if dialect.tags.get(library.tag_key) == name:
-                state = data.get("state")
-                if not isinstance(state, list | tuple):
-                    raise SerializeError(f"{name} lacks its state")
-                return library.from_state(state, dialect)
+        fitting = [library for library in self._library.values() if dialect.tags.get(library.tag_key) == name]
+        if fitting:
+            state = data.get("state")
+            if not isinstance(state, list | tuple):
+                raise SerializeError(f"{name} lacks its state")
+            here = next((library for library in fitting if library.room == room), fitting[0])
+            return here.from_state(state, dialect)
         raise SerializeError(
             f"unsupported serialized class: {name} (register a converter with SerializerBase.register_dict_to_class)"
         )

@@ -33,11 +33,11 @@ class JsonSerializer:
 
         Args:
             dialect: the protocol above the header.
-            options: not used here; the catalog has read from it which module does the work.
+            options: the room that proxies are for; the catalog has read from it which module does the work.
             foreign_exceptions: the peer takes exceptions of any class.
             module: has the functions `dumps` and `loads` of the standard library's json.
         """
-        del options
+        self._room = options.room
         self.number = dialect.serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
@@ -60,7 +60,7 @@ class JsonSerializer:
         try:
             text = str(data, "utf-8")
             value = self._decode(text)
-            return recreate(value, self._dialect) if MARK in text else value
+            return recreate(value, self._dialect, self._room) if MARK in text else value
         except OWN:
             raise
         except Exception as cause:

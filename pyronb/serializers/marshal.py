@@ -37,7 +37,7 @@ class MarshalSerializer:
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""
-        del options
+        self._room = options.room
         self.number = dialect.serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
@@ -72,7 +72,7 @@ class MarshalSerializer:
             value = safemarshal.read(raw)
             if value is safemarshal.UNKNOWN:
                 value = unmarshal(raw)
-            return recreate(value, self._dialect, shared=True) if _MARK in raw else value
+            return recreate(value, self._dialect, self._room, shared=True) if _MARK in raw else value
         except OWN:
             raise
         except Exception as cause:

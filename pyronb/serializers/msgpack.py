@@ -51,7 +51,7 @@ class MsgpackSerializer:
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""
-        del options
+        self._room = options.room
         self.number = dialect.serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
@@ -82,7 +82,7 @@ class MsgpackSerializer:
             # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
             if len(data) < _SEARCH_BELOW:
                 value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension)
-                return recreate(value, self._dialect, inside_out=True) if _has_mark(data) else value
+                return recreate(value, self._dialect, self._room, inside_out=True) if _has_mark(data) else value
             marked: list[bool] = []
 
             def look(made: dict[Any, Any]) -> dict[Any, Any]:
@@ -91,7 +91,7 @@ class MsgpackSerializer:
                 return made
 
             value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension, object_hook=look)
-            return recreate(value, self._dialect, inside_out=True) if marked else value
+            return recreate(value, self._dialect, self._room, inside_out=True) if marked else value
         except OWN:
             raise
         except Exception as cause:

@@ -22,12 +22,13 @@ MARK = "__class__"
 """Data in whose bytes this does not occur needs no walk."""
 
 
-def recreate(value: Any, dialect: Dialect, *, inside_out: bool = False, shared: bool = False) -> Any:
+def recreate(value: Any, dialect: Dialect, room: str = "", *, inside_out: bool = False, shared: bool = False) -> Any:
     """Give a copy of decoded data with objects in the place of class dicts.
 
     Args:
         value: the data.
         dialect: which names the library's own classes have.
+        room: the room that proxies are made for; see `WireOptions`.
         inside_out: convert what is inside a class dict before the dict itself.
         shared: parts of the data may occur in several places, as they do in marshal. Each is then converted once:
             a few hundred bytes can describe more places than there is time in the world.
@@ -36,16 +37,17 @@ def recreate(value: Any, dialect: Dialect, *, inside_out: bool = False, shared: 
         SerializeError: a class is not known, its converter failed, or the data is nested too deeply.
         SecurityError: a class name is refused.
     """
-    return _Walk(dialect, inside_out=inside_out, seen={} if shared else None).walk(value)
+    return _Walk(dialect, room, inside_out=inside_out, seen={} if shared else None).walk(value)
 
 
 class _Walk:
     """One walk; `seen` has what became of each container, by the id of the container, for data with shared parts."""
 
-    __slots__ = ("dialect", "inside_out", "seen")
+    __slots__ = ("dialect", "inside_out", "room", "seen")
 
-    def __init__(self, dialect: Dialect, *, inside_out: bool, seen: dict[int, Any] | None) -> None:
+    def __init__(self, dialect: Dialect, room: str, *, inside_out: bool, seen: dict[int, Any] | None) -> None:
         self.dialect = dialect
+        self.room = room
         self.inside_out = inside_out
         self.seen = seen
 
@@ -94,7 +96,7 @@ class _Walk:
         special = _SPECIAL.get(value[MARK]) if type(value[MARK]) is str else None
         if special is not None:
             return special(self, value)
-        return HOOKS.from_dict(value, self.dialect, self.leniently)
+        return HOOKS.from_dict(value, self.dialect, self.leniently, self.room)
 
     def remember(self, value: Any, made: Any) -> None:
         """Note what a list or dict becomes before its items are walked: it may be inside itself."""

@@ -43,6 +43,7 @@ class SerpentSerializer:
         self.number = dialect.serializers[self.name]
         self._dialect = dialect
         self._bytes_repr = options.bytes_repr
+        self._room = options.room
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
 
     def dumps(self, value: Any) -> bytes:
@@ -64,7 +65,7 @@ class SerpentSerializer:
             value = nearlyjson.read(text, len(_HEADER) if text.startswith(_HEADER) else 0)
             if value is nearlyjson.UNKNOWN:
                 value = parse(text)
-            return recreate(value, self._dialect) if MARK in text else value
+            return recreate(value, self._dialect, self._room) if MARK in text else value
         except OWN:
             raise
         except Exception as cause:
