@@ -167,7 +167,7 @@ class _Mailbox:
         """Hand out the bare replies that bytes begin with, and give what is for the connection machine."""
         if self._rest:
             data, self._rest = self._rest + data, b""
-        found, at = bares_in(data, self._heads, self._largest)
+        found, at, goes_on = bares_in(data, self._heads, self._largest)
         for seq, begin, end in found:
             future = self._bare.pop(seq, None)
             if future is None:
@@ -176,11 +176,10 @@ class _Mailbox:
             connection.calls_made.discard(seq)
             if not future.done():
                 future.set_result(data[begin + BARE_SIZE : end])
-        rest = data[at:]
-        if rest and len(rest) < self._largest and any(head.startswith(rest[: len(head)]) for head in self._heads):
-            # The rest of it is still to come.
-            self._rest, rest = rest, b""
-        return rest
+        if goes_on:
+            self._rest = data[at:]
+            return b""
+        return data[at:]
 
     def lost(self, error: CommunicationError) -> None:
         """Hear that nothing more comes."""

@@ -113,7 +113,7 @@ class Link:
     @property
     def connected(self) -> bool:
         """Whether calls can be made at once."""
-        return self.connection is not None and self.connection.state is OPEN
+        return self.connection is not None and self.connection.state is OPEN and self.attempt is None
 
     @property
     def object_id(self) -> str:

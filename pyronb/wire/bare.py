@@ -8,7 +8,7 @@ they are. This is a short-cut beside the layout (`pyro5`) and never the judge: w
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Collection
 
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
@@ -52,19 +52,23 @@ def unpack_bare(data: bytes) -> tuple[bytes, int, bytes] | None:
     return head, seq, data[_SIZE:]
 
 
-def bares_in(data: bytes, heads: Container[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int]:
+def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int, bool]:
     """Find the bare messages with one of these heads that bytes begin with.
 
     Returns:
-        (sequence number, where the message begins, where it ends) of each, and where the first other thing begins.
+        (sequence number, where the message begins, where it ends) of each, where the first other thing begins, and
+        whether that may be the beginning of one more.
     """
     found: list[tuple[int, int, int]] = []
     at, size = 0, len(data)
     while size - at >= _SIZE:
         head, seq, payload_size, annotations_size, magic = _unpack(data, at)
+        if annotations_size or magic != _MAGIC or head not in heads or payload_size > largest:
+            return found, at, False
         end = at + _SIZE + payload_size
-        if end > size or annotations_size or magic != _MAGIC or head not in heads or payload_size > largest:
-            break
+        if end > size:
+            return found, at, True
         found.append((seq, at, end))
         at = end
-    return found, at
+    rest = data[at : at + _HEAD.size]
+    return found, at, bool(rest) and any(head.startswith(rest) for head in heads)

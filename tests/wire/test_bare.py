@@ -22,12 +22,14 @@ def test_many_at_once():
     first, second = pack_bare(HEAD, 1, b"one"), pack_bare(HEAD, 2, b"")
     data = first + second + first[:-1]
 
-    assert ([(1, 0, len(first)), (2, len(first), len(first + second))], len(first + second)) == bares_in(data, HEADS, 9)
+    spans = [(1, 0, len(first)), (2, len(first), len(first + second))]
+
+    assert (spans, len(first + second), True) == bares_in(data, HEADS, 9)
     assert b"one" == data[BARE_SIZE : len(first)]
 
 
 def test_where_it_stops():
-    """At another head, at annotations, at a payload that is too large, at foreign bytes, and before a whole header."""
+    """At another head, at annotations, at a payload that is too large and at foreign bytes; more of them is no help."""
     good = pack_bare(HEAD, 1, b"one")
     annotated = joined(LAYOUT.pack(Message(RESULT, 4, 0, 2, b"x", {"ABCD": b"y"})))
     others = [
@@ -35,9 +37,17 @@ def test_where_it_stops():
         annotated,
         pack_bare(HEAD, 2, b"0123456789"),
         b"x" * 99,
-        good[:20],
+        b"HTTP",
     ]
 
     for other in others:
-        assert ([(1, 0, len(good))], len(good)) == bares_in(good + other, HEADS, 9)
-    assert ([], 0) == bares_in(b"", HEADS, 9)
+        assert ([(1, 0, len(good))], len(good), False) == bares_in(good + other, HEADS, 9)
+    assert ([], 0, False) == bares_in(b"", HEADS, 9)
+
+
+def test_beginnings():
+    """Every beginning of a bare message may become one."""
+    good = pack_bare(HEAD, 1, b"one")
+
+    for size in range(1, len(good)):
+        assert ([], 0, True) == bares_in(good[:size], HEADS, 9)
