@@ -67,7 +67,7 @@ class MarshalSerializer:
         try:
             if len(data) > safemarshal.LARGE and safemarshal.holds_large_bytes(data):
                 value, marked = unmarshal_marked(data)
-                return recreate(value, self._dialect, shared=True) if marked else value
+                return recreate(value, self._dialect, self._room, shared=True) if marked else value
             raw = data if isinstance(data, bytes) else bytes(data)
             value = safemarshal.read(raw)
             if value is safemarshal.UNKNOWN:
