@@ -447,12 +447,13 @@ def locate(
         except NamingError:
             continue
     # There are no broadcasts in IPv6.
-    if broadcast and options.ip_version != _IPV6:
+    broadcast = broadcast and options.ip_version != _IPV6
+    if broadcast:
         addresses, bcport = wanted.broadcast_addresses, port or wanted.broadcast_port
         found = yield Broadcast(_QUESTION, addresses, bcport, _announced, _ROUNDS, _PATIENCE, deadline)
         if found is not None:
             return (yield from _locate_at(options, str(found.host), found.port or wanted.port, deadline, key))
-    return (yield from _locate_at(options, wanted.host, wanted.port, deadline, key))
+    return (yield from _locate_at(options, wanted.host, wanted.port, deadline, key, last=broadcast))
 
 
 _IPV6 = 6
@@ -486,9 +487,9 @@ def _announced(answer: bytes) -> URI | None:
 
 
 def _locate_at(
-    options: ClientOptions, host: str, port: int, deadline: float | None, key: bytes | None
+    options: ClientOptions, host: str, port: int, deadline: float | None, key: bytes | None, *, last: bool = False
 ) -> Procedure[Link]:
-    """Connect to the name server at this place.
+    """Connect to the name server at this place; `last` when a broadcast was tried before.
 
     Raises:
         NamingError: there is none; the cause says why.
@@ -501,9 +502,11 @@ def _locate_at(
     try:
         yield from connect(link, deadline)
     except PyroError as error:
-        raise NamingError(
-            f"no name server found at {place}: {error}. Start one with 'pyronb ns', or set NS_HOST and NS_PORT"
-        ) from error
+        also = ", nor by a broadcast" if last else ""
+        # What was there and cannot be talked to has said what to do.
+        absent = isinstance(error, ConnectionClosedError | TimeoutError)
+        hint = ". Start one with 'pyronb ns', or set NS_HOST and NS_PORT" if absent else ""
+        raise NamingError(f"no name server found at {place}{also}: {error}{hint}") from error
     return link
 
 

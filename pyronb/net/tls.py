@@ -36,6 +36,7 @@ _PIECE = 1 << 20
 """Bytes that are encrypted before the result is sent, so that a large message is not held twice."""
 _RECORD = 1 << 14
 """Most bytes of one record."""
+_CERTIFICATES = {".pem", ".crt", ".cer"}
 _PARTING = 0.1
 """Seconds for telling the peer that nothing more comes."""
 _SHORTEST = 0.001
@@ -124,16 +125,24 @@ def _why_not_loaded(options: TLSOptions, side: str, key: str, error: Exception) 
 
 
 def _load_authorities(context: ssl.SSLContext, authorities: str) -> None:
-    is_folder = Path(authorities).is_dir()
-    if not is_folder:
-        _check_readable(authorities, "SSL_CACERTS")
+    if Path(authorities).is_dir():
+        _load_folder(context, Path(authorities))
+        return
+    _check_readable(authorities, "SSL_CACERTS")
     try:
-        if is_folder:
-            context.load_verify_locations(capath=authorities)
-        else:
-            context.load_verify_locations(cafile=authorities)
+        context.load_verify_locations(cafile=authorities)
     except OSError as error:
         raise PyroError(f"no certificates, as PEM, are in {authorities!r} (SSL_CACERTS): {error}") from error
+
+
+def _load_folder(context: ssl.SSLContext, folder: Path) -> None:
+    """Trust the certificates in a folder, under the names that OpenSSL gives them or under any others."""
+    context.load_verify_locations(capath=str(folder))
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() in _CERTIFICATES:
+            # There may also be keys.
+            with contextlib.suppress(OSError):
+                context.load_verify_locations(cafile=str(file))
 
 
 def _check_readable(path: str, item: str) -> None:

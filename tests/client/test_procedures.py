@@ -794,8 +794,12 @@ def looked_for(options, port=None, announced=None, broadcast=True):
         return answer(effect) if isinstance(effect, Broadcast) else granted(effect)
 
     hand.grant = grant
-    with pytest.raises(NamingError):
+    with pytest.raises(NamingError) as caught:
         hand.run(locate(options, None, port, None, broadcast=broadcast))
+    assert "Start one with 'pyronb ns'" in str(caught.value)
+    if announced is None:
+        asked = [effect for effect in hand.effects if isinstance(effect, Broadcast)]
+        assert bool(asked) is (", nor by a broadcast" in str(caught.value))
     return [
         effect.place.location if isinstance(effect, Dial) else effect.port
         for effect in hand.effects

@@ -19,6 +19,7 @@ from pyronb.sync.lookup import locateNS, resolve
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from tests.interop.conftest import ask_real_client, peer
+from tests.net.test_sockets import needs_ipv6
 from tests.support.serving import LOCAL, client_options, connect, daemon_options, looping, serving
 from tests.support.waiting import scaled
 
@@ -166,6 +167,26 @@ def test_a_real_client_on_a_unix_socket(family, tmp_path):
 def test_our_client_on_a_unix_socket(family, tmp_path):
     """It can call a real daemon."""
     with real_daemon(family, unixsocket=str(tmp_path / "daemon")) as uri, connect(uri) as proxy:
+        call_all(proxy)
+
+
+# IPv6
+
+
+@needs_ipv6
+def test_a_real_client_over_ipv6(family):
+    """It can call."""
+    with looping(Daemon("::1", options=daemon_options())) as daemon:
+        found = real_call(family, uri=str(daemon.register(Thing(), "thing")))
+
+    assert [True, True, True] == found[:3], found
+
+
+@needs_ipv6
+def test_our_client_over_ipv6(family):
+    """It can call a real daemon."""
+    with real_daemon(family, host="::1") as uri, connect(uri) as proxy:
+        assert "::1" == proxy._pyroUri.host
         call_all(proxy)
 
 

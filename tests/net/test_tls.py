@@ -103,9 +103,16 @@ def test_clients_always_check(certificates):
     assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
 
 
-def test_authorities_in_a_folder(tmp_path):
-    """A folder is taken as OpenSSL takes one, also an empty one."""
+def test_authorities_in_a_folder(certificates, tmp_path):
+    """Those in a folder are trusted under any name; what else is there does no harm."""
     assert client_context(TLSOptions(authorities=str(tmp_path)))
+    (tmp_path / "ours.crt").write_bytes(certificates.authority.cert_pem.bytes())
+    (tmp_path / "key.pem").write_text("no certificate")
+    (tmp_path / "notes.txt").write_text("notes")
+    with echoing(certificates.daemon()) as daemon:
+        stream = dial(daemon.uri, after(scaled(10)), tls=TLSOptions(authorities=str(tmp_path)))
+        assert b"x" == stream.exchange(b"x", scaled(10))
+        stream.close()
 
 
 def test_key_with_a_password(certificates):
