@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import inspect
 import logging
+import os
 import threading
 import types
 import uuid
@@ -42,6 +43,8 @@ log = logging.getLogger("pyronb.server")
 Class = TypeVar("Class", bound=type)
 Reference = Callable[[], Any]
 """Gives the function or object, or None when it is gone."""
+
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
 
 _LOOK = 0.5
 """Seconds between two looks at whether there is anything left to be called."""
@@ -93,6 +96,10 @@ class _Function:
             raise
 
 
+class _OfficeDaemon(Daemon):
+    """The daemon of an office; what is registered there may be registered at other addresses as well."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Entry:
     object_id: str
@@ -106,7 +113,7 @@ class _Office:
         """Start it; its thread asks `over` whether it may end when there is nothing left."""
         options = dataclasses.replace(config.daemon_options(), engine="thread", poll_timeout=_LOOK, nat_host=None)
         self.host = host
-        self._daemon = Daemon(host, options=options)
+        self._daemon = _OfficeDaemon(host, options=options)
         self._over = over
         self._lock = threading.Lock()
         self._entries: dict[Any, _Entry] = {}
@@ -137,7 +144,7 @@ class _Office:
             self._bury()
             key = _key(thing)
             entry = self._entries.get(key)
-            if entry is None or entry.reference() != thing:
+            if entry is None or not _same(entry.reference(), thing):
                 entry = self._entries[key] = self._admit(thing)
             return self._daemon.proxyFor(entry.object_id)
 
@@ -149,9 +156,11 @@ class _Office:
             self._gone.extend(notes)
 
         reference = _weak(thing, leave_note)
-        object_id = FUNCTION_PREFIX + uuid.uuid4().hex
-        self._daemon.register(_Function(reference), object_id)
-        entry = _Entry(object_id, reference)
+        if isinstance(thing, _FUNCTIONS):
+            uri = self._daemon.register(_Function(reference), FUNCTION_PREFIX + uuid.uuid4().hex)
+        else:
+            uri = self._daemon.register(thing, force=True, weak=True)
+        entry = _Entry(str(uri.object), reference)
         notes.append(entry)
         return entry
 
@@ -187,6 +196,11 @@ class _Offices:
         self._lock = threading.RLock()
         self._by_host: dict[str, _Office] = {}
 
+    def forget(self) -> None:
+        """Start anew in the child of a fork: the threads and the functions are its parent's."""
+        self._lock = threading.RLock()
+        self._by_host = {}
+
     def all(self) -> list[_Office]:
         with self._lock:
             return list(self._by_host.values())
@@ -211,6 +225,12 @@ class _Offices:
 
 
 _offices = _Offices()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_offices.forget)
+
+
+def _same(known: Any, thing: Any) -> bool:
+    return known is thing or (isinstance(thing, types.MethodType) and bool(known == thing))
 
 
 def _key(thing: Any) -> Any:
@@ -243,13 +263,16 @@ def _object_instead(obj: Any) -> Proxy | None:
     if isinstance(speaker, Conversation):
         lent: Proxy | None = speaker.lend(obj)
         return lent
-    registered = proxy_instead(obj)
-    if registered is not None:
-        return registered
+    if not isinstance(getattr(obj, "_pyroDaemon", None), _OfficeDaemon):
+        registered = proxy_instead(obj)
+        if registered is not None:
+            return registered
     if speaker is None:
         raise SerializeError(f"{type(obj).__name__} travels by reference, and it is not known to whom")
-    return None
+    if not isinstance(speaker, Link) or not speaker.options.autoproxy:
+        return None
+    return _offices.proxy_for(obj, speaker)
 
 
-for _kind in (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial):
+for _kind in _FUNCTIONS:
     HOOKS.register_substitute(_kind, _function_instead)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -14,6 +17,7 @@ from pyronb.server.exposure import callback, expose
 from pyronb.server.references import by_reference, withdraw
 from pyronb.sync.proxy import Proxy, RemoteFunction
 from tests.support.fix_daemons import bench, daemon, proxy
+from tests.support.paths import ROOT
 from tests.support.serving import connect, serving
 from tests.support.waiting import eventually
 
@@ -292,6 +296,69 @@ def test_result_of_two_clients(maker_daemon):
     eventually(lambda: {"Pyro.Daemon", "maker"} == set(maker_daemon.objectsById))
 
 
+@by_reference
+class Watcher(Listener):
+    """An object that is given to calls, and can be called back."""
+
+    @expose
+    def hear(self, value):
+        return super().hear(value)
+
+    def __eq__(self, other):
+        raise AssertionError("nobody compares watchers")
+
+    __hash__ = None
+
+
+@expose
+class Teller:
+    """Tells what happens to those who watch."""
+
+    def __init__(self):
+        self.watchers = []
+
+    def watch(self, *watchers):
+        self.watchers = list(watchers)
+        return [type(watcher).__name__ for watcher in watchers]
+
+    def tell(self, value):
+        counts = []
+        for watcher in self.watchers:
+            with watcher:
+                counts.append(watcher.hear(value))
+        return counts
+
+
+def test_argument_by_reference():
+    """An unregistered instance can be called back as long as its own program keeps it, and is freed with it."""
+    with serving() as daemon, connect(daemon.register(Teller())) as teller:
+        one, other = Watcher(), Watcher()
+
+        assert ["Proxy", "Proxy"] == teller.watch(one, other)
+        assert [1, 1] == teller.tell("a")
+        assert (["a"], ["a"]) == (one.heard, other.heard)
+        del other
+        gc.collect()
+        with pytest.raises((DaemonError, CommunicationError)):
+            teller.tell("b")
+        assert ["Proxy"] == teller.watch(one)
+        assert [3] == teller.tell("c")
+        assert withdraw(one)
+        eventually(lambda: not offices())
+        assert not hasattr(one, "_pyroDaemon")
+
+
+def test_argument_that_is_registered_elsewhere(maker_daemon):
+    """It goes as the proxy that it has already."""
+    mine = Watcher()
+    uri = maker_daemon.register(mine, "mine")
+    with serving() as daemon, connect(daemon.register(Caller())) as caller:
+        caller.keep(mine)
+
+        assert uri == daemon.objectsById[str(caller._pyroUri.object)].kept._pyroUri
+    assert [] == offices()
+
+
 def test_registered_by_hand(maker_daemon):
     """An instance that was registered before stays registered when the client goes."""
     mine = Cursor(0)
@@ -318,3 +385,28 @@ def test_only_classes():
     """Anything else is refused."""
     with pytest.raises(TypeError, match="only be used on a class"):
         by_reference(len)
+
+
+FORKED = """
+import os, sys, warnings
+import pyronb
+warnings.simplefilter("ignore")
+caller = pyronb.Proxy(sys.argv[1])
+kept = lambda value: (os.getpid(), value)
+ours, = caller.each(kept, [1])
+if os.fork() == 0:
+    with pyronb.Proxy(sys.argv[1]) as own:
+        theirs, = own.each(kept, [2])
+    os._exit(0 if tuple(theirs) == (os.getpid(), 2) else 1)
+_, status = os.wait()
+sys.exit(0 if tuple(ours) == (os.getpid(), 1) and status == 0 else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_forked_process(daemon):
+    """A child calls its own functions, not those of its parent."""
+    uri = daemon.register(Caller(), "caller")
+    ran = subprocess.run([sys.executable, "-c", FORKED, str(uri)], cwd=ROOT, timeout=50, check=False)
+
+    assert ran.returncode == 0
