@@ -90,6 +90,8 @@ class Dispatcher:
         self._require_expose = require_expose
         self._on_error = on_error
         self._start = start
+        # Of which classes which names are known to be plain functions; the short-cut keeps it here.
+        self.plain_functions: set[tuple[type, str]] = set()
 
     def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome | Pending[Outcome]:
         """Run a call and tell what became of it; never raises."""

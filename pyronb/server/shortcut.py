@@ -8,6 +8,7 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType
@@ -27,6 +28,12 @@ from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 __all__ = ["ShortCut"]
 
 
+@functools.lru_cache
+def _heads(number: int) -> tuple[bytes, bytes]:
+    """Give how plain calls in the serializer of this number begin, and how their replies begin."""
+    return bare_head(INVOKE, number), bare_head(RESULT, number)
+
+
 class ShortCut:
     """The short-cut of one conversation.
 
@@ -38,7 +45,7 @@ class ShortCut:
         limit: most bytes of a reply; 0 means no limit.
     """
 
-    __slots__ = ("_caller", "_dispatcher", "_known", "_largest", "_reply", "_take", "_ways")
+    __slots__ = ("_caller", "_dispatcher", "_largest", "_reply", "_take", "_ways")
 
     def __init__(
         self,
@@ -53,13 +60,12 @@ class ShortCut:
         self._dispatcher = dispatcher
         self._reply = reply
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
-        self._ways: dict[bytes, tuple[Serializer, bytes]] = {}
-        self._known: set[tuple[type, str]] = set()
+        # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
+        self._ways: tuple[tuple[bytes, bytes, Serializer], ...] = ()
 
     def allow(self, serializer: Serializer) -> None:
         """Take calls in this serializer, which was found to be accepted, from now on."""
-        way = serializer, bare_head(RESULT, serializer.number)
-        self._ways[bare_head(INVOKE, serializer.number)] = way
+        self._ways = (*self._ways, (*_heads(serializer.number), serializer))
 
     def answer(self, data: bytes) -> list[Buffer] | Pending[Any] | None:
         """Run the call in these bytes and give its reply; None when it has to go the long way."""
@@ -67,10 +73,10 @@ class ShortCut:
         if bare is None:
             return None
         head, seq, payload = bare
-        way = self._ways.get(head)
+        way = next((way for way in self._ways if way[0] == head), None)
         if way is None:
             return None
-        serializer, reply_head = way
+        _, reply_head, serializer = way
         caller = self._caller
         try:
             object_id, name, args, kwargs = serializer.loads_call(payload)
@@ -106,7 +112,8 @@ class ShortCut:
         """
         target = self._dispatcher.standing(object_id, self._caller)
         kind = type(target)
-        if (kind, name) not in self._known:
+        known = self._dispatcher.plain_functions
+        if (kind, name) not in known:
             function = None if is_private(name) else class_member(kind, name)
             if (
                 type(function) is not FunctionType
@@ -116,6 +123,6 @@ class ShortCut:
                 or inspect.isasyncgenfunction(function)
             ):
                 return None
-            self._known.add((kind, name))
+            known.add((kind, name))
         method = getattr(target, name, None)
         return method if type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__ else None
