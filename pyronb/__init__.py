@@ -1,30 +1,18 @@
 """pyronb: remote Python objects for notebooks and programs, wire-compatible with Pyro5 and Pyro4.
 
-This is the list of public names. There is no logic here but the hooks through which IPython and Jupyter find their
-parts, and the beginning of the log.
+This is the list of public names. A name is loaded when it is first used, so that importing the package costs little:
+Jupyter's server does so at its start, and a program that only calls needs no daemon. There is no other logic here but
+the hooks through which IPython and Jupyter find their parts.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
-from pyronb import errors, logs
-from pyronb.config import config
-from pyronb.context import current_context
-from pyronb.futures import Future, FutureResult
-from pyronb.nameserver.names import type_meta
-from pyronb.nameserver.start import startNS, startNSloop
-from pyronb.rpc.blob import SerializedBlob
-from pyronb.serializers.base import SerializerBase
-from pyronb.server.daemon import Daemon
-from pyronb.server.exposure import behavior, callback, expose, oneway
-from pyronb.server.references import by_reference, withdraw
-from pyronb.server.serve import serveSimple
-from pyronb.sync.lookup import locateNS, resolve
-from pyronb.sync.proxy import Proxy, asyncproxy, batch
-from pyronb.tracebacks import getPyroTraceback
-from pyronb.uri import URI
+from pyronb import errors
 from pyronb.version import __version__
 
 __all__ = [
@@ -56,15 +44,69 @@ __all__ = [
     "withdraw",
 ]
 
+# Where the names are that are loaded when they are first used. Type checkers read __init__.pyi; a test holds the three
+# lists together.
+_HOMES = {
+    "URI": "pyronb.uri",
+    "Daemon": "pyronb.server.daemon",
+    "Future": "pyronb.futures",
+    "FutureResult": "pyronb.futures",
+    "Proxy": "pyronb.sync.proxy",
+    "SerializedBlob": "pyronb.rpc.blob",
+    "SerializerBase": "pyronb.serializers.base",
+    "asyncproxy": "pyronb.sync.proxy",
+    "batch": "pyronb.sync.proxy",
+    "behavior": "pyronb.server.exposure",
+    "by_reference": "pyronb.server.references",
+    "callback": "pyronb.server.exposure",
+    "current_context": "pyronb.context",
+    "expose": "pyronb.server.exposure",
+    "getPyroTraceback": "pyronb.tracebacks",
+    "locateNS": "pyronb.sync.lookup",
+    "oneway": "pyronb.server.exposure",
+    "resolve": "pyronb.sync.lookup",
+    "serveSimple": "pyronb.server.serve",
+    "startNS": "pyronb.nameserver.start",
+    "startNSloop": "pyronb.nameserver.start",
+    "type_meta": "pyronb.nameserver.names",
+    "withdraw": "pyronb.server.references",
+}
 
-logs.log_to(config.LOGLEVEL, config.LOGFILE)
+
+class _Door(ModuleType):
+    """The package; `config` in it is the object, also when the module of that name has been loaded."""
+
+    @property
+    def config(self) -> Any:
+        """The settings."""
+        return importlib.import_module("pyronb.config").config
+
+    @config.setter
+    def config(self, module: ModuleType) -> None:
+        if not isinstance(module, ModuleType):
+            raise AttributeError("pyronb.config cannot be replaced; set its items")
+        # This is the import system, which puts each module into its package.
+
+
+sys.modules[__name__].__class__ = _Door
 
 
 def __getattr__(name: str) -> Any:
-    """Give `asyncproxy` under the name that Pyro4 had for it, which Python has taken as a keyword since."""
-    if name == "async":
-        return asyncproxy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load what a public name stands for.
+
+    ``async`` is the name that Pyro4 had for `asyncproxy`, which Python has taken as a keyword since.
+    """
+    known = "asyncproxy" if name == "async" else name
+    home = _HOMES.get(known)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[known] = getattr(importlib.import_module(home), known)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what there is, loaded or not."""
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(ipython: Any) -> None:

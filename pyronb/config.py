@@ -8,12 +8,12 @@ on ``PYRO_`` names that it does not know, so pyronb's own items only ever have t
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyronb.dialects import SAFE, UNSAFE
+from pyronb.logs import log_to
 from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, TLSOptions, WireOptions
 
 __all__ = ["Configuration", "config"]
@@ -79,8 +79,12 @@ def _autoclean(value: float) -> bool:
     return value == 0 or value >= 3
 
 
+# pickle.HIGHEST_PROTOCOL of all versions of Python that are promised; nothing else of pickle is needed here.
+_HIGHEST_PICKLE = 5
+
+
 def _pickle(value: int) -> bool:
-    return 0 <= value <= pickle.HIGHEST_PROTOCOL
+    return 0 <= value <= _HIGHEST_PICKLE
 
 
 def _level(value: str) -> bool:
@@ -110,10 +114,8 @@ ITEMS: dict[str, _Item] = {
     ),
     "SERIALIZERS_ACCEPTED": _item(set(SAFE), "serializers that a daemon accepts; see SERIALIZER"),
     "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
-    "PICKLE_PROTOCOL_VERSION": _item(
-        pickle.HIGHEST_PROTOCOL, "protocol version of pickle and cloudpickle", check=_pickle
-    ),
-    "DILL_PROTOCOL_VERSION": _item(pickle.HIGHEST_PROTOCOL, "protocol version of dill", check=_pickle),
+    "PICKLE_PROTOCOL_VERSION": _item(_HIGHEST_PICKLE, "protocol version of pickle and cloudpickle", check=_pickle),
+    "DILL_PROTOCOL_VERSION": _item(_HIGHEST_PICKLE, "protocol version of dill", check=_pickle),
     "AUTOPROXY": _item(True, "registered objects travel as proxies"),
     "REQUIRE_EXPOSE": _item(True, "only members marked with expose can be reached; else all that are not private"),
     "METADATA": _item(True, "a proxy asks what its object exposes when it connects"),
@@ -350,3 +352,6 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str
 
 config = Configuration()
 """The settings of this process."""
+
+# Whatever has something to log reads the configuration first.
+log_to(config.LOGLEVEL, config.LOGFILE)

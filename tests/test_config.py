@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 
@@ -271,3 +272,12 @@ def test_records_are_snapshots(config):
     config.SERIALIZERS_ACCEPTED.clear()
 
     assert options.serializers
+
+
+def test_highest_protocol_of_pickle():
+    """It is written down rather than asked for, so that the configuration need not load pickle."""
+    config = Configuration({})
+    config.PICKLE_PROTOCOL_VERSION = pickle.HIGHEST_PROTOCOL
+
+    with pytest.raises(ValueError, match="out of range"):
+        config.PICKLE_PROTOCOL_VERSION = pickle.HIGHEST_PROTOCOL + 1

@@ -31,13 +31,31 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 LIGHT = [name for name in ("pyronb", "pyronb.cli", "pyronb.aio") if name in {module.name for module in modules(ROOT)}]
 
 
-@pytest.mark.parametrize("name", LIGHT)
-def test_import_loads_nothing_heavy(name):
-    """No package for drawing, computing or watching comes with it."""
+# So many modules beyond those of a bare interpreter may `import pyronb` load.
+FEW = 70
+
+
+def loaded_by(name):
+    """Name the modules that importing this one loads in a new interpreter."""
     command = [sys.executable, "-c", PROGRAM, name]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True, timeout=50)
     assert ran.returncode == 0, ran.stderr
-    loaded = json.loads(ran.stdout)
+    return json.loads(ran.stdout)
+
+
+def test_names_are_loaded_when_they_are_used():
+    """The package alone brings neither network nor storage, and a client no server."""
+    package, client = loaded_by("pyronb"), loaded_by("pyronb.sync.proxy")
+
+    assert len(package) <= FEW, package
+    assert not {"logging", "inspect", "socket", "sqlite3", "ssl"} & set(package)
+    assert not [name for name in client if name.startswith(("pyronb.server", "pyronb.nameserver", "sqlite3", "ssl"))]
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_import_loads_nothing_heavy(name):
+    """No package for drawing, computing or watching comes with it."""
+    loaded = loaded_by(name)
 
     # jupyter_server, jupyter_core and the like all begin alike; pyronb.jupyter does not.
     heavy = [

@@ -13,7 +13,8 @@ from pyronb.logs import log_to
 from tests.support.paths import ROOT
 
 PROGRAM = """
-import logging, pyronb
+import logging
+from pyronb import Daemon
 logging.getLogger("pyronb.server").info("something happened")
 logging.getLogger("pyronb.server").warning("beware")
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import types
 
 import pytest
 
 import pyronb
-from tests.support.paths import ROOT
+from tests.support.paths import PACKAGE, ROOT
 from tests.support.source import modules
 
 
@@ -38,15 +40,50 @@ def test_no_name_twice():
 
 
 def test_everything_public_is_on_the_list():
-    """What the package imports for its users is listed; the rest are submodules and the hooks of Jupyter."""
+    """What the package has for its users is listed; the rest are submodules and the hooks of Jupyter."""
     hooks = {"load_ipython_extension", "unload_ipython_extension"}
     public = {
         name
         for name, thing in vars(pyronb).items()
-        if not name.startswith("_") and not isinstance(thing, types.ModuleType) and name not in ("annotations", "Any")
+        if not name.startswith("_") and not isinstance(thing, types.ModuleType)
     }
 
-    assert set(pyronb.__all__) - {"__version__", "errors"} == public - hooks
+    assert public - {"annotations", "Any", "ModuleType"} - hooks <= set(pyronb.__all__)
+    assert set(pyronb.__all__) <= set(dir(pyronb))
+
+
+def test_type_checkers_see_the_same():
+    """The stub lists the same names, from where they really are."""
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    listed = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
+    homes = {
+        alias.asname: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if node.module != "typing"
+    }
+
+    assert pyronb.__all__ == listed
+    assert set(listed) == set(homes)
+    for name, home in homes.items():
+        expected = pyronb.errors if home == "pyronb" else getattr(importlib.import_module(home), name)
+        assert getattr(pyronb, name) is expected
+
+
+def test_config_is_the_object():
+    """Also after the module of that name was loaded, and nothing else takes its place."""
+    module = importlib.import_module("pyronb.config")
+
+    assert pyronb.config is module.config
+    with pytest.raises(AttributeError, match="cannot be replaced"):
+        pyronb.config = 1
+
+
+def test_unknown_names():
+    """They are told like those of any module."""
+    with pytest.raises(AttributeError, match="module 'pyronb' has no attribute 'nothing'"):
+        _ = pyronb.nothing
 
 
 # Names that other floors use, and modules that are only ever imported as a whole.
