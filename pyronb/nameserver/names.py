@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -26,6 +27,7 @@ _LONGEST = 10_000
 """Most characters of a name, an address, a tag or a prefix."""
 _MOST_TAGS = 500
 """Most tags of one name, or of one question."""
+_UNTELLABLE = re.compile("[\0\ud800-\udfff]")
 _LONGEST_WAIT = 30.0
 """Most seconds that a client is waited with."""
 
@@ -60,7 +62,7 @@ class NameServer:
         Raises:
             NamingError: the name is not known.
         """
-        _check_name(name)
+        _text(name, "name")
         entry = self._storage.get(name)
         if entry is None:
             raise NamingError(f"unknown name: {name}")
@@ -82,10 +84,10 @@ class NameServer:
             TypeError: a name, address or tag is no text.
             ValueError: one of them is too long, or holds characters that cannot be told to every client.
         """
-        _check_name(name)
+        _text(name, "name")
         if not isinstance(uri, str | URI):
             raise TypeError("only URIs or strings can be registered")
-        address = _tellable(str(URI(uri)), "uri")
+        address = _text(str(URI(uri)), "uri")
         if not self._storage.put(name, address, _tags(metadata), replace=not safe):
             raise NamingError(f"name already registered: {name}")
         self._changes.note(name)
@@ -99,7 +101,7 @@ class NameServer:
             NamingError: the name is not known.
         """
         tags = _tags(metadata)
-        _check_name(name)
+        _text(name, "name")
         if not self._storage.set_tags(name, tags):
             raise NamingError(f"unknown name: {name}")
         self._changes.note(name)
@@ -116,7 +118,7 @@ class NameServer:
             NamingError: the regular expression is not valid, or takes too long.
         """
         if name is not None:
-            _check_name(name)
+            _text(name, "name")
             names = [name]
         elif prefix or regex:
             names = list(self._found(prefix, regex))
@@ -156,11 +158,11 @@ class NameServer:
             raise ValueError("you can only filter on one thing at a time")
         if metadata_all is not None or metadata_any is not None:
             return self.yplookup(metadata_all, metadata_any, return_metadata)
+        if return_metadata and regex is None:
+            return _told(self._storage.entries(_text(prefix or "", "prefix")))
         found = self._found(prefix, regex)
         if not return_metadata:
             return found
-        if regex is None:
-            return _told(self._storage.entries(prefix or ""))
         entries = ((name, self._storage.get(name)) for name in found)
         return _told({name: entry for name, entry in entries if entry is not None})
 
@@ -185,18 +187,6 @@ class NameServer:
         found = self._storage.with_tags(every or some, every=bool(every))
         return _told(found) if return_metadata else {name: uri for name, (uri, _) in found.items()}
 
-    @staticmethod
-    def _warn(name: str, address: str, place: URI) -> None:
-        """Say, here and to whoever registered it, that an address is of no use to others."""
-        text = (
-            f"{name!r} was registered as {address}, which can only be reached on that machine itself, in a name server "
-            f"that serves the network at {place.location}; give its daemon a host that others can reach, or NATHOST"
-        )
-        log.warning("client %s: %s", current_context.client_sock_addr, text)
-        caller = current_context.client
-        if caller is not None and caller.peer.is_pyronb:
-            current_context.response_annotations = {NOTICE: pack_notice(text)}
-
     def changes(self, mark: str = "", wait: float = 0.0) -> dict[str, Any]:
         """Tell what has changed since a client last asked. Clients of pyronb use this; Pyro has nothing like it.
 
@@ -220,16 +210,28 @@ class NameServer:
         removed = [name for name, entry in entries.items() if entry is None]
         return {"mark": now, "names": _told(there), "removed": removed, "complete": False}
 
+    @staticmethod
+    def _warn(name: str, address: str, place: URI) -> None:
+        """Say, here and to whoever registered it, that an address is of no use to others."""
+        text = (
+            f"{name!r} was registered as {address!r}, which can only be reached on that machine itself, in a name "
+            f"server that serves the network at {place.location}; give its daemon a host that others can reach, "
+            "or NATHOST"
+        )
+        log.warning("client %s: %s", current_context.client_sock_addr, text)
+        caller = current_context.client
+        if caller is not None and caller.peer.is_pyronb:
+            current_context.response_annotations = {NOTICE: pack_notice(text)}
+
     def _found(self, prefix: str | None, regex: str | None) -> dict[str, str]:
         """Give the addresses, by name, of the registrations that match."""
         if prefix is not None and regex is not None:
             raise ValueError("you can only filter on one thing at a time")
-        for text, what in ((prefix, "prefix"), (regex, "regex")):
-            if text is not None and not isinstance(text, str):
-                raise TypeError(f"{what} must be a str")
         if regex is None:
-            return self._storage.uris(_tellable(prefix or "", "prefix"))
-        uris = self._storage.uris(_tellable(literal_prefix(regex), "regex"))
+            return self._storage.uris(_text(prefix or "", "prefix"))
+        if not isinstance(regex, str):
+            raise TypeError("regex must be a str")
+        uris = self._storage.uris(_text(literal_prefix(regex), "regex"))
         return {name: uris[name] for name in self._patterns.matching(regex, uris)}
 
 
@@ -258,12 +260,6 @@ def type_meta(class_or_object: Any, prefix: str = "class:") -> set[str]:
     return {f"{prefix}{base.__module__}.{base.__name__}" for base in cls.__mro__ if base.__module__ != "builtins"}
 
 
-def _check_name(name: object) -> None:
-    if not isinstance(name, str):
-        raise TypeError("name must be a str")
-    _tellable(name, "name")
-
-
 def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
     if metadata is None:
         return frozenset()
@@ -275,15 +271,17 @@ def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
     if len(tags) > _MOST_TAGS:
         raise ValueError(f"{len(tags)} tags are more than the {_MOST_TAGS} that one name, or one question, can have")
     for tag in tags:
-        _tellable(tag, "metadata")
+        _text(tag, "metadata")
     return tags
 
 
-def _tellable(text: str, what: str) -> str:
+def _text(text: object, what: str) -> str:
     """Give a text back that every serializer can write: one that could not be told would spoil the list for all."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str")
     if len(text) > _LONGEST:
         raise ValueError(f"{what} has {len(text)} characters, and may have {_LONGEST}")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _UNTELLABLE.search(text):
         raise ValueError(f"{what} {text!r} holds characters that cannot be told to every client")
     return text
 

@@ -52,7 +52,7 @@ def test_the_name_server_logs_it(caplog, place, uri, warned):
         names.register("motor", uri)
 
     assert names.lookup("motor") == URI(uri)
-    assert ("'motor' was registered as PYRO:a@localhost:1" in caplog.text) == warned
+    assert ("'motor' was registered as 'PYRO:a@localhost:1'" in caplog.text) == warned
     assert ("give its daemon a host that others can reach, or NATHOST" in caplog.text) == warned
 
 
@@ -68,7 +68,7 @@ def test_a_client_of_ours_is_warned(on_the_network, serializer, recwarn):
     """At its own line, each time with the name; the connection goes on."""
     with connect(on_the_network.uri, serializer=serializer) as names:
         for _ in range(2):
-            with pytest.warns(UserWarning, match="'motor' was registered as PYRO:a@127.0.0.1:1, which") as told:
+            with pytest.warns(UserWarning, match="'motor' was registered as 'PYRO:a@127.0.0.1:1', which") as told:
                 names.register("motor", "PYRO:a@127.0.0.1:1")
             assert told[0].filename == __file__
             assert str(on_the_network.uri) in str(told[0].message)
