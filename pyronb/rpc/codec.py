@@ -175,7 +175,8 @@ class Codec:
         flags |= self.dialect.keep_serialized
         marshal = self.catalog.by_name("marshal")
         annotations = {**call.annotations, BLOB: pack_info(marshal, blob.info, call.object_id, call.method)}
-        if blob.message is not None and blob.dialect is self.dialect:
+        known = blob.message is not None and self.catalog.knows(blob.message.serializer_id)
+        if blob.message is not None and known and blob.dialect is self.dialect:
             # Passed on as it came: its bytes are not touched.
             flags |= blob.message.flags & self.dialect.compressed
             number, payload = blob.message.serializer_id, blob.message.payload

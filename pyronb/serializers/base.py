@@ -51,7 +51,8 @@ class Serializer(Protocol):
     """Turns values into bytes and back, for one dialect.
 
     The bytes that are read come from a peer and are untrusted: reading never runs code and never makes an instance of
-    a class that was not registered for it.
+    a class that was not registered for it. Pickle and its kin do both, and are there only where they were chosen by
+    name; see `Catalog`.
     """
 
     name: str

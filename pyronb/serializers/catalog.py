@@ -101,6 +101,10 @@ class Catalog:
         there = ", ".join(f"{number} ({name})" for name, number in self._numbers.items() if self._usable(name))
         raise SerializeError(f"{self._dialect.family} has no serializer with number {number}; there is: {there}")
 
+    def knows(self, number: int) -> bool:
+        """Tell whether the peer has a serializer with this number, whatever may be read here."""
+        return number in self._numbers.values()
+
     def names(self) -> tuple[str, ...]:
         """Tell the names of the serializers that the peer knows, may be used, and whose packages are installed."""
         if self._names is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyronb.client.state import key_bytes
 from pyronb.config import config
+from pyronb.dialects import UNSAFE
 from pyronb.errors import DaemonError, PyroError
 from pyronb.net.sockets import SocketFile, listen, location_at, location_of, port_of
 from pyronb.net.stream import check_given, check_tls
@@ -80,6 +81,9 @@ class Daemon:
         options: DaemonOptions | None = None,
     ) -> None:
         self._options = options or config.daemon_options()
+        unsafe = sorted(self._options.serializers.intersection(UNSAFE))
+        if unsafe:
+            log.warning("this daemon accepts %s: whoever can reach it can run code here", ", ".join(unsafe))
         engine: Callable[..., Engine[Any]] = engine_named(self._options.engine)
         nat = None
         if connected_socket is None and unixsocket is None:

@@ -153,6 +153,23 @@ def test_refusal_in_any_form(payload, number, text):
     assert HERE in str(caught.value)
 
 
+@pytest.mark.parametrize("number", [4, 5, 7, *PYRO5.own_serializers.values()])
+@pytest.mark.parametrize("dialect", [PYRO5, PYRO4], ids=["502", "48"])
+def test_a_greeting_answered_with_a_pickle(number, dialect, tmp_path):
+    """It is not read, be it a refusal or an acceptance: nobody asked for it."""
+    payload = f"cos\nmkdir\n(V{tmp_path / 'sprung'}\ntR.".encode()
+    for event in (
+        Refused(Message(CONNECTFAIL, number, 0, 0, payload)),
+        Accepted(Message(CONNECTOK, number, 0, 0, payload)),
+    ):
+        link = link_to()
+        link.dialect = dialect
+        with pytest.raises(CommunicationError, match=HERE):
+            ByHand([(Dial, None), (Reply, event)]).run(connect(link))
+
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("tls", "hint"), [(None, "if it talks TLS, switch SSL on"), (TLSOptions(), "it may want a certificate")]
 )

@@ -166,6 +166,26 @@ def test_our_client_pickles_for_a_real_daemon(serializer):
         run_checks(world(uri, serializer, real_peer=True, pyro4=True), PICKLED)
 
 
+@pytest.mark.parametrize("serializer", checks.PICKLES)
+@pytest.mark.parametrize("key", [None, "secret"], ids=["502", "48"])
+def test_our_client_pickles_for_our_daemon(serializer, key):
+    """Protocol 502 has no numbers for them, so both ends use their own; with a key both speak protocol 48."""
+    with our_daemon(accept=checks.PICKLES, key=key) as daemon:
+        run_checks(world(daemon.uriFor("thing"), serializer, key=key), PICKLED if key is None else SOME)
+
+
+def test_a_real_client_pickles_unasked():
+    """It learns what is accepted."""
+    with our_daemon() as daemon:
+        uri = str(daemon.uriFor("thing"))
+        results = ask_pyro4({"uri": uri, "serializers": checks.PICKLES, "only": ["calls"]})
+    for serializer in checks.PICKLES:
+        assert (
+            f"not accepted: {serializer} (accepted: json, marshal, msgpack, native, serpent"
+            in results[f"{serializer} calls"]
+        )
+
+
 # Messages that are signed with a shared key
 
 KEYS = [pytest.param("größe", id="text"), pytest.param("secret", id="ascii")]

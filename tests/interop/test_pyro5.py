@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from pyronb.errors import SerializeError
 from pyronb.sync.lookup import locateNS
 from pyronb.uri import URI
 from tests.interop.conftest import ask_real_client, peer
@@ -191,3 +192,17 @@ def test_unix_sockets(tmp_path):
     with peer("pyro5_daemon.py", {"unixsocket": str(tmp_path / "theirs.sock")}) as uri:
         for name in only:
             checks.CHECKS[name][0](world(uri, "serpent"))
+
+
+@pytest.mark.parametrize("serializer", checks.PICKLES)
+def test_our_client_pickles_for_a_real_daemon(serializer):
+    """There is no pickle in Pyro5: the error says so before anything is called, and what else there is."""
+    with peer("pyro5_daemon.py") as uri:
+        with pytest.raises(
+            SerializeError, match=f"thing@.* does not accept the serializer '{serializer}', only: json, "
+        ):
+            connect(uri, serializer=serializer)
+        with connect(uri) as proxy:
+            with pytest.raises(SerializeError, match=f"does not accept the serializer '{serializer}'"):
+                proxy._pyroSerializer = serializer
+            assert proxy.add(1, 2) == 3

@@ -373,6 +373,22 @@ def test_blobs(codec, name, data):
     assert ("sink", "take", data) == (last.object_id, last.method, last.args[0].deserialized())
 
 
+def test_a_blob_that_the_next_one_could_not_read():
+    """In a serializer that only pyronb has a number for, it is written anew for a real peer."""
+    ours, real = (
+        Codec(PYRO5, Catalog(PYRO5, WireOptions(), pyronb_peer=pyronb, unsafe=frozenset({"pickle"})), WireOptions())
+        for pyronb in (True, False)
+    )
+    first = ours.encode_call(Call("hub", "m", (SerializedBlob("i", [1]),), {}), ours.catalog.by_name("pickle"), 1)
+    (blob,) = ours.decode_call(first).args
+    passed_on = [
+        codec.encode_call(Call("sink", "m", (blob,), {}), codec.catalog.by_name("json"), 2) for codec in (ours, real)
+    ]
+
+    assert [PYRO5.own_serializers["pickle"], PYRO5.serializers["json"]] == [each.serializer_id for each in passed_on]
+    assert [1] == real.decode_call(passed_on[1]).args[0].deserialized()
+
+
 def test_blob_of_ones_own(codec):
     """Before it travels, a blob gives the value it was made with."""
     assert [1] == SerializedBlob("info", [1]).deserialized()
