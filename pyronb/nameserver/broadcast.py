@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import selectors
 import socket
+import threading
 from typing import Any
 
 from pyronb.net.broadcast import listen_for_broadcasts
 from pyronb.net.sockets import address_towards, location_of
+from pyronb.server.engines.wakeup import Wakeup
 from pyronb.uri import URI
 
 __all__ = ["BroadcastServer"]
@@ -23,8 +26,8 @@ _AT_ONCE = 100
 class BroadcastServer:
     """Answers broadcasts with the address of a name server.
 
-    It has no loop of its own: whoever runs one watches its `fileno` and calls `processRequest` when there is something
-    to read. The daemon that `startNS` gives does.
+    It needs a loop: whoever runs one watches its `fileno` and calls `processRequest` when there is something to read.
+    The loop of the daemon that `startNS` gives does; `runInThread` is for where there is no loop.
 
     Args:
         nsUri: the address of the name server.
@@ -51,6 +54,8 @@ class BroadcastServer:
         self._everywhere = everywhere
         self.sock = listen_for_broadcasts(bchost, bcport, reuse_address=reuse_address)
         self.locationStr: str = location_of(self.sock, bchost)
+        self._thread: threading.Thread | None = None
+        self._wakeup: Wakeup | None = None
 
     @property
     def sockets(self) -> list[Any]:
@@ -90,8 +95,29 @@ class BroadcastServer:
         with contextlib.suppress(OSError):
             self.sock.sendto(str(uri).encode("iso-8859-1", "replace"), address)
 
+    def runInThread(self) -> threading.Thread:
+        """Answer in a thread until `close`, and give the thread."""
+        if self._thread is None:
+            self._wakeup = wakeup = Wakeup()
+            self._thread = threading.Thread(target=self._run, args=(wakeup,), name="pyronb-broadcast", daemon=True)
+            self._thread.start()
+        return self._thread
+
+    def _run(self, wakeup: Wakeup) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(wakeup, selectors.EVENT_READ)
+            # Only `close` wakes it.
+            while all(key.fileobj is self for key, _ in selector.select()):
+                self.processRequest()
+
     def close(self) -> None:
-        """Hear nothing more."""
+        """Hear nothing more, and end the thread if there is one; closing again does nothing."""
+        if self._wakeup is not None and self._thread is not None:
+            self._wakeup.wake()
+            self._thread.join()
+            self._wakeup.close()
+            self._wakeup = None
         self.sock.close()
 
     def __enter__(self) -> BroadcastServer:

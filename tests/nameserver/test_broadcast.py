@@ -91,6 +91,18 @@ def test_events_of_others():
         assert [responder] == responder.sockets
 
 
+def test_thread():
+    """Without a loop it can have a thread, which ends with it."""
+    with BroadcastServer("PYRO:Pyro.NameServer@x:9", LOCAL, 0) as responder:
+        thread = responder.runInThread()
+        assert thread is responder.runInThread()
+        for _ in range(3):
+            assert b"PYRO:Pyro.NameServer@x:9" == asked(responder.getPort(), b"junk", b"GET_NSURI")
+    responder.close()
+
+    assert not thread.is_alive()
+
+
 def test_found_by_broadcast():
     """A name server for the network is found by who does not know where it is; names are, too."""
     started = startNS(EVERYWHERE, 0, bchost=LOCAL, bcport=0)

@@ -9,11 +9,13 @@ import ssl
 import threading
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, TimeoutError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, accepted, check_tls, dial, given
-from pyronb.net.tls import TLSStream, client_context, server_context
+from pyronb.net.tls import Session, TLSStream, client_context, server_context
 from pyronb.options import TLSOptions
 from pyronb.uri import URI
 from tests.support.fix_certs import PASSWORD, yesterday
@@ -152,6 +154,62 @@ def test_files_that_cannot_be_used(certificates, tmp_path):
             check_tls(options)
     with pytest.raises(PyroError, match="SSL_CLIENTCERT"):
         client_context(TLSOptions(certificate=missing))
+
+
+# Sessions, in memory
+
+
+def joined(certificates, **server):
+    """Give the two ends of a session, which have said nothing yet."""
+    client = Session(client_context(certificates.client()), "localhost")
+    return client, Session(server_context(certificates.daemon(**server)), None)
+
+
+def carried(sender, receiver, size):
+    """Carry what one end says to the other, in pieces of this size, and give the plain bytes that come out."""
+    data = sender.outgoing()
+    return b"".join(receiver.feed(data[at : at + size]) for at in range(0, len(data), size))
+
+
+@given_any(size=st.sampled_from([1, 2, 3, 5, 17, 1000, 1 << 20]), payload=st.binary(max_size=40_000))
+def test_any_chunking(certificates, size, payload):
+    """However the bytes are cut, the same comes out, and nothing stays inside."""
+    client, server = joined(certificates)
+    client.feed(b"")
+    while not (client.open and server.open):
+        assert b"" == carried(client, server, size) + carried(server, client, size)
+    for one, other in ((client, server), (server, client)):
+        said = b"".join(one.encrypt([payload, b"end"]))
+        heard = b"".join(other.feed(said[at : at + size]) for at in range(0, len(said), size))
+        assert payload + b"end" == heard
+    client.finish()
+    carried(client, server, size)
+
+    assert server.ended
+
+
+@given_any(noise=st.lists(st.binary(min_size=1, max_size=50), max_size=10))
+def test_any_noise(certificates, noise):
+    """Strangers cause errors of ours and no others."""
+    for session in joined(certificates):
+        with contextlib.suppress(CommunicationError):
+            for data in noise:
+                assert b"" == session.feed(data)
+
+
+@given_any(at=st.integers(0, 5000), flip=st.integers(1, 255), turn=st.integers(0, 3))
+def test_any_broken_handshake(certificates, at, flip, turn):
+    """A byte that changes on the way never gets through, and what it causes is an error of ours."""
+    client, server = joined(certificates)
+    client.feed(b"")
+    ends = [client, server] * 2
+    with contextlib.suppress(CommunicationError):
+        for number, sender in enumerate(ends):
+            data = bytearray(sender.outgoing())
+            if number == turn and data:
+                data[at % len(data)] ^= flip
+            receiver = server if sender is client else client
+            assert b"" == receiver.feed(bytes(data))
 
 
 # Streams
