@@ -1,0 +1,166 @@
+"""Far streams: iterators over there, iterated here with ``async for``."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+
+from pyronb.aio.streams import FarStream
+from pyronb.errors import ConnectionClosedError, PyroError, RemoteError
+from tests.support.serving import client_options, serving
+from tests.support.waiting import eventually, scaled
+
+
+async def test_items(make, bench):
+    """Each item is asked for when it is wanted; the end over there is the end here."""
+    async with make() as proxy:
+        stream = await proxy.count(3)
+
+        assert isinstance(stream, FarStream)
+        assert [] == bench.streams
+        assert 0 == await anext(stream)
+        assert [1, 2] == [item async for item in stream]
+        assert "closed" == bench.streams[-1]
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+async def test_loop_in_one_go(make):
+    """The call is awaited, its result iterated."""
+    async with make() as proxy:
+        assert [0, 1, 2] == [item async for item in await proxy.count(3)]
+
+
+async def test_calls_in_between(make):
+    """Two streams and calls go on side by side, in tasks of their own."""
+    async with make() as proxy:
+
+        async def drain():
+            return [item async for item in await proxy.count(50)]
+
+        results = await asyncio.gather(drain(), drain(), *(proxy.add(number, 0) for number in range(50)))
+
+        assert [list(range(50))] * 2 == results[:2]
+        assert list(range(50)) == results[2:]
+
+
+async def test_error_in_the_generator(make):
+    """It comes after the items before it, and ends the stream; the connection survives."""
+    async with make() as proxy:
+        stream = await proxy.count(2, fail=True)
+
+        assert [0, 1] == [await anext(stream), await anext(stream)]
+        with pytest.raises(RemoteError, match="in mid-stream"):
+            await anext(stream)
+        assert [] == [item async for item in stream]
+        assert 3 == await proxy.add(1, 2)
+
+
+async def test_aclose(make, bench, daemon):
+    """The daemon is told at once; closing again does nothing."""
+    async with make() as proxy:
+        stream = await proxy.count(100)
+        await anext(stream)
+        await stream.aclose()
+        await stream.aclose()
+
+        assert await asyncio.to_thread(eventually, lambda: "closed" in bench.streams)
+        assert [] == [item async for item in stream]
+        assert "(ended)" in repr(stream)
+        assert 0 == len(daemon._streams)
+
+
+async def test_dropped(make, bench):
+    """A stream that is dropped leaves a note, and the next call delivers it."""
+    async with make() as proxy:
+        async for item in await proxy.count(100):
+            if item == 2:
+                break
+        gc.collect()
+
+        assert 1 == len(proxy._pyro.notes)
+        assert 3 == await proxy.add(1, 2)
+        assert [] == proxy._pyro.notes
+        assert await asyncio.to_thread(eventually, lambda: "closed" in bench.streams)
+
+
+async def test_tasks_share_a_stream(make):
+    """Each item goes to one of them, and all see the end."""
+    async with make() as proxy:
+        stream = await proxy.count(100)
+
+        async def drain():
+            return [item async for item in stream]
+
+        results = await asyncio.gather(*(drain() for _ in range(4)))
+
+        assert list(range(100)) == sorted(item for items in results for item in items)
+
+
+async def test_cancelled_item(make):
+    """Cancelling loses that item; the stream goes on after it."""
+    async with make() as proxy:
+        stream = await proxy.count(3)
+        task = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert [1, 2] == [item async for item in stream]
+
+
+async def test_release_in_between(make):
+    """The stream says so; after connecting again it goes on where it was."""
+    async with make() as proxy:
+        stream = await proxy.count(3)
+        await anext(stream)
+        await proxy._pyroRelease()
+        with pytest.raises(ConnectionClosedError, match="was released; reconnect"):
+            await anext(stream)
+        await stream_again(proxy, stream)
+
+
+async def stream_again(proxy, stream):
+    await proxy._pyroReconnect(1)
+
+    assert [1, 2] == [item async for item in stream]
+
+
+async def test_closing_after_the_daemon_went(bench):
+    """There is nobody to tell; that is no error."""
+    with serving() as daemon:
+        from pyronb.aio import Proxy
+
+        proxy = Proxy(daemon.register(bench, "bench"), options=client_options())
+        stream = await proxy.count(100)
+        await anext(stream)
+    await stream.aclose()
+    await proxy._pyroRelease()
+
+
+async def test_unknown_stream(make):
+    """One that the daemon has forgotten is an error, once."""
+    async with make() as proxy:
+        await proxy._pyroBind()
+        stream = FarStream(proxy._pyro, "no-such-id")
+        with pytest.raises(PyroError, match="item stream terminated"):
+            await anext(stream)
+
+        assert [] == [item async for item in stream]
+
+
+async def test_outlives_its_proxy(make, daemon):
+    """As long as the stream is there, the connection is."""
+    proxy = make()
+    stream = await proxy.count(3)
+    del proxy
+    gc.collect()
+
+    assert [0, 1, 2] == [item async for item in stream]
+    del stream
+    gc.collect()
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(eventually, lambda: daemon._engine.clients == 0, scaled(5))

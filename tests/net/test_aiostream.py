@@ -1,0 +1,196 @@
+"""Streams of bytes in an event loop, without anything above them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+
+import pytest
+
+from pyronb.errors import ConnectionClosedError
+from pyronb.errors import TimeoutError as PyroTimeoutError
+from pyronb.net.aiostream import adopt, dial, in_time
+from pyronb.uri import URI
+from tests.support.waiting import scaled
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
+
+class Heard:
+    """A receiver that keeps what it gets."""
+
+    impatient = True
+
+    def __init__(self):
+        self.data = b""
+        self.error = None
+        self.ended = asyncio.Event()
+        self.came = asyncio.Event()
+        self.over = False
+
+    def received(self, data):
+        self.data += data
+        self.came.set()
+        return None if self.over else 0
+
+    def lost(self, error):
+        self.error = self.error or error
+        self.ended.set()
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.settimeout(scaled(5))
+        yield made
+
+
+def place_of(listener):
+    return URI(f"PYRO:x@127.0.0.1:{listener.getsockname()[1]}")
+
+
+async def test_both_ways(listener):
+    """Bytes go out together and come in at once."""
+    heard = Heard()
+    stream = await dial(place_of(listener), heard, None)
+    peer, _ = listener.accept()
+    with peer:
+        stream.send([b"one"], at_once=True)
+        stream.send([b"two", memoryview(b"three")], at_once=False)
+        stream.send([bytearray(100_000)], at_once=False)
+        await asyncio.sleep(0)
+        wanted = b"onetwothree" + bytes(100_000)
+
+        assert wanted == await asyncio.to_thread(take, peer, len(wanted))
+        peer.sendall(b"answer")
+        await heard.came.wait()
+        assert b"answer" == heard.data
+        assert stream.local_address == peer.getpeername()
+        stream.close()
+        stream.close()
+        await stream.closed()
+        assert isinstance(heard.error, ConnectionClosedError)
+        with pytest.raises(ConnectionClosedError, match="closed"):
+            stream.send([b"late"], at_once=True)
+
+
+def take(peer, size):
+    peer.settimeout(scaled(5))
+    return peer.recv(size, socket.MSG_WAITALL)
+
+
+async def test_peer_that_hangs_up(listener):
+    """The receiver hears of it at once."""
+    heard = Heard()
+    stream = await dial(place_of(listener), heard, None)
+    listener.accept()[0].close()
+    await asyncio.wait_for(heard.ended.wait(), scaled(5))
+
+    assert "closed the connection" in str(heard.error)
+    await stream.closed()
+
+
+async def test_receiver_that_has_enough(listener):
+    """When the conversation is over, so is the connection."""
+    heard = Heard()
+    heard.over = True
+    stream = await dial(place_of(listener), heard, None)
+    peer, _ = listener.accept()
+    with peer:
+        peer.sendall(b"x")
+        await asyncio.wait_for(stream.closed(), scaled(5))
+
+
+async def test_nobody_there(listener):
+    """The error names the address."""
+    place = place_of(listener)
+    listener.close()
+    with pytest.raises(ConnectionClosedError, match=f"cannot connect to {place}"):
+        await dial(place, Heard(), None)
+    with pytest.raises(ConnectionClosedError, match="cannot connect to PYRO:x@"):
+        await dial(URI("PYRO:x@no-such-host.invalid:1"), Heard(), None)
+
+
+async def test_dropped(listener):
+    """A stream that is dropped closes its connection."""
+    stream = await dial(place_of(listener), Heard(), None)
+    peer, _ = listener.accept()
+    with peer:
+        del stream
+        gc.collect()
+        peer.settimeout(scaled(5))
+
+        assert b"" == await asyncio.to_thread(peer.recv, 1)
+
+
+def test_loop_that_ends(listener):
+    """What is still open then is closed, without warnings."""
+    kept = []
+
+    async def use():
+        kept.append(await dial(place_of(listener), Heard(), None))
+
+    asyncio.run(use())
+    peer, _ = listener.accept()
+    with peer:
+        peer.settimeout(scaled(5))
+        assert b"" == peer.recv(1)
+
+
+def test_loop_that_is_only_closed(listener):
+    """A loop that nobody shuts down properly is no reason to fail later."""
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(dial(place_of(listener), Heard(), None))
+    stream.close()
+    loop.run_until_complete(stream.closed())
+    loop.close()
+    del stream
+    gc.collect()
+
+
+async def test_closing_does_not_wait_for_ever(listener):
+    """A peer that does not read what was sent is left after a moment."""
+    stream = await dial(place_of(listener), Heard(), None)
+    peer, _ = listener.accept()
+    with peer:
+        stream.send([bytes(20_000_000)], at_once=True)
+        stream.close()
+        await asyncio.wait_for(stream.closed(), scaled(10))
+
+
+async def test_deadline():
+    """A future is waited for until its moment, and not longer."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    done.set_result(5)
+
+    assert 5 == await in_time(done, loop.time() - 1, "waiting")
+    with pytest.raises(PyroTimeoutError, match="waiting: no answer in time"):
+        await in_time(loop.create_future(), loop.time() + 0.01, "waiting")
+
+
+async def test_given_socket():
+    """It stays open, and blocks as it did, when the stream is closed."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(3)
+        heard = Heard()
+        stream = await adopt(ours, heard)
+        theirs.sendall(b"hello")
+        await heard.came.wait()
+        stream.close()
+        await stream.closed()
+
+        assert b"hello" == heard.data
+        assert 3 == ours.gettimeout()
+        ours.sendall(b"still there")
+        assert b"still there" == theirs.recv(99)
+
+
+async def test_given_socket_that_is_closed():
+    """It cannot be used, and the error says so."""
+    sock = socket.socket()
+    sock.close()
+    with pytest.raises(ConnectionClosedError, match="cannot use the given socket"):
+        await adopt(sock, Heard())
