@@ -33,9 +33,9 @@ def label(setting):
 
 
 @contextmanager
-def our_daemon(unixsocket=None, compression=False, key=None, more=(), accept=()):
+def our_daemon(unixsocket=None, compression=False, key=None, more=(), accept=(), engine="thread"):
     """Serve the thing by pyronb, and more of them under these ids; accept these serializers too."""
-    options = DaemonOptions(poll_timeout=0.05)
+    options = DaemonOptions(poll_timeout=0.05, engine=engine)
     options = dataclasses.replace(options, serializers=options.serializers.union(accept))
     options = dataclasses.replace(options, wire=dataclasses.replace(options.wire, compression=compression))
     daemon = thing.make_daemon(API)(LOCAL, unixsocket=unixsocket, options=options)

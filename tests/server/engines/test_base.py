@@ -53,7 +53,7 @@ def test_a_thousand_idle_clients_cost_no_threads():
 
 def test_an_idle_client_takes_little_memory():
     """No more than 3 KiB, after it has greeted and called."""
-    with serving() as daemon, ExitStack() as stack:
+    with serving(workers=2) as daemon, ExitStack() as stack:
         host, _, port = daemon.register(Thing(), "thing").location.rpartition(":")
         with RawClient(daemon.locationStr) as model:
             data = model.greeting("thing") + model.request("thing", "echo", "called")
