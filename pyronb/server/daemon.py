@@ -476,7 +476,11 @@ class Daemon:
     def methodcall_error_handler(
         self, client_sock_addr: Any, method: str, vargs: Any, kwargs: Any, exception: BaseException
     ) -> None:
-        """Take note of an error that a served method raised, after which it goes to the caller."""
+        """Take note of an error that a served method raised, after which it goes to the caller.
+
+        A function may be assigned in its place, as programs for Pyro5 do it; it is given the daemon before all else,
+        and the method itself rather than its name.
+        """
         del vargs, kwargs
         log.info("method %r raised for client %s: %r", method, client_sock_addr, exception)
 
@@ -508,8 +512,13 @@ class Daemon:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             # The user's Ctrl-C happened to hit a call; it was not meant for the call alone.
             self._engine.interrupt()
+        assigned = vars(self).get("methodcall_error_handler")
         try:
-            self.methodcall_error_handler(caller.address, call.method, call.args, call.kwargs, error)
+            if assigned is None:
+                self.methodcall_error_handler(caller.address, call.method, call.args, call.kwargs, error)
+            else:
+                method = getattr(self._objects.find(call.object_id), call.method, call.method)
+                assigned(self, caller.address, method, call.args, call.kwargs, error)
         except (Exception, SystemExit):
             log.exception("the error handler of the daemon failed")
 

@@ -582,6 +582,18 @@ def test_the_error_handler_is_told_of_errors(caplog):
     assert "handler failed" in caplog.text
 
 
+def test_an_error_handler_can_be_assigned(daemon, proxy):
+    """As Pyro5 has it: with the daemon first, and the method itself."""
+    told = []
+    daemon.methodcall_error_handler = lambda *args: told.append(args)
+    with pytest.raises(ZeroDivisionError):
+        proxy.fail_with("x")
+
+    ((who, address, method, args, _, error),) = told
+    assert (who, address[0], method.__qualname__, tuple(args)) == (daemon, LOCAL, "Thing.fail_with", ("x",))
+    assert isinstance(error, ZeroDivisionError)
+
+
 def test_errors_are_logged_as_information(proxy, caplog):
     """They are the caller's business; whoever runs the daemon can look at them."""
     caplog.set_level(logging.INFO, "pyronb")

@@ -61,6 +61,20 @@ def test_without_a_name_server_names_are_object_ids(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_pyro4_programs_find_it_at_the_daemon():
+    """`Daemon.serveSimple` is the same."""
+    with Daemon(LOCAL) as daemon:
+        thread = threading.Thread(
+            target=Daemon.serveSimple, args=({Thing(): "thing"},), kwargs={"daemon": daemon, "ns": False}
+        )
+        thread.start()
+        with connect(eventually(lambda: daemon.objectsById.get("thing") and daemon.uriFor("thing"))) as proxy:
+            assert proxy.echo(1) == 1
+        daemon.shutdown()
+        thread.join(scaled(5))
+        assert not thread.is_alive()
+
+
 def test_a_missing_name_server_is_an_error(monkeypatch):
     """Its own daemon is closed then; a given one stays open."""
     with Daemon(LOCAL) as taken, Daemon(LOCAL) as daemon:
