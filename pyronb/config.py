@@ -31,6 +31,16 @@ def _boolean(text: str) -> bool:
     raise ValueError("use 1, on, yes, true or 0, off, no, false")
 
 
+def _number(kind: type[int | float]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise ValueError("a whole number is needed" if kind is int else "a number is needed") from error
+
+    return parse
+
+
 def _names(text: str) -> set[str]:
     return {name.strip() for name in text.split(",") if name.strip()}
 
@@ -60,7 +70,12 @@ def _item(
     """Declare an item; `kind` is the type of one whose default is None."""
     kind = type(default) if kind is None else kind
     types: dict[type, tuple[type, ...]] = {float: (float, int), set: (set, frozenset, list, tuple)}
-    parsers: dict[type, Callable[[str], Any]] = {bool: _boolean, set: _names}
+    parsers: dict[type, Callable[[str], Any]] = {
+        bool: _boolean,
+        float: _number(float),
+        int: _number(int),
+        set: _names,
+    }
     accepted = types.get(kind, (kind,))
     if default is None:
         accepted = (*accepted, type(None))
@@ -179,9 +194,18 @@ class Configuration:
     _values: dict[str, Any]
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        """Start from the defaults and this environment; without one, from the process's own."""
+        """Start from the defaults and this environment; without one, from the process's own, as it is at first use.
+
+        So whoever uses a setting learns of a variable that makes no sense, and not whoever imports the package.
+        """
         object.__setattr__(self, "_values", {})
-        self.reset(environment=environment)
+        if environment is not None:
+            self.reset(environment=environment)
+
+    def _read(self) -> dict[str, Any]:
+        if not self._values:
+            self.reset()
+        return self._values
 
     def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
         """Go back to the defaults, and to the environment unless told otherwise."""
@@ -197,12 +221,12 @@ class Configuration:
     def __getattr__(self, name: str) -> Any:
         if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
-        return self._values[name]
+        return self._read()[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
-        self._values[name] = _checked(name, value)
+        self._read()[name] = _checked(name, value)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ITEMS]
@@ -212,16 +236,16 @@ class Configuration:
 
     def as_dict(self) -> dict[str, Any]:
         """Give all items with their present values."""
-        return dict(self._values)
+        return dict(self._read())
 
     def sources(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
         """Tell for each item that an environment (the process's own by default) sets which variable does so.
 
         An item that was changed since, in code, is not among them.
         """
-        named: dict[str, str] = {}
+        values, named = self._read(), {}
         for name, variable, text in _from_environment(os.environ if environment is None else environment):
-            if _checked(name, ITEMS[name].parse(text)) == self._values[name]:
+            if _checked(name, ITEMS[name].parse(text)) == values[name]:
                 named[name] = variable
             else:
                 named.pop(name, None)
@@ -230,7 +254,7 @@ class Configuration:
     def dump(self) -> str:
         """Describe all items: value and meaning, one a line."""
         width = max(map(len, ITEMS))
-        rows = (f"{name:<{width}} = {self._values[name]!r:<12}  # {item.meaning}" for name, item in ITEMS.items())
+        rows = (f"{name:<{width}} = {self._read()[name]!r:<12}  # {item.meaning}" for name, item in ITEMS.items())
         return "\n".join(rows)
 
     # Records for the floors below. Pyro writes "no timeout" as 0; inside it is None.

@@ -281,3 +281,23 @@ def test_highest_protocol_of_pickle():
 
     with pytest.raises(ValueError, match="out of range"):
         config.PICKLE_PROTOCOL_VERSION = pickle.HIGHEST_PROTOCOL + 1
+
+
+def test_sources_of_settings():
+    """The stronger variable; none for what was changed in code since."""
+    environment = {"PYRO_NS_PORT": "1", "PYRO_NS_HOST": "a", "PYRONB_NS_HOST": "b", "PYRO_COMPRESSION": "on"}
+    settings = Configuration(environment)
+    settings.COMPRESSION = False
+
+    assert settings.sources(environment) == {"NS_PORT": "PYRO_NS_PORT", "NS_HOST": "PYRONB_NS_HOST"}
+
+
+def test_the_environment_is_read_at_first_use(monkeypatch):
+    """A variable that makes no sense is told to whoever uses a setting."""
+    monkeypatch.setenv("PYRO_NS_PORT", "x")
+    settings = Configuration()
+    with pytest.raises(ValueError, match="PYRO_NS_PORT='x': a whole number is needed"):
+        settings.as_dict()
+    monkeypatch.setenv("PYRO_NS_PORT", "7")
+
+    assert settings.NS_PORT == 7

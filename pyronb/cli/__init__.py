@@ -47,7 +47,12 @@ log = logging.getLogger("pyronb.cli")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code: 0 good, 1 failed, 2 misused, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(arguments).parse_args(arguments)
+    try:
+        args = _parser(arguments).parse_args(arguments)
+    except ValueError as error:
+        # A setting in the environment makes no sense, and the defaults of options are settings.
+        complain("", str(error))
+        return 2
     if args.verbose:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # A stop that is asked for politely ends like Ctrl-C does, which also holds for a command that a script started in
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = int(args.run(args))
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except KeyboardInterrupt:
         return 0 if args.command in _SERVERS else 130
@@ -70,13 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (PyroError, OSError) as error:
         log.debug("failed", exc_info=True)
-        complain(args, str(error))
+        complain(args.command, str(error))
         return 1
     except Exception as error:
         # A name server may raise anything, and people read one line.
         log.debug("failed", exc_info=True)
         hint = "" if args.verbose else " (-v shows where)"
-        complain(args, f"{type(error).__name__}: {error}{hint}")
+        complain(args.command, f"{type(error).__name__}: {error}{hint}")
         return 1
 
 

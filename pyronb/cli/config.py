@@ -33,7 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it all."""
-    facts = _facts()
+    try:
+        facts = _facts()
+    except ValueError as error:
+        args.misuse(str(error))
     if args.changed:
         facts["settings"] = {name: row for name, row in facts["settings"].items() if row["changed"]}
     if args.json:

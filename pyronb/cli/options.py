@@ -53,7 +53,8 @@ def secret(args: argparse.Namespace, name: str, option: str, variable: str) -> s
     if kept:
         args.misuse(f"use {option} or the environment variable {variable}, not both")
     complain(
-        args, f"warning: whoever lists the processes of this machine can see the key after {option}; use {variable}"
+        args.command,
+        f"warning: whoever lists the processes of this machine can see the key after {option}; use {variable}",
     )
     return str(given)
 
@@ -69,9 +70,10 @@ def tell_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def complain(args: argparse.Namespace, text: str) -> None:
-    """Print one line to stderr."""
-    print(f"pyronb {args.command}: {plain(text)}", file=sys.stderr, flush=True)
+def complain(command: str, text: str) -> None:
+    """Print one line to stderr, where there is one."""
+    if sys.stderr is not None:
+        print(f"pyronb{command and ' '}{command}: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def plain(text: str) -> str:

@@ -20,7 +20,14 @@ from pyronb.client.face import missing
 from pyronb.client.link import Link
 from pyronb.client.procedures import deliver_notes, invoke
 from pyronb.dialects import PYRO5
-from pyronb.errors import CommunicationError, ConnectionClosedError, NamingError, PyroError, TimeoutError
+from pyronb.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    NamingError,
+    PyroError,
+    SerializeError,
+    TimeoutError,
+)
 from pyronb.gateway.arguments import Arguments
 from pyronb.gateway.options import GatewayOptions
 from pyronb.options import ClientOptions, WireOptions
@@ -101,7 +108,9 @@ class Objects:
 
     def __init__(self, options: GatewayOptions, client: ClientOptions) -> None:
         self._options = options
-        self._client = replace(client, serializer=_JSON, metadata=True, max_retries=0)
+        size = min(client.wire.max_message_size or options.max_answer, options.max_answer)
+        wire = replace(client.wire, max_message_size=size)
+        self._client = replace(client, serializer=_JSON, metadata=True, max_retries=0, wire=wire)
         self._names = _Pool(keep=2, idle=options.idle)
         self._objects = _Pool(keep=options.keep, idle=options.idle)
 
@@ -208,7 +217,12 @@ class Objects:
 
 def written(error: BaseException) -> bytes:
     """Write an exception as Pyro's gateways do."""
-    return catalog_for(PYRO5, WireOptions(), pyronb_peer=False).by_name(_JSON).dumps(error)
+    json_serializer = catalog_for(PYRO5, WireOptions(), pyronb_peer=False).by_name(_JSON)
+    try:
+        return json_serializer.dumps(error)
+    except SerializeError:
+        # Something in it has no form in JSON; its text has.
+        return json_serializer.dumps(PyroError(f"{type(error).__name__}: {error}"))
 
 
 def _call(link: Link, member: str, what: Arguments, *, oneway: bool) -> Call:

@@ -24,6 +24,7 @@ class GatewayOptions:
         patience: seconds that a request waits while `concurrency` others are served.
         concurrency: most calls at the same time.
         max_body: most bytes of a request's body.
+        max_answer: most bytes of an answer, or of one item of a far stream.
         stream_items: most items of a far stream that are passed on.
         stream_timeout: seconds that a far stream may take; None for as long as it wants.
         keep: connections that are kept for the next request, for each object. With 0 each request has one of its own,
@@ -44,6 +45,7 @@ class GatewayOptions:
     patience: float = 10.0
     concurrency: int = 32
     max_body: int = 1 << 20
+    max_answer: int = 64 << 20
     stream_items: int = 100_000
     stream_timeout: float | None = 600.0
     keep: int = 0

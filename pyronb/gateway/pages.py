@@ -75,10 +75,10 @@ def index_page(
         name_server: where they are registered.
         key: the gateway's key, which the links have to carry.
     """
-    pattern = f"match <code>{_text(expose)}</code>" if expose else "are registered"
+    pattern = f"match <code>{_text(expose)}</code>" if expose else "are registered there"
     parts = [
         "<h1>Remote objects over HTTP</h1>",
-        f'<p class="soft">Objects in the name server at {_text(name_server)} whose names {pattern}.</p>',
+        f'<p class="soft">Objects in the name server at {_text(name_server)} whose names {pattern}</p>',
     ]
     if not listed:
         parts.append(

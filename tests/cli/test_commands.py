@@ -495,6 +495,26 @@ def test_config_tells_what_differs_and_from_where():
     assert "secret" not in out
 
 
+@pytest.mark.parametrize("words", [("config",), ("config", "--json"), ("nsc", "list"), ("ns",)])
+def test_a_setting_that_makes_no_sense_is_named(words):
+    """Without a traceback."""
+    code, out, err = pyronb(*words, PYRO_NS_PORT="x")
+
+    assert (code, out) == (2, "")
+    assert err.endswith("environment variable PYRO_NS_PORT='x': a whole number is needed\n")
+    assert "Traceback" not in err
+
+
+def test_output_that_is_closed_is_no_trouble(names):
+    """Neither the one nor the other."""
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = f"{sys.executable} -m pyronb nsc -n {LOCAL} -p {names.uri.port} ping {closed}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=scaled(30), check=False)
+
+        assert done.returncode == 0
+        assert "Error" not in done.stdout + done.stderr
+
+
 # demo
 
 

@@ -346,6 +346,15 @@ def test_there_are_only_so_many_calls_at_a_time(gateway, lab):
         eventually(lambda: web.get("/pyro/http.lab/level").status == 200)
 
 
+def test_an_answer_has_its_size(gateway):
+    """What is larger is not even read."""
+    with gateway(max_answer=20_000) as web:
+        assert web.post("/pyro/http.lab/keywords", {"a": "x" * 10_000}).status == 200
+        answer = web.post("/pyro/http.lab/keywords", {"a": "x" * 20_000})
+        assert (answer.status, answer.json["__class__"]) == (502, "Pyro5.errors.MessageTooLargeError")
+        assert web.get("/pyro/http.lab/level").status == 200
+
+
 def test_an_object_that_is_gone(web, names, lab):
     """And one that was never there."""
     names.nameserver.register("http.gone", f"PYRO:x@{LOCAL}:{free_port()}")
