@@ -194,18 +194,9 @@ class Configuration:
     _values: dict[str, Any]
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        """Start from the defaults and this environment; without one, from the process's own, as it is at first use.
-
-        So whoever uses a setting learns of a variable that makes no sense, and not whoever imports the package.
-        """
+        """Start from the defaults and this environment; without one, from the process's own."""
         object.__setattr__(self, "_values", {})
-        if environment is not None:
-            self.reset(environment=environment)
-
-    def _read(self) -> dict[str, Any]:
-        if not self._values:
-            self.reset()
-        return self._values
+        self.reset(environment=environment)
 
     def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
         """Go back to the defaults, and to the environment unless told otherwise."""
@@ -221,12 +212,12 @@ class Configuration:
     def __getattr__(self, name: str) -> Any:
         if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
-        return self._read()[name]
+        return self._values[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
-        self._read()[name] = _checked(name, value)
+        self._values[name] = _checked(name, value)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ITEMS]
@@ -236,14 +227,14 @@ class Configuration:
 
     def as_dict(self) -> dict[str, Any]:
         """Give all items with their present values."""
-        return dict(self._read())
+        return dict(self._values)
 
     def sources(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
         """Tell for each item that an environment (the process's own by default) sets which variable does so.
 
         An item that was changed since, in code, is not among them.
         """
-        values, named = self._read(), {}
+        values, named = self._values, {}
         for name, variable, text in _from_environment(os.environ if environment is None else environment):
             if _checked(name, ITEMS[name].parse(text)) == values[name]:
                 named[name] = variable
@@ -254,7 +245,7 @@ class Configuration:
     def dump(self) -> str:
         """Describe all items: value and meaning, one a line."""
         width = max(map(len, ITEMS))
-        rows = (f"{name:<{width}} = {self._read()[name]!r:<12}  # {item.meaning}" for name, item in ITEMS.items())
+        rows = (f"{name:<{width}} = {self._values[name]!r:<12}  # {item.meaning}" for name, item in ITEMS.items())
         return "\n".join(rows)
 
     # Records for the floors below. Pyro writes "no timeout" as 0; inside it is None.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from pyronb.cli.embedded import name_server, withdraw
+from pyronb.cli.embedded import drained_by_sigterm, name_server, withdraw
 from pyronb.cli.options import add_key, plain, port, shared_key
 from pyronb.config import config
 from pyronb.server.daemon import Daemon
@@ -20,8 +19,6 @@ from pyronb.sync.lookup import locateNS
 __all__ = ["EPILOG", "EchoServer", "configure", "run"]
 
 NAME = "test.echoserver"
-_LOOK = 0.3
-"""Seconds between two looks at whether `shutdown` was called."""
 
 EPILOG = f"""examples:
   pyronb echoserver                  print the address; Proxy(address).echo("hello") calls it
@@ -34,13 +31,14 @@ class EchoServer:
     """Answers in all the ways in which an object can answer.
 
     Args:
+        stop: ends the server, after this call was answered.
         verbose: whether each call is printed.
     """
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, stop: Callable[[], None], *, verbose: bool = False) -> None:
+        self._stop = stop
         self._verbose = verbose
         self._stopped = threading.Event()
-        self._looks = 0
 
     def echo(self, message: Any) -> Any:
         """Give the message back."""
@@ -93,6 +91,7 @@ class EchoServer:
         """End the server."""
         self._tell("shutdown")
         self._stopped.set()
+        self._stop()
 
     @property
     def verbose(self) -> bool:
@@ -102,11 +101,6 @@ class EchoServer:
     @verbose.setter
     def verbose(self, on: bool) -> None:
         self._verbose = bool(on)
-
-    def _goes_on(self) -> bool:
-        """Tell whether to go on serving; the answer to `shutdown` itself has until the second look to leave."""
-        self._looks += self._stopped.is_set()
-        return self._looks < 2
 
     def _slowly(self, method: str) -> str:
         self._tell(method)
@@ -139,15 +133,14 @@ def run(args: argparse.Namespace) -> int:
             print(text, flush=True)
 
     with ExitStack() as stack:
-        ns_host, ns_port = config.NS_HOST, config.NS_PORT
+        ns_host = ns_port = None
         if args.nameserver:
-            uri = stack.enter_context(name_server(args.host, ns_port, key=key))
+            uri = stack.enter_context(name_server(args.host, config.NS_PORT, key=key))
             ns_host, ns_port = uri.host, uri.port
             say(f"name server at {uri.location}")
-        options = dataclasses.replace(config.daemon_options(), poll_timeout=min(config.POLLTIMEOUT, _LOOK))
-        daemon = stack.enter_context(Daemon(args.host, args.port, args.unixsocket, options=options))
+        daemon = stack.enter_context(Daemon(args.host, args.port, args.unixsocket))
         daemon._pyroHmacKey = key
-        echo = EchoServer(verbose=args.verbose)
+        echo = EchoServer(daemon.drain, verbose=args.verbose)
         stack.callback(echo._stopped.set)
         address = daemon.register(echo, NAME)
         if args.naming or args.nameserver:
@@ -158,5 +151,6 @@ def run(args: argparse.Namespace) -> int:
         say(f"object name: {NAME}")
         say(f"echo uri: {address}")
         say("echoserver running; Ctrl-C stops it")
-        daemon.requestLoop(echo._goes_on)
+        stack.enter_context(drained_by_sigterm(daemon))
+        daemon.requestLoop()
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,10 +18,28 @@ from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
-__all__ = ["demo_objects", "name_server", "split_address", "withdraw"]
+__all__ = ["demo_objects", "drained_by_sigterm", "name_server", "split_address", "withdraw"]
 
 _PATIENCE = 2.0
 _JOIN = 5.0
+_DRAIN = 5.0
+"""Seconds that running calls have when their server is asked to stop."""
+
+
+@contextmanager
+def drained_by_sigterm(daemon: Daemon) -> Iterator[None]:
+    """Have SIGTERM end the loop of a daemon after the calls that run; a second one ends it at once, as Ctrl-C does."""
+
+    def drain(number: int, frame: object) -> None:
+        del frame
+        signal.signal(number, signal.default_int_handler)
+        daemon.drain(_DRAIN)
+
+    before = signal.signal(signal.SIGTERM, drain)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -40,10 +59,9 @@ def name_server(host: str, port: int, storage: str = "memory", key: str | None =
     When the port is taken, a free one is used instead. With a key, it takes only signed messages.
     """
     try:
-        started = startNS(host, port, storage=storage)
+        started = startNS(host, port, storage=storage, hmac=key)
     except OSError:
-        started = startNS(host, 0, storage=storage)
-    started.daemon._pyroHmacKey = key
+        started = startNS(host, 0, storage=storage, hmac=key)
     with _served(started.daemon, "name-server"):
         yield started.uri
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pyronb.cli.embedded import drained_by_sigterm
 from pyronb.cli.options import add_key, port, shared_key
 from pyronb.config import config
 from pyronb.nameserver.start import startNS
@@ -27,58 +28,58 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-u", "--unixsocket", metavar="PATH", help="listen on a Unix domain socket instead")
     parser.add_argument(
-        "-s", "--storage", default="memory", help="memory, or sql:FILENAME to survive a restart (default: %(default)s)"
+        "-s",
+        "--storage",
+        default="memory",
+        help="memory, or sql:FILENAME or dbm:FILENAME to survive a restart (default: %(default)s)",
     )
+    # What is not given here is for startNS to take from the configuration.
+    parser.add_argument("--bchost", metavar="HOST", help="address to listen for broadcasts on (default: any)")
     parser.add_argument(
-        "--bchost", default=config.NS_BCHOST, metavar="HOST", help="address to listen for broadcasts on"
-    )
-    parser.add_argument(
-        "--bcport",
-        type=port,
-        default=config.NS_BCPORT,
-        metavar="PORT",
-        help="port to listen for broadcasts on (default: %(default)s)",
+        "--bcport", type=port, metavar="PORT", help=f"port to listen for broadcasts on (default: {config.NS_BCPORT})"
     )
     parser.add_argument(
         "-x",
         "--nobc",
         action="store_true",
-        help="answer no broadcasts; nor does a server that only this machine reaches",
+        help="answer no broadcasts; a server that only this machine reaches never does",
     )
+    parser.add_argument("--nathost", metavar="HOST", help="host to tell others, behind address translation")
     parser.add_argument(
-        "--nathost", default=config.NATHOST, metavar="HOST", help="host to tell others, behind address translation"
-    )
-    parser.add_argument(
-        "--natport",
-        type=port,
-        default=config.NATPORT,
-        metavar="PORT",
-        help="port to tell others, behind address translation; 0 for its own (default: %(default)s)",
+        "--natport", type=port, metavar="PORT", help="port to tell others, behind address translation; 0 for its own"
     )
     add_key(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    key = shared_key(args)
-    started = startNS(
-        args.host,
-        args.port,
-        enableBroadcast=not args.nobc,
-        bchost=args.bchost,
-        bcport=args.bcport,
-        unixsocket=args.unixsocket,
-        nathost=args.nathost,
-        natport=args.natport or None,
-        storage=args.storage,
-    )
+    try:
+        started = startNS(
+            args.host,
+            args.port,
+            enableBroadcast=not args.nobc,
+            bchost=args.bchost,
+            bcport=args.bcport,
+            unixsocket=args.unixsocket,
+            nathost=args.nathost,
+            natport=args.natport,
+            storage=args.storage,
+            hmac=shared_key(args),
+        )
+    except ValueError as error:
+        args.misuse(str(error))
     daemon = started.daemon
-    with daemon:
-        daemon._pyroHmacKey = key
+    with daemon, drained_by_sigterm(daemon):
         print(f"name server at {daemon.locationStr}, storage {args.storage}; Ctrl-C stops it", flush=True)
         others = daemon.nameserver.count() - 1
         if others:
             print(f"the storage holds {others} name{'' if others == 1 else 's'} from before", flush=True)
-        print(f"URI = {started.uri}", flush=True)
+        if started.broadcast is not None:
+            print(f"answers broadcasts at {started.broadcast.locationStr}", flush=True)
+        if daemon.natLocationStr is None:
+            print(f"URI = {started.uri}", flush=True)
+        else:
+            print(f"internal URI = {daemon.uriFor(daemon.nameserver, nat=False)}", flush=True)
+            print(f"external URI = {daemon.uriFor(daemon.nameserver)}", flush=True)
         daemon.requestLoop()
     return 0

@@ -32,8 +32,10 @@ _PATIENCE = 2.0
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options and words, which are those of Pyro's own tool."""
-    parser.add_argument("-n", "--host", default=config.NS_HOST, help="host of the name server (default: %(default)s)")
-    parser.add_argument("-p", "--port", type=port, default=config.NS_PORT, help="its port (default: %(default)s)")
+    parser.add_argument(
+        "-n", "--host", help=f"host of the name server; without, it is looked for: {config.NS_HOST}, the local network"
+    )
+    parser.add_argument("-p", "--port", type=port, help=f"its port (default: {config.NS_PORT})")
     parser.add_argument("-u", "--unixsocket", metavar="PATH", help="its Unix domain socket")
     add_key(parser)
     add_json(parser)

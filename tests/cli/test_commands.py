@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -356,6 +357,28 @@ def test_ns_takes_the_options_of_pyros_tool():
         assert program.stop() == 0
 
 
+def test_ns_behind_address_translation():
+    """It tells others the address from outside, and who starts it both."""
+    with running("ns", "-n", LOCAL, "-p", "0", "--nathost", "lab.example.org", "--natport", "4000") as program:
+        inside = URI(program.wait_for(r"^internal URI = (.*)$")[1])
+        program.wait_for(r"^external URI = PYRO:Pyro\.NameServer@lab\.example\.org:4000$")
+        with connect(inside) as names:
+            assert str(names.lookup("Pyro.NameServer")) == "PYRO:Pyro.NameServer@lab.example.org:4000"
+        assert program.stop() == 0
+
+
+def test_ns_answers_broadcasts():
+    """Where others can reach it; not with -x."""
+    words = ("ns", "-n", "0.0.0.0", "-p", "0", "--bcport", "0")
+    with running(*words) as program:
+        program.wait_for(r"^answers broadcasts at .*:\d+$")
+        assert program.stop() == 0
+    with running(*words, "-x") as program:
+        program.wait_for(r"^URI = ")
+        assert "broadcast" not in program.output
+        assert program.stop() == 0
+
+
 def test_ns_keeps_names_in_a_file(tmp_path):
     """Over a restart, and over a kill."""
     storage = f"sql:{tmp_path / 'names.db'}"
@@ -424,6 +447,22 @@ def test_echoserver_has_the_members_of_pyros():
             echo.oneway_slow()
             echo.shutdown()
         assert program.wait(4) == 0
+        assert "Traceback" not in program.output
+
+
+def test_sigterm_lets_a_call_end():
+    """Which Ctrl-C does not."""
+    with running("echoserver", "-H", LOCAL, "-v") as program:
+        uri = program.wait_for(r"^echo uri: (\S+)$")[1]
+        answers = []
+        with connect(uri) as echo:
+            caller = threading.Thread(target=lambda: answers.append(echo.slow()))
+            caller.start()
+            program.wait_for(r" slow$")
+            program.signal(signal.SIGTERM)
+            caller.join(scaled(20))
+        assert answers == ["at last, an answer"]
+        assert program.wait() == 0
         assert "Traceback" not in program.output
 
 
