@@ -18,8 +18,6 @@ from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
 
 __all__ = ["JsonSerializer"]
 
-_CALL_KEYS = ("object", "method", "params", "kwargs")
-
 
 class JsonSerializer:
     """Writes and reads json for one dialect."""
@@ -42,7 +40,7 @@ class JsonSerializer:
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
         self._encode = _encoder(module, self._plainer)
-        self._decode: Callable[[str], Any] = json.JSONDecoder().decode if module is json else module.loads
+        self._decode: Callable[[str], Any] = _kept_decoder() if module is json else module.loads
 
     def dumps(self, value: Any) -> bytes:
         """Write a value."""
@@ -68,14 +66,19 @@ class JsonSerializer:
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call, which is a map in json."""
-        return self.dumps(dict(zip(_CALL_KEYS, parts, strict=True)))
+        object_id, method, args, kwargs = parts
+        return self.dumps({"object": object_id, "method": method, "params": args, "kwargs": kwargs})
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
         """Read a call."""
         call = self.loads(data)
-        if not isinstance(call, dict) or not all(key in call for key in _CALL_KEYS):
-            raise SerializeError(f"received data is not a call (json): it is no map with {', '.join(_CALL_KEYS)}")
-        return call_parts(self.name, [call[key] for key in _CALL_KEYS], blob=blob)
+        try:
+            parts = (call["object"], call["method"], call["params"], call["kwargs"])
+        except (IndexError, KeyError, TypeError):
+            raise SerializeError(
+                "received data is not a call (json): it is no map with object, method, params, kwargs"
+            ) from None
+        return call_parts(self.name, parts, blob=blob)
 
 
 _SETTINGS: tuple[dict[str, Any], ...] = (
@@ -126,3 +129,19 @@ def _kept_encoder(default: Callable[[Any], Any]) -> Callable[[Any], bytes]:
     # after an error. The recursion limit catches such values.
     write = make(None, default, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)
     return lambda value: "".join(write(value, 0)).encode("utf-8")
+
+
+def _kept_decoder() -> Callable[[str], Any]:
+    """Give a function that keeps the decoder of the standard library, and calls what is in C of it first."""
+    decoder: Any = json.JSONDecoder()
+    scan, decode = decoder.scan_once, decoder.decode
+
+    def read(text: str) -> Any:
+        try:
+            value, end = scan(text, 0)
+        except StopIteration:
+            return decode(text)
+        # White space may stand around a value, anything else is an error; the decoder knows which.
+        return value if end == len(text) else decode(text)
+
+    return read

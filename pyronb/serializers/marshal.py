@@ -27,7 +27,7 @@ _VERSION = 4
 _MARK = MARK.encode()
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 # Marshal writes whatever shows its memory as bytes, without asking. These modules have such types.
-_WITH_BUFFERS = ("numpy", "array")
+_WITH_BUFFERS = frozenset({"numpy", "array"})
 
 
 class MarshalSerializer:
@@ -51,7 +51,7 @@ class MarshalSerializer:
                 return marshal.dumps(self._simplified(value), _VERSION)
             # Bytes may be the raw memory of a number of numpy.
             if (
-                any(module in sys.modules for module in _WITH_BUFFERS)
+                not _WITH_BUFFERS.isdisjoint(sys.modules)
                 and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
                 and not _is_exact(value)
             ):
@@ -123,12 +123,21 @@ def marshal_text(data: Buffer) -> str:
 
 def _is_exact(value: Any) -> bool:
     """Whether a value, which marshal has written, is made of nothing but exact builtin types."""
-    kind = type(value)
-    if kind is dict:
-        return all(map(_is_exact, value)) and all(map(_is_exact, value.values()))
-    if kind in _CONTAINERS:
-        return _ATOMS.issuperset(map(type, value)) or all(map(_is_exact, value))
-    return kind in _ATOMS
+    pending, seen = [value], set()
+    while pending:
+        each = pending.pop()
+        kind = type(each)
+        if kind not in _CONTAINERS:
+            if kind not in _ATOMS:
+                return False
+        elif id(each) not in seen:
+            seen.add(id(each))
+            if kind is dict:
+                pending += [key for key in each if type(key) not in _ATOMS]
+                each = each.values()
+            if not _ATOMS.issuperset(map(type, each)):
+                pending += [inner for inner in each if type(inner) not in _ATOMS]
+    return True
 
 
 def _exact(value: Any) -> Any:

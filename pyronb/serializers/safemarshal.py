@@ -48,7 +48,7 @@ _PLAIN = rb"[%b](?:%b)|[NTF0{\xfb]|[i\xe9].{4}|[g\xe7].{8}|\).|[\[\xdb(<\xbc>].\
 _unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
 _referred: Any = re.compile(rb"(?:%b|r.{3}\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
 _find_reference = re.compile(rb"r.{3}\0", re.DOTALL).search
-_find_bytes = re.compile(rb"[s\xf3].{3}[\0-\x7f]", re.DOTALL).search
+_find_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL).finditer
 
 _NUMBERED = 0x80
 _NUMBERS = bytes(range(_NUMBERED, 0x100))
@@ -86,23 +86,21 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 
 def may_hold_bytes(data: bytes) -> bool:
-    """Whether there is a string of bytes in the data, or something that is not known here."""
-    if _find_bytes(data) is None:
-        return False
-    scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
-    return not scan.harmless() or scan.holds_bytes
+    """Whether there may be a string of bytes in the data."""
+    size = len(data)
+    # An s in a text looks like one, but what follows it seldom is a length that fits.
+    return any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _find_bytes(data))
 
 
 class _Scan:
     """One look through the data, token by token."""
 
-    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
+    __slots__ = ("announced", "data", "holds_large_bytes", "last_tuple", "match")
 
     def __init__(self, data: Buffer, match: Any) -> None:
         self.data = data
         self.match = match
         self.announced = 0
-        self.holds_bytes = False
         self.holds_large_bytes = False
         self.last_tuple = -1
 
@@ -144,7 +142,6 @@ class _Scan:
 
     def bytes(self, pos: int) -> int:
         start, after = self.stretch(pos, 1)
-        self.holds_bytes = True
         self.holds_large_bytes |= after - start > LARGE
         return after
 
@@ -208,7 +205,7 @@ _TOKENS = {
 
 def _too_deep(value: Any, data: bytes) -> bool:
     """Whether there are more levels than the general way reads."""
-    if len(data) - len(data.translate(None, _BRACKETS)) <= _DEEPEST:
+    if len(data) <= _DEEPEST or len(data) - len(data.translate(None, _BRACKETS)) <= _DEEPEST:
         return False
     seen: set[int] = set()
     level = [value]

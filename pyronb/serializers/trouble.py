@@ -63,8 +63,9 @@ def call_parts(serializer: str, parts: Any, *, blob: bool) -> CallParts:
     object_id, method, args, kwargs = parts
     if not isinstance(object_id, str) or not isinstance(method, str):
         raise SerializeError(f"received data is not a call ({serializer}): object and method are not text")
-    if not blob and type(args) not in _SEQUENCES:
+    if type(args) not in _SEQUENCES and not blob:
         raise SerializeError(f"received data is not a call ({serializer}): the arguments are not a sequence")
-    if kwargs is not None and not (type(kwargs) is dict and _TEXT.issuperset(map(type, kwargs))):
+    if kwargs is not None and (type(kwargs) is not dict or (kwargs and not _TEXT.issuperset(map(type, kwargs)))):
         raise SerializeError(f"received data is not a call ({serializer}): the keyword arguments have no text keys")
-    return CallParts(object_id, method, args, kwargs)
+    # What CallParts itself does, without the way through its own code.
+    return tuple.__new__(CallParts, parts)
