@@ -119,7 +119,10 @@ class Hooks:
         mro = type(obj).__mro__
         converter = _most_specific(self._to_dict, mro)
         if converter is not None:
-            made = converter(obj)
+            try:
+                made = converter(obj)
+            except SystemExit as cause:
+                raise SerializeError(f"the hook that writes {class_name(obj)} ended with {cause!r}") from cause
             if made is obj or made is None:
                 gave = "nothing" if made is None else "the same object back"
                 raise SerializeError(f"the hook that writes {class_name(obj)} gave {gave}, not a dict")
@@ -184,8 +187,9 @@ class Hooks:
             return self._from_library(name, data, dialect, inner, room)
         except (SerializeError, SecurityError):
             raise
-        except Exception as cause:
-            raise SerializeError(f"cannot make a {name} of what was received: {cause}") from cause
+        except (Exception, SystemExit) as cause:
+            # What a peer sends must not end this program, whatever a converter makes of it.
+            raise SerializeError(f"cannot make a {name} of what was received: {cause!r}") from cause
 
     def _from_library(
         self, name: str, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any], room: str

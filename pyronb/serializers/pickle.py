@@ -116,7 +116,7 @@ class PickleSerializer:
             return self._write(value)
         except OWN:
             raise
-        except Exception as cause:
+        except (Exception, SystemExit) as cause:
             raise write_error(self.name, value, cause) from cause
 
     def loads(self, data: Buffer) -> Any:
@@ -125,7 +125,7 @@ class PickleSerializer:
             return self.reader(BytesIO(data)).load()
         except OWN:
             raise
-        except Exception as cause:
+        except (Exception, SystemExit) as cause:
             told = self._exception_in(data)
             if told is not None:
                 return told
@@ -143,7 +143,7 @@ class PickleSerializer:
         """Write an exception as pickle does it; None when it cannot."""
         try:
             return self._write(error, bare=error)
-        except Exception:  # noqa: BLE001 - its own code may have been asked; the plain form tells of it
+        except (Exception, SystemExit):  # noqa: BLE001 - its own code may have been asked; the plain form tells of it
             return None
 
     def _write(self, value: Any, bare: BaseException | None = None) -> bytes:
@@ -159,7 +159,7 @@ class PickleSerializer:
         reader.lenient = True
         try:
             value = reader.load()
-        except Exception:  # noqa: BLE001 - the first failure is the one to tell of
+        except (Exception, SystemExit):  # noqa: BLE001 - the first failure is the one to tell of
             return None
         last = value[-1] if isinstance(value, list) and value else value
         return value if isinstance(last, BaseException | BatchError) else None
@@ -172,7 +172,7 @@ def revived(data: bytes | None, plain: dict[str, Any], *, reader: Any = _Reader)
         return told
     try:
         error = reader(BytesIO(data)).load()
-    except Exception:  # noqa: BLE001 - a missing class, or one that cannot be made again
+    except (Exception, SystemExit):  # noqa: BLE001 - a missing class, or one that cannot be made again
         return told
     if not isinstance(error, BaseException):
         return told
@@ -197,7 +197,7 @@ def _made_or_told(kind: type[BaseException], name: str, *args: Any) -> BaseExcep
     """Make an exception that could not be made along the usual way."""
     try:
         return kind(*args)
-    except Exception:  # noqa: BLE001 - its constructor takes other arguments than it keeps
+    except (Exception, SystemExit):  # noqa: BLE001 - its constructor takes other arguments than it keeps
         return errors.RemoteError(name, *args)
 
 

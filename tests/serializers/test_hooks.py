@@ -93,6 +93,21 @@ def test_hook_that_never_ends(serializer: Serializer) -> None:
         serializer.dumps(Animal())
 
 
+def test_hook_that_ends_the_program(serializer: Serializer) -> None:
+    """It does not: a daemon that reads what a stranger sent must live on."""
+
+    def leave(*_: Any) -> Any:
+        raise SystemExit(3)
+
+    SerializerBase.register_class_to_dict(Animal, leave)
+    SerializerBase.register_dict_to_class("zoo.Animal", leave)
+
+    with pytest.raises(SerializeError, match=r"Animal.*SystemExit\(3\)"):
+        serializer.dumps([Animal()])
+    with pytest.raises(SerializeError, match=r"Animal.*SystemExit\(3\)"):
+        serializer.loads(serializer.dumps([{"__class__": "zoo.Animal"}]))
+
+
 def test_hook_that_fails(serializer: Serializer) -> None:
     """The exception of a converter becomes a SerializeError that has it as its cause, both ways."""
 

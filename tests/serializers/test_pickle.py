@@ -146,6 +146,12 @@ def test_what_cannot_be_read(kin: Any, data: bytes) -> None:
         kin.loads(data)
 
 
+def test_a_pickle_that_ends_the_program(kin: Any) -> None:
+    """It does not; who reads pickles runs them, but a daemon lives on."""
+    with pytest.raises(SerializeError, match="received"):
+        kin.loads(b"csys\nexit\n(I3\ntR.")
+
+
 # Exceptions
 
 
