@@ -41,6 +41,7 @@ class Dialect:
         own_serializers: numbers, by name, of serializers that the protocol lacks; only pyronb gives them a meaning.
         tags: full class names on the wire, for each of the library's own classes.
         errors: name of the module before the name of each of the library's exceptions on the wire.
+        more_errors: full names of exceptions, beside those of Python and the library, that real peers take.
         compress_above: payloads of more bytes than this are compressed, when compression is on.
         compress_level: zlib level; -1 is zlib's default.
         metadata_as_lists: member names travel as lists rather than sets, tags of names too.
@@ -64,6 +65,7 @@ class Dialect:
     own_serializers: Mapping[str, int]
     tags: Mapping[str, str]
     errors: str
+    more_errors: frozenset[str]
     compress_above: int
     compress_level: int
     metadata_as_lists: bool
@@ -106,6 +108,7 @@ PYRO5 = Dialect(
         }
     ),
     errors="Pyro5.errors",
+    more_errors=frozenset({"struct.error"}),
     compress_above=100,
     compress_level=4,
     metadata_as_lists=False,
@@ -139,6 +142,7 @@ PYRO4 = Dialect(
         }
     ),
     errors="Pyro4.errors",
+    more_errors=frozenset(),
     compress_above=199,
     compress_level=-1,
     metadata_as_lists=True,

@@ -52,8 +52,9 @@ _BUILTINS: dict[str, type[BaseException]] = {
 }
 # ``exceptions`` is the name that Python 2 gave the module.
 _BUILTIN_MODULES = frozenset({"builtins", "exceptions"})
-# A real peer does not rebuild what is inside the arguments, and a group refuses anything but exceptions.
-_NOT_REBUILT_BY_PYRO = frozenset({"BaseExceptionGroup", "ExceptionGroup"})
+# A real peer does not rebuild what is inside the arguments, and a group refuses anything but exceptions. The others
+# came late: an older Python over there does not know them.
+_NOT_REBUILT_BY_PYRO = frozenset({"BaseExceptionGroup", "ExceptionGroup", "EncodingWarning", "PythonFinalizationError"})
 
 # What `vars` does not show although it is no part of the arguments either.
 _HIDDEN: tuple[tuple[type[BaseException], tuple[str, ...]], ...] = (
@@ -81,7 +82,11 @@ def exception_to_dict(
             real Pyro, because a program that registers a converter does so on both of its sides.
     """
     name, args, attributes = _class_name(error, dialect), _args(error), _attributes(error)
-    if not foreign_exceptions and name not in shared and not _pyro_takes(name, dialect):
+    # A stand-in may have text where its class wants something else.
+    taken = name in shared or (
+        _pyro_takes(name, dialect) and not (isinstance(error, RemoteError) and _refuses(name, args))
+    )
+    if not foreign_exceptions and not taken:
         text = _text(error)
         if text != name and not text.startswith(f"{name}: "):
             text = f"{name}: {text}" if text else name
@@ -291,7 +296,18 @@ def _pyro_takes(name: str, dialect: Dialect) -> bool:
         return resolve(name) is not None and short not in _NOT_REBUILT_BY_PYRO
     if module == dialect.errors:
         return short in _LIBRARY
-    return name == "struct.error" or (module == "sqlite3" and short.endswith("Error"))
+    return name in dialect.more_errors or (module == "sqlite3" and short.endswith("Error"))
+
+
+def _refuses(name: str, args: tuple[Any, ...]) -> bool:
+    """Tell whether the class of this name, where it is known here, cannot be made with these arguments."""
+    kind = resolve(name)
+    try:
+        if kind is not None:
+            kind(*args)
+    except Exception:  # noqa: BLE001 - whatever it is, the peer would get it too
+        return True
+    return False
 
 
 def _text(error: BaseException) -> str:

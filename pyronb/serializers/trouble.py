@@ -31,7 +31,7 @@ OWN = (SerializeError, SecurityError)
 """What passes through the serializers as it is."""
 
 
-def write_error(serializer: str, value: Any, cause: Exception) -> SerializeError:
+def write_error(serializer: str, value: Any, cause: BaseException) -> SerializeError:
     """Give the error that says why a value could not be written, and what can be done."""
     reason = str(cause)
     if isinstance(cause, RecursionError) or any(words in reason for words in _TOO_DEEP):
@@ -44,7 +44,7 @@ def write_error(serializer: str, value: Any, cause: Exception) -> SerializeError
     )
 
 
-def read_error(serializer: str, cause: Exception) -> SerializeError:
+def read_error(serializer: str, cause: BaseException) -> SerializeError:
     """Give the error that says why bytes could not be read."""
     reason = "nested too deeply" if isinstance(cause, RecursionError) else str(cause)
     if serializer in UNSAFE and isinstance(cause, ImportError | AttributeError):

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from pyronb import errors
-from pyronb.dialects import PYRO5
+from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import RemoteError
 from pyronb.options import WireOptions
 from pyronb.serializers.base import Serializer, SerializerBase
-from pyronb.serializers.exceptions import resolve
+from pyronb.serializers.exceptions import resolve, stand_in
 from pyronb.serializers.json import JsonSerializer
 
 GROUP: Any = getattr(builtins, "ExceptionGroup", None)
@@ -404,6 +404,43 @@ def test_groups_for_real_pyro(for_real_pyro: Serializer) -> None:
 
     assert "Pyro5.errors.PyroError" == actual["__class__"]
     assert "builtins.ExceptionGroup: g (1 sub-exception)" in actual["args"][0]
+
+
+LATE = [name for name in ("EncodingWarning", "PythonFinalizationError") if hasattr(builtins, name)]
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_exceptions_that_came_late(for_real_pyro: Serializer, name: str) -> None:
+    """A real Pyro on an older Python would not know them; a pyronb peer makes the same of either form."""
+    error = getattr(builtins, name)("boom")
+    data = for_real_pyro.dumps(error)
+
+    assert b"PyroError" in data
+    assert type(error) is type(for_real_pyro.loads(data))
+
+
+def test_what_only_one_family_takes() -> None:
+    """Pyro5 makes a struct.error, Pyro4 hangs up over it."""
+    names = [
+        json.loads(JsonSerializer(dialect, WireOptions(), foreign_exceptions=False).dumps(struct.error("s")))[
+            "__class__"
+        ]
+        for dialect in (PYRO5, PYRO4)
+    ]
+
+    assert ["struct.error", "Pyro4.errors.PyroError"] == names
+
+
+def test_a_stand_in_that_real_pyro_could_not_make() -> None:
+    """Its class wants bytes, for which there is text: it goes as an error that can be made."""
+    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    told = stand_in(error, PYRO5, "json writes no bytes")
+    real, ours = (JsonSerializer(PYRO5, WireOptions(), foreign_exceptions=pyronb) for pyronb in (False, True))
+
+    assert "Pyro5.errors.PyroError" == json.loads(real.dumps(told))["__class__"]
+    assert "builtins.UnicodeDecodeError" == json.loads(ours.dumps(told))["__class__"]
+    assert isinstance(ours.loads(ours.dumps(told)), UnicodeDecodeError)
+    assert isinstance(real.loads(real.dumps(told)), UnicodeDecodeError)
 
 
 FORGED_LINKS = [5, "x", [], {}, {"__class__": 5}, described("SystemExit"), {"__class__": "x.Y"}]
