@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Coroutine
 from typing import Any
 
 from pyronb.aio.batch import BatchProxy
@@ -19,10 +20,11 @@ from pyronb.context import ambient
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.net.aiostream import AsyncStream
 from pyronb.options import ClientOptions
+from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
 
-__all__ = ["Proxy", "batch", "in_this_room"]
+__all__ = ["Proxy", "RemoteFunction", "batch", "in_this_room"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
@@ -209,6 +211,16 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
 
 
+class RemoteFunction(Proxy):
+    """A function over there: a proxy that can be called. It arrives where a function was the result of a call."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Give the coroutine that calls it over there."""
+        return call_remote(self._pyro, "call", args, kwargs)
+
+
 def in_this_room(options: ClientOptions) -> ClientOptions:
     """Have proxies that arrive be proxies of this room."""
     if options.wire.room == _ROOM:
@@ -222,7 +234,9 @@ def batch(proxy: Proxy) -> BatchProxy:
 
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
-    return Proxy._pyro_of(link_from_state(state, dialect, config.client_options()))
+    link = link_from_state(state, dialect, config.client_options())
+    kind = RemoteFunction if str(link.uri.object).startswith(FUNCTION_PREFIX) else Proxy
+    return kind._pyro_of(link)
 
 
 def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:

@@ -80,7 +80,7 @@ class NativeSerializer:
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""
-        del options
+        self._room = options.room
         self.number = dialect.own_serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
@@ -107,7 +107,7 @@ class NativeSerializer:
 
     def loads(self, data: Buffer) -> Any:
         """Read a value."""
-        reader = _Reader(self._dialect)
+        reader = _Reader(self._dialect, self._room)
         try:
             if data[:1] == _MARK_BESIDE:
                 data = reader.take_memory(memoryview(data))
@@ -271,10 +271,11 @@ _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 class _Reader:
     """Reads one value; made anew for each, because it counts how deep extensions lie in one another."""
 
-    __slots__ = ("_depth", "_dialect", "_memory")
+    __slots__ = ("_depth", "_dialect", "_memory", "_room")
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, room: str) -> None:
         self._dialect = dialect
+        self._room = room
         self._depth = 0
         self._memory = memoryview(b"")
 
@@ -313,7 +314,7 @@ class _Reader:
         value = self.inside(data)
         if type(value) is not dict or MARK not in value:
             raise SerializeError("native data has an object without the name of its class")
-        return recreate(value, self._dialect, inside_out=True)
+        return recreate(value, self._dialect, self._room, inside_out=True)
 
     def array(self, data: bytes) -> Any:
         """Make an array, in the memory that came with it."""

@@ -21,7 +21,7 @@ from tests.support.fix_daemons import Bench
 from tests.support.serving import LOCAL, client_options, lookup_at, looping, naming, serving
 from tests.support.waiting import eventually, scaled
 
-SERIALIZERS = ("serpent", "json", "marshal", "msgpack")
+SERIALIZERS = ("serpent", "json", "marshal", "msgpack", "native")
 ENGINES = tuple(_ENGINES)
 
 
@@ -45,6 +45,10 @@ class Thing(Bench):
     def call_back(self, listener, value):
         """Call the caller's own object before answering."""
         return ["called back", listener.hear(value)]
+
+    def apply(self, function, *values):
+        """Call a function of the caller."""
+        return [function(value) for value in values]
 
     def keep(self, proxy):
         """Tell what became of a proxy that was given."""
@@ -399,6 +403,23 @@ def test_proxies_as_arguments(remote, reach, thing):
         other = reach(elsewhere.register(Thing(), "other"))
 
         assert ["Proxy", 23] == remote.call("keep", other.proxy)
+
+
+def test_functions(room, reach, thing):
+    """They travel as arguments and are called where they are, also from where they went and came back."""
+    import pyronb.server.references  # noqa: F401 - what gives functions an address
+
+    def more(value):
+        return value + 1
+
+    with serving(engine="thread") as daemon:
+        remote = reach(daemon.register(thing, "thing"))
+
+        assert [2, 3] == remote.call("apply", more, 1, 2)
+        back = remote.call("give", more)
+        assert 8 == room.now(lambda: back(7))
+        room.remote(back)
+        room.close_remotes()
 
 
 def test_callback_during_a_call(remote):
