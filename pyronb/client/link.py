@@ -5,6 +5,7 @@ A link is plain data. The procedures change it; the driver keeps the socket in i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.base import Serializer
 from pyronb.uri import URI
 from pyronb.wire.connection import OPEN, ClientConnection
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = ["Link"]
 
@@ -43,6 +45,7 @@ class Link:
         metadata: what the object exposes, as told by the last handshake; None before the first.
         remote: who is at the other end, as told by the last handshake; None before the first.
         handshake_answer: what the daemon answered to `handshake`.
+        handshake_annotations: what came beside that answer.
         latency: seconds that the last connecting took; None before the first.
         sequence: number of the last request, kept over reconnects.
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
@@ -71,6 +74,7 @@ class Link:
     metadata: Metadata | None = None
     remote: Peer | None = None
     handshake_answer: Any = None
+    handshake_annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
     latency: float | None = None
     sequence: int = 0
     notes: list[str] = field(default_factory=list)

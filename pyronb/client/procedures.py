@@ -188,7 +188,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
     if answer is None:
         raise ProtocolError(f"{link.place} did not answer the greeting")
     agree(link, answer.peer)
-    link.handshake_answer = answer.handshake
+    link.handshake_answer, link.handshake_annotations = answer.handshake, event.message.annotations
     link.remote = answer.peer
     if link.options.metadata:
         known = link.metadata
@@ -202,8 +202,8 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
             )
     if link.owner is not None:
         link.owner._pyroValidateHandshake(answer.handshake)
-        if event.message.annotations:
-            link.owner._pyroResponseAnnotations(event.message.annotations, event.message.type)
+        if link.handshake_annotations:
+            link.owner._pyroResponseAnnotations(link.handshake_annotations, event.message.type)
 
 
 def _refusal_payload(codec: Codec, message: Message) -> object:

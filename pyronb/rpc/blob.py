@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pyronb.dialects import Dialect
-from pyronb.errors import ProtocolError
+from pyronb.errors import ProtocolError, SerializeError
 from pyronb.serializers.base import Serializer
+from pyronb.serializers.hooks import HOOKS
 from pyronb.wire.message import Buffer, Message
 
 __all__ = ["SerializedBlob", "pack_info", "unpack_info"]
@@ -65,3 +66,11 @@ def unpack_info(marshal: Serializer, chunk: Buffer) -> tuple[Any, str, str]:
         case (info, str(object_id), str(method)):
             return info, object_id, method
     raise ProtocolError("the annotation of a serialized blob should be (info, object, method)")
+
+
+def _refuse(blob: SerializedBlob) -> None:
+    """Refuse to write a blob as a value: it only stays what it is as the one argument of a call."""
+    raise SerializeError(f"the serialized blob {blob.info!r} has to be the only argument of its call")
+
+
+HOOKS.register_substitute(SerializedBlob, _refuse)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pyronb.context import CallContext
+from pyronb.context import CallContext, enter, leave
 from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
@@ -180,6 +180,21 @@ class Conversation:
             return Task(lambda: None)
         return Task(lambda: self._refuse(str(event.error)))
 
+    def _context(self, message: Message) -> CallContext:
+        """Make the context in which the code of the user hears a message."""
+        caller = self.caller
+        return CallContext(
+            caller,
+            caller.address,
+            message.seq,
+            message.flags,
+            message.serializer_id,
+            dict(message.annotations) if message.annotations else {},
+            {},
+            UUID(bytes=message.correlation_id) if message.correlation_id else None,
+            caller.resources,
+        )
+
     def _answer_greeting(self, message: Message) -> Buffers:
         dialect = self._connection.dialect
         assert dialect is not None
@@ -192,17 +207,21 @@ class Conversation:
             return self._refuse(str(error))
         serializer = codec.catalog.by_number(message.serializer_id)
         self.caller.peer = greeting.peer
+        context = self._context(message)
+        token = enter(context)
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
             if greeting.peer.is_pyronb:
                 codec = self._codec_for(dialect, pyronb_peer=True)
             taken = self._host.serializers.intersection(codec.catalog.names())
-            buffers = self._connection.accept(
-                encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
-            )
+            acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
+            acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
+            buffers = self._connection.accept(acceptance)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; what it raises is its reason to refuse
             log.info("client %s was refused: %s", self.caller.address, error)
             return self._refuse(str(error) or type(error).__name__, message)
+        finally:
+            leave(token)
         self._codec = codec
         return buffers
 
@@ -258,18 +277,7 @@ class Conversation:
                 log.warning("client %s: %s", self.caller.address, error)
                 return None if oneway else self._refuse_call(message, codec, error)
             self._accept(message.serializer_id, codec)
-        caller = self.caller
-        context = CallContext(
-            caller,
-            caller.address,
-            message.seq,
-            message.flags,
-            message.serializer_id,
-            dict(message.annotations) if message.annotations else {},
-            {},
-            UUID(bytes=message.correlation_id) if message.correlation_id else None,
-            caller.resources,
-        )
+        context = self._context(message)
         call: Call | None = None
         try:
             call = codec.decode_call(message)

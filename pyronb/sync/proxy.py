@@ -175,8 +175,12 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             if link.connected:
                 return False
             began = time.monotonic()
-            run(connect(link, annotations=ambient().annotations))
+            context = ambient()
+            run(connect(link, annotations=context.annotations))
             link.latency = time.monotonic() - began
+            if context.client is None:
+                # While a call is served, these are for its own reply.
+                context.response_annotations = dict(link.handshake_annotations)
             return True
 
     def _pyroBind(self) -> bool:

@@ -32,7 +32,7 @@ from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
 from pyronb.tracebacks import getPyroTraceback
 from pyronb.uri import URI
-from pyronb.wire.message import RESULT
+from pyronb.wire.message import CONNECTOK, RESULT
 from tests.support.serving import client_options, connect, serving
 from tests.support.waiting import eventually
 
@@ -841,3 +841,36 @@ def test_log_of_messages(bench, caplog):
     assert 3 == sum(line.startswith("received INVOKE") and "add" in line for line in lines)
     assert 3 == sum(line.startswith("received RESULT") for line in lines)
     assert 1 == sum(line.startswith("received CONNECTOK") for line in lines)
+
+
+def test_annotations_of_the_handshake():
+    """They go both ways beside the greeting, and the proxy's own class hears of the answer's."""
+
+    class Polite(Daemon):
+        def validateHandshake(self, conn, data):
+            came = current_context.annotations
+            current_context.response_annotations = {"BACK": bytes(came["TEST"])[::-1]}
+            return super().validateHandshake(conn, data)
+
+        def annotations(self):
+            return {"DAEM": b"daemon"}
+
+    with serving(Polite) as daemon:
+        proxy = Watchful(daemon.register(Shelf()), options=client_options())
+        current_context.annotations = {"TEST": b"abc"}
+        with proxy:
+            assert proxy._pyroBind()
+
+            assert (["BACK", "DAEM"], CONNECTOK) == proxy._came
+            assert b"cba" == bytes(current_context.response_annotations["BACK"])
+
+
+def test_blob_that_is_not_alone(proxy, dials):
+    """It is refused here, by name."""
+    blob = SerializedBlob("topic", [1, 2])
+    for args in ((blob, 2), (2, blob), ([blob],)):
+        with pytest.raises(SerializeError, match=r"'topic' has to be the only argument of its call .*'echo'"):
+            proxy.echo(*args)
+
+    assert 3 == proxy.add(1, 2)
+    assert 1 == len(dials)
