@@ -80,6 +80,7 @@ LOADS_BY_NAME = (
     "pyronb/__init__.py",
     "pyronb/cli/*",
     "pyronb/net/stream.py",
+    "pyronb/client/functions.py",
     "pyronb/serializers/catalog.py",
     "pyronb/serializers/native.py",  # numpy, with the first array
     "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports

@@ -11,11 +11,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from pyronb.client.functions import register_functions
 from pyronb.client.link import Link
 from pyronb.client.speech import choose
 from pyronb.client.state import key_bytes
 from pyronb.errors import PyroError
 from pyronb.rpc.metadata import parse_signature
+from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
@@ -299,3 +301,6 @@ class ProxyFace:
         """Give a copy; a proxy has no parts."""
         del memo
         return self.__copy__()
+
+
+register_functions(HOOKS)

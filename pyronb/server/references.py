@@ -13,7 +13,6 @@ which they were got. Functions are never given as results: what a server calls i
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import logging
 import os
@@ -25,6 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pyronb.client.functions import FUNCTIONS
 from pyronb.client.link import Link
 from pyronb.config import config
 from pyronb.errors import DaemonError, SerializeError
@@ -36,15 +36,13 @@ from pyronb.server.daemon import Daemon, proxy_instead
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
 
-__all__ = ["by_reference", "withdraw"]
+__all__ = ["by_reference", "function_instead", "withdraw"]
 
 log = logging.getLogger("pyronb.server")
 
 Class = TypeVar("Class", bound=type)
 Reference = Callable[[], Any]
 """Gives the function or object, or None when it is gone."""
-
-_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
 
 _LOOK = 0.5
 """Seconds between two looks at whether there is anything left to be called."""
@@ -156,7 +154,7 @@ class _Office:
             self._gone.extend(notes)
 
         reference = _weak(thing, leave_note)
-        if isinstance(thing, _FUNCTIONS):
+        if isinstance(thing, FUNCTIONS):
             uri = self._daemon.register(_Function(reference), FUNCTION_PREFIX + uuid.uuid4().hex)
         else:
             uri = self._daemon.register(thing, force=True, weak=True)
@@ -249,8 +247,12 @@ def _weak(thing: Any, gone: Callable[[Any], None]) -> Reference:
     return weakref.ref(thing, gone)
 
 
-def _function_instead(function: Any) -> Proxy | None:
-    speaker = SPEAKER.get()
+def function_instead(function: Any, speaker: Any) -> Proxy | None:
+    """Give the proxy for a function, to the peer of the link that is speaking; None where there is to be none.
+
+    Raises:
+        SerializeError: it is not known who speaks.
+    """
     if speaker is None:
         raise SerializeError(f"{class_name(function)} has no form that can be written; it can be an argument of a call")
     if not isinstance(speaker, Link) or not speaker.options.autoproxy:
@@ -272,7 +274,3 @@ def _object_instead(obj: Any) -> Proxy | None:
     if not isinstance(speaker, Link) or not speaker.options.autoproxy:
         return None
     return _offices.proxy_for(obj, speaker)
-
-
-for _kind in _FUNCTIONS:
-    HOOKS.register_substitute(_kind, _function_instead)
