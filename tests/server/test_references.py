@@ -41,7 +41,8 @@ class Caller:
         self.kept = function
 
     def use(self, *args):
-        return self.kept(*args)
+        with self.kept:
+            return self.kept(*args)
 
     def kind(self, function):
         return [type(function).__name__, callable(function), sorted(function._pyroMethods)]
