@@ -37,7 +37,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID, uuid4
 
 from starlette.applications import Starlette
@@ -162,7 +162,8 @@ class Gateway:
         navigates = page and request.method == "GET"
         if not navigates and not self._same_origin(request):
             return _plain(403, "pages of other origins may not use this gateway; --cors says which may")
-        given = read_arguments(request.url.query, request.headers.get("content-type", ""), await self._body(request))
+        query = request.scope["query_string"].decode("latin-1")
+        given = read_arguments(query, request.headers.get("content-type", ""), await self._body(request))
         key = request.headers.get("x-pyro-gateway-key") or given.key
         if not self._right_key(key):
             return HTMLResponse(key_page(wrong=bool(key)), 403) if page else _plain(403, "the gateway's key is wrong")
@@ -257,7 +258,7 @@ class Gateway:
         """Tell whether the request was meant for this gateway: a page can point a host name of its own at it."""
         if not self.options.hosts:
             return True
-        return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "") in self.options.hosts
+        return _split(f"//{request.headers.get('host', '')}").hostname in self.options.hosts
 
     def _same_origin(self, request: Request) -> bool:
         """Tell whether this comes from no page at all, from one of the gateway, or from one of an allowed origin."""
@@ -267,7 +268,7 @@ class Gateway:
         site = request.headers.get("sec-fetch-site")
         if site is not None:
             return site in {"same-origin", "none"}
-        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        return origin is None or _split(origin).netloc == request.headers.get("host")
 
     def _right_key(self, given: str) -> bool:
         wanted = self.options.key.encode("utf-8", "surrogatepass")
@@ -340,6 +341,13 @@ class Gateway:
         self._sweeping = None
         if self._objects.sweep():
             self._sweep_later()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise BadRequestError(400, f"{url!r} is no address") from error
 
 
 def _correlation_id(request: Request) -> UUID:

@@ -17,7 +17,9 @@ import pytest
 from tests.support.waiting import deadline
 
 # Here every test is watched. Elsewhere a test asks for the fixture by its name.
-WATCHED = tuple(Path(__file__).parent.parent / folder for folder in ("aio", "chapter", "nameserver", "server", "sync"))
+WATCHED = tuple(
+    Path(__file__).parent.parent / folder for folder in ("aio", "chapter", "gateway", "nameserver", "server", "sync")
+)
 
 FILES = Path("/proc/self/fd")
 
