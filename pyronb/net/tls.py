@@ -19,7 +19,7 @@ from typing import Any
 
 from pyronb.dialects import PYRO5
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, TimeoutError
-from pyronb.net.deadline import after
+from pyronb.net.deadline import after, remaining
 from pyronb.net.stream import SocketStream
 from pyronb.options import TLSOptions, WireOptions
 from pyronb.rpc.handshake import encode_refusal
@@ -390,11 +390,17 @@ class TLSStream(_Encrypted):
         return data
 
     def receive_within(self, seconds: float, *, missing: int = 0) -> bytes | None:
-        """Wait a moment for bytes; as for `SocketStream`."""
-        try:
-            return self.receive(after(seconds), missing=missing)
-        except TimeoutError:
-            return None
+        """Wait a moment, or a little more, for bytes; as for `SocketStream`."""
+        until = after(seconds)
+        while not (self._plain or self._session.ended):
+            # The same time-out each time need not be set each time.
+            data = super().receive_within(seconds, missing=missing)
+            if data is None:
+                return None
+            self._feed(data)
+            if not self._plain and not remaining(until):
+                return None
+        return self.receive()
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None = None) -> None:
         """Send buffers one after the other; as for `SocketStream`."""

@@ -107,6 +107,7 @@ class Daemon:
             engine = ExistingEngine
             sock = check_given(connected_socket, self._options.tls)
             host = None
+        self._sock = sock
         self._socket_file = None if unixsocket is None else SocketFile(unixsocket)
         self._key: bytes | None = None
         self.locationStr: str = location_of(sock, host)
@@ -351,8 +352,8 @@ class Daemon:
 
     @property
     def sock(self) -> Any:
-        """The listening socket."""
-        return self._engine.listener
+        """The listening socket, or the connected one that the daemon was given."""
+        return self._sock
 
     @property
     def sockets(self) -> list[Any]:

@@ -75,6 +75,7 @@ def test_calls(pair, dialect):
         assert proxy._pyroPing() >= 0
         assert "./u:<<not-bound>>" == daemon.locationStr
         assert "existing" in daemon._info()
+        assert pair[0] is daemon.sock
         proxy._pyroRelease()
         with pytest.raises(ConnectionClosedError, match="given is no longer in use"):
             proxy.echo(1)
