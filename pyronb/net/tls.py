@@ -268,13 +268,19 @@ class Session:
             self._clear = _refusal(self._first)
         raise ProtocolError(f"the client does not talk TLS (it sent {self._first[:PREAMBLE_SIZE]!r})")
 
+    @property
+    def pending(self) -> bool:
+        """Whether `outgoing` would give anything."""
+        return bool(self._clear) or self._outgoing.pending > 0
+
     def outgoing(self) -> bytes:
-        """Give what is to be sent now."""
-        clear, self._clear = self._clear, b""
-        return clear or (self._outgoing.read() if self._outgoing.pending else b"")
+        """Give what is to be sent now; whoever has it must send it before anybody asks again."""
+        with self._lock:
+            clear, self._clear = self._clear, b""
+            return clear or (self._outgoing.read() if self._outgoing.pending else b"")
 
     def encrypt(self, buffers: Sequence[Buffer]) -> Iterator[bytes]:
-        """Give what is to be sent for these buffers, in pieces.
+        """Give what is to be sent for these buffers, in pieces; each is as what `outgoing` gives.
 
         Raises:
             ProtocolError: the handshake is not done, or the connection is broken.
@@ -288,9 +294,9 @@ class Session:
                     except ssl.SSLError as error:
                         raise ProtocolError(f"TLS failed: {error.reason or error}") from error
                 if self._outgoing.pending >= _PIECE:
-                    yield self._outgoing.read()
-        if self._outgoing.pending:
-            yield self._outgoing.read()
+                    yield self.outgoing()
+        if last := self.outgoing():
+            yield last
 
     def finish(self) -> None:
         """Say that nothing more comes, for `outgoing` to give."""
@@ -340,7 +346,7 @@ class TLSStream(_Encrypted):
         stall: as for `SocketStream`.
     """
 
-    __slots__ = ("_plain", "_session")
+    __slots__ = ("_plain", "_sending", "_session")
 
     def __init__(
         self, sock: Any, context: ssl.SSLContext, name: str | None = None, *, stall: float | None = None
@@ -348,6 +354,8 @@ class TLSStream(_Encrypted):
         super().__init__(sock, stall=stall)
         self._session = Session(context, name)
         self._plain = b""
+        # Records must leave in the order in which they were made, though one thread may receive while another sends.
+        self._sending = threading.Lock()
 
     def greet(self, deadline: float | None) -> None:
         """Do the client's handshake.
@@ -371,9 +379,12 @@ class TLSStream(_Encrypted):
         self._flush(deadline)
 
     def _flush(self, deadline: float | None) -> None:
-        data = self._session.outgoing()
-        if data:
-            super().send([data], deadline)
+        # Where another thread is sending, these leave with what it sends.
+        while self._session.pending and self._sending.acquire(blocking=False):
+            try:
+                super().send([self._session.outgoing()], deadline)
+            finally:
+                self._sending.release()
 
     @property
     def pending(self) -> bool:
@@ -405,11 +416,13 @@ class TLSStream(_Encrypted):
     def send(self, buffers: Sequence[Buffer], deadline: float | None = None) -> None:
         """Send buffers one after the other; as for `SocketStream`."""
         try:
-            for data in self._session.encrypt(buffers):
-                super().send([data], deadline)
+            with self._sending:
+                for data in self._session.encrypt(buffers):
+                    super().send([data], deadline)
         except ConnectionClosedError:
             self._hear_last_words()
             raise
+        self._flush(deadline)
 
     def _hear_last_words(self) -> None:
         """Raise what the peer said about our certificate before it hung up, if that has arrived."""

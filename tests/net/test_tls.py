@@ -334,6 +334,23 @@ def test_client_of_a_daemon_without_tls():
         thread.join()
 
 
+def test_both_directions_at_once(certificates):
+    """One thread may receive while another sends, whatever either is doing at the moment."""
+    with echoing(certificates.daemon()) as daemon:
+        stream = dial(daemon.uri, after(scaled(10)), tls=certificates.client())
+        parts = [bytes([number]) * size for number in range(60) for size in (1, 10_000, 200_000)]
+
+        def send():
+            for part in parts:
+                stream.send([part])
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert b"".join(parts) == receive(stream, sum(map(len, parts)))
+        sender.join()
+        stream.close()
+
+
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_client_without_tls(certificates, size):
     """A Pyro client can read why it is refused, however its greeting is cut; others are hung up on."""
