@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -42,6 +42,8 @@ _ONEWAYS = 200
 """Oneway calls that run in threads of their own at the same time; those beyond run where other calls do."""
 _PATIENCE = 2.0
 """Seconds that calls which still run are waited for when nobody said how long."""
+_ACCEPTS = 100
+"""Clients that are accepted in one turn of the loop."""
 _ACCEPT_PAUSE = 0.1
 """Seconds without accepting after the system ran out of descriptors."""
 
@@ -51,13 +53,15 @@ Handler = Callable[[], None]
 class Client:
     """One connected client: its socket, its conversation, and until when it has to get on with it."""
 
-    __slots__ = ("conversation", "deadline", "interest", "leaving", "stream")
+    __slots__ = ("conversation", "deadline", "interest", "leaving", "stream", "tasks")
 
     def __init__(self, stream: SocketStream, conversation: Conversation, deadline: float | None) -> None:
         self.stream = stream
         self.conversation = conversation
         self.deadline = deadline
         self.leaving = False
+        self.tasks: Iterator[Task] | None = None
+        """What is still to be done of what it asked for; None when that is done."""
         self.interest = 0
         """What the selector watches for: 0, or its `EVENT_READ` and `EVENT_WRITE`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
@@ -35,18 +35,16 @@ class _Client(Client):
     """A client of the loop.
 
     Attributes:
-        tasks: what is still to be done of what it asked for; None when that is done.
-        busy: whether one of these tasks is being done.
+        busy: whether one of its tasks is being done.
         ended: whether nothing more comes from it.
     """
 
-    __slots__ = ("busy", "ended", "tasks")
+    __slots__ = ("busy", "ended")
 
     stream: ReadyStream
 
     def __init__(self, stream: ReadyStream, conversation: Conversation, deadline: float) -> None:
         super().__init__(stream, conversation, deadline)
-        self.tasks: Iterator[Task] | None = None
         self.busy = False
         self.ended = False
 

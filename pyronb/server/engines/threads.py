@@ -3,7 +3,8 @@
 The loop watches all idle connections. When bytes arrive on one, a worker takes it over: it reads, runs calls, answers,
 and stays for a moment because the next call often follows at once, unless others wait. Then the connection goes back to
 the loop. So a thousand idle clients need no thread, the greeting of a new client is read by a worker and never holds up
-accepting, and clients that find all workers busy take turns.
+accepting, and clients that find all workers busy take turns. A client whose call waits for a coroutine needs no thread
+either: it is parked, and a worker goes on with it when the coroutine has ended.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from pyronb.net.stream import SocketStream, accepted
+from pyronb.net.stream import accepted
 from pyronb.options import DaemonOptions
-from pyronb.server.conversation import Answer, Conversation, Task
-from pyronb.server.coroutines import finished
+from pyronb.server.conversation import Answer, Conversation
+from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
 
 __all__ = ["ThreadEngine"]
@@ -52,6 +53,9 @@ class ThreadEngine(Engine[Client]):
         self._work_came = threading.Condition(self._lock)
         self._waiting = 0
         self._workers: set[threading.Thread] = set()
+        # Clients that wait for a coroutine, and what is to become of its end.
+        self._parked: dict[Client, Pending[Any]] = {}
+        self._unparked = threading.Condition(self._lock)
 
     def __str__(self) -> str:
         return f"<{self.name}; {self.workers} workers, {self.clients} clients>"
@@ -69,7 +73,13 @@ class ThreadEngine(Engine[Client]):
 
     def _ready(self, client: Client) -> None:
         self._unwatch_client(client)
+        self._put(client)
+
+    def _put(self, client: Client) -> None:
+        """Have a worker take a client over; safe from any thread."""
         with self._lock:
+            if self._closed:
+                return
             self._work.append(client)
             # A worker that was woken and has not moved yet still counts as waiting, and so does its client.
             if self._waiting >= len(self._work):
@@ -84,14 +94,14 @@ class ThreadEngine(Engine[Client]):
 
     def _be_worker(self) -> None:
         while (client := self._next_work()) is not None:
-            stays = False
+            stays: bool | None = False
             try:
                 stays = self._serve(client)
             except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
                 self._tell_why(client, error)
             if stays:
                 self._give_back(client)
-            else:
+            elif stays is not None:
                 self._end(client)
                 if self._drain_until is not None:
                     self._wakeup.wake()
@@ -113,18 +123,26 @@ class ThreadEngine(Engine[Client]):
             self._workers.discard(threading.current_thread())
             return None
 
-    def _serve(self, client: Client) -> bool:
-        """Serve a client until it is idle for a moment or others wait; False when it has to go."""
+    def _serve(self, client: Client) -> bool | None:
+        """Serve a client until it is idle for a moment or others wait.
+
+        False when it has to go; None when it is parked, and may be in the hands of another worker already.
+        """
         stream, conversation = client.stream, client.conversation
+        with self._lock:
+            pending = self._parked.pop(client, None)
+            if pending is not None:
+                self._unparked.notify_all()
+        if pending is not None and not (self._send(client, pending.then(pending.future)) and self._do_all(client)):
+            return None
         while not self.stopping:
             rest = conversation.rest
             answer = None
-            tasks: Iterable[Task] = ()
             if rest is not None and stream.direct:
                 count = stream.receive_into_within(_STAY, rest)
                 if count is None:
                     return True
-                tasks = conversation.filled(count)
+                client.tasks = conversation.filled(count)
             else:
                 data = stream.receive_within(_STAY, missing=conversation.missing)
                 if data is None:
@@ -132,12 +150,13 @@ class ThreadEngine(Engine[Client]):
                 short = conversation.short
                 answer = None if short is None else short.answer(data)
                 if answer is None:
-                    tasks = conversation.receive(data)
+                    client.tasks = conversation.receive(data)
             if answer is not None:
-                self._send(answer, stream)
+                if not self._send(client, answer):
+                    return None
             else:
-                for task in tasks:
-                    self._do(task, stream)
+                if not self._do_all(client):
+                    return None
                 self._set_deadline(client)
                 if client.deadline is not None and client.deadline < time.monotonic():
                     return False
@@ -145,20 +164,39 @@ class ThreadEngine(Engine[Client]):
                 return True
         return False
 
+    def _do_all(self, client: Client) -> bool:
+        """Do what a client asked for; False when it was parked in the middle of that."""
+        for task in client.tasks or ():
+            if task.detached and self._run_detached(task):
+                continue
+            if not self._send(client, task.run()):
+                return False
+        client.tasks = None
+        return True
+
+    def _send(self, client: Client, answer: Answer) -> bool:
+        """Send an answer; False when it is not known yet, and the client is parked until then."""
+        if isinstance(answer, Pending):
+            with self._lock:
+                self._parked[client] = answer
+            # From here on the client belongs to whoever takes it over, perhaps at once.
+            answer.future.add_done_callback(lambda _: self._put(client))
+            return False
+        if answer:
+            client.stream.send(answer)
+        return True
+
     def _give_back(self, client: Client) -> None:
         self.call_soon(partial(self._watch_client, client))
 
-    def _do(self, task: Task, stream: SocketStream) -> None:
-        if task.detached and self._run_detached(task):
-            return
-        self._send(task.run(), stream)
-
-    def _send(self, answer: Answer, stream: SocketStream) -> None:
-        buffers = finished(answer)
-        if buffers:
-            stream.send(buffers)
-
     # Stopping
+
+    def finish(self) -> None:
+        """Take leave after the loop has ended: calls that run may end, and their answers are sent."""
+        self._stop_listening()
+        with self._lock:
+            self._unparked.wait_for(lambda: not self._parked, self.patience)
+        super().finish()
 
     def _threads(self) -> list[threading.Thread]:
         with self._lock:
