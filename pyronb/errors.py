@@ -82,8 +82,9 @@ class SecurityError(PyroError, PermissionError):
 class RemoteError(PyroError):
     """An exception was raised over there, of a class that is not known here.
 
-    Nothing of it is lost: its class name, its arguments, its other attributes and its remote traceback
-    (`getPyroTraceback`) are kept. The connection stays usable.
+    Nothing of it is lost: its class name, its arguments, its other attributes, its notes and its remote traceback
+    (`getPyroTraceback`) are kept. From a pyronb daemon also what it was raised from, or during, is linked to it, as
+    ``__cause__`` or ``__context__``. The connection stays usable.
 
     Attributes:
         class_name: the full name of the class over there, for example ``myproject.errors.MotorStalled``.

@@ -115,6 +115,8 @@ FORGED = st.recursive(
                 "args": inner,
                 "attributes": inner
                 | st.dictionaries(st.sampled_from(["pyronb_class", "pyronb_args", "args", "x"]), inner),
+                "cause": inner,
+                "context": inner,
                 "state": inner,
                 "value": inner,
                 "real": inner,
