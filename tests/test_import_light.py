@@ -63,3 +63,11 @@ def test_import_loads_nothing_heavy(name):
     ]
 
     assert not heavy, f"import {name} loaded {len(loaded)} modules, among them {heavy}"
+
+
+def test_blocking_calls_need_no_event_loop():
+    """`asyncio` and `ssl` are loaded by whoever uses them."""
+    program = "import sys, pyronb; pyronb.Proxy, pyronb.locateNS; print({'asyncio', 'ssl'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True)
+
+    assert "set()" == ran.stdout.strip()

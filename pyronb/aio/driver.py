@@ -263,7 +263,15 @@ async def released(link: Link) -> None:
 
 
 def hang_up(link: Link) -> None:
-    """Close the link's connection, or give up the attempt to make one."""
+    """Close the link's connection, or give up the attempt to make one.
+
+    Raises:
+        PyroError: it belongs to a loop that runs in another thread.
+    """
+    for held in (link.stream, link.attempt):
+        loop = getattr(held, "loop", None)
+        if loop is not None and loop.is_running() and loop is not asyncio._get_running_loop():
+            _check_over(link, loop)
     if link.attempt is not None:
         link.attempt.cancel()
     _close(link)
@@ -272,7 +280,7 @@ def hang_up(link: Link) -> None:
 def _close(link: Link) -> None:
     stream = link.stream
     _forget(link)
-    if isinstance(stream, AsyncStream):
+    if isinstance(stream, AsyncStream) and not stream.loop.is_closed():
         stream.receiver.lost(ConnectionClosedError("the connection was released"))
         stream.close()
 

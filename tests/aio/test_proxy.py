@@ -363,6 +363,74 @@ async def test_two_loops(make):
         assert 3 == await proxy.add(1, 2)
 
 
+def test_settings_between_two_loops(make):
+    """What lets go of a connection can be set when no loop runs, whatever became of the last one."""
+    proxy = make()
+    for shut_down in (True, False):
+        loop = asyncio.new_event_loop()
+
+        async def use():
+            return await proxy.add(1, 2)
+
+        assert 3 == loop.run_until_complete(use())
+        if shut_down:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+        proxy._pyroHmacKey = None
+        assert not proxy._pyro.connected
+        if not shut_down:
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+
+
+async def test_settings_from_another_thread(make):
+    """They cannot take away a connection that the loop uses."""
+    async with make() as proxy:
+        await proxy._pyroBind()
+
+        def change():
+            proxy._pyroHmacKey = "x"
+
+        with pytest.raises(PyroError, match="connected in another event loop"):
+            await asyncio.to_thread(change)
+        assert 3 == await proxy.add(1, 2)
+
+
+async def test_context_of_a_task(make):
+    """What goes out beside a call is what the context held when the call was made, not when it was awaited."""
+    from pyronb.context import current_context
+
+    async with make() as proxy:
+        await proxy._pyroBind()
+        current_context.annotations = {"AAAA": b"a"}
+        first = proxy.context()
+        current_context.annotations = {"BBBB": b"b"}
+        second = proxy.context()
+        current_context.annotations = {}
+        told = await asyncio.gather(first, second, proxy.context())
+
+        assert [["AAAA"], ["BBBB"], []] == [[name for name, _ in each["annotations"]] for each in told]
+        await proxy.context()
+        assert b"there" == bytes(current_context.response_annotations["RESP"])
+        await proxy.add(1, 2)
+        assert {} == current_context.response_annotations
+
+
+async def test_context_of_each_task(make):
+    """A task that wants a context for itself alone enters one."""
+    from pyronb.context import CallContext, enter
+
+    async with make() as proxy:
+
+        async def call(name):
+            enter(CallContext(annotations={name: b"x"}))
+            await asyncio.sleep(0)
+            return [name for name, _ in (await proxy.context())["annotations"]]
+
+        names = ["AAAA", "BBBB", "CCCC"]
+        assert [[name] for name in names] == await asyncio.gather(*(call(name) for name in names))
+
+
 async def test_given_socket(daemon):
     """Calls go over the socket that was given; releasing leaves it open, and blocking as it was."""
     sock = socket.create_connection((daemon.uriFor("bench").host, daemon.uriFor("bench").port))
