@@ -81,7 +81,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="name under which the gateway may be addressed, may be given several times; "
         "the default is localhost when it is bound to that, and else any",
     )
-    parser.add_argument("--max-body", type=_count, default=1 << 20, metavar="BYTES", help="(default: %(default)s)")
+    parser.add_argument(
+        "--max-body",
+        type=_count,
+        default=1 << 20,
+        metavar="BYTES",
+        help="most bytes of a request's body (default: %(default)s)",
+    )
     parser.add_argument(
         "--concurrency", type=_count, default=32, metavar="N", help="calls at the same time (default: %(default)s)"
     )
