@@ -249,7 +249,7 @@ class SocketStream:
         """
         try:
             self._set_limit(_RECEIVING, remaining(deadline))
-            data = self._receive_some(min(max(missing, _SMALL), _LARGE))
+            data = self.socket.recv(min(max(missing, _SMALL), _LARGE))
         except OSError as error:
             raise translated("receiving", error) from error
         if not data:
@@ -303,7 +303,7 @@ class SocketStream:
         try:
             if self._limits.get(_RECEIVING) != seconds:
                 self._set_limit(_RECEIVING, seconds)
-            data = self._receive_some(_SMALL if missing <= _SMALL else min(missing, _LARGE))
+            data = self.socket.recv(_SMALL if missing <= _SMALL else min(missing, _LARGE))
         except _NOT_IN_TIME:
             return None
         except OSError as error:
@@ -366,9 +366,6 @@ class SocketStream:
 
     direct = True
     """Whether `receive_into` may be used."""
-
-    def _receive_some(self, size: int) -> bytes:
-        return self.socket.recv(size)
 
     def _send_some(self, views: Sequence[memoryview]) -> int:
         return self.socket.sendmsg(views[:_MOST_BUFFERS])

@@ -15,7 +15,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pyronb.dialects import PYRO5
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, TimeoutError
@@ -449,17 +449,13 @@ class GivenTLSStream(_Encrypted):
     socket: ssl.SSLSocket
     _two_limits = False
 
+    def __init__(self, sock: ssl.SSLSocket, *, stall: float | None = None, keep_open: bool = False) -> None:
+        super().__init__(cast(ssl.SSLSocket, _Whole(sock)), stall=stall, keep_open=keep_open)
+
     def _set_limit(self, option: int, limit: float | None) -> None:
         # The system's own time-outs do not reach through OpenSSL.
         del option
         self.socket.settimeout(None if limit is None else max(limit, _SHORTEST))
-
-    def _receive_some(self, size: int) -> bytes:
-        data = self.socket.recv(size)
-        # What was decrypted on the way is given too, for a selector would not tell of it.
-        while data and (more := self.socket.pending()):
-            data += self.socket.recv(more)
-        return data
 
     def _send_some(self, views: Sequence[memoryview]) -> int:
         return self.socket.send(views[0])
@@ -467,6 +463,24 @@ class GivenTLSStream(_Encrypted):
     def getpeercert(self) -> dict[str, Any] | None:
         """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none."""
         return self.socket.getpeercert() or None
+
+
+class _Whole:
+    """A TLS socket that gives all that was decrypted on the way, for a selector would not tell of the rest."""
+
+    __slots__ = ("_sock",)
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        while data and (more := self._sock.pending()):
+            data += self._sock.recv(more)
+        return data
 
 
 def connected(sock: Any, options: TLSOptions, host: str, deadline: float | None) -> TLSStream:

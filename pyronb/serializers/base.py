@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pyronb.serializers.hooks import HOOKS
 
-__all__ = ["Buffer", "CallParts", "Scattered", "Serializer", "SerializerBase"]
+__all__ = ["Buffer", "CallParts", "Scattered", "Serializer", "SerializerBase", "new_parts"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -24,6 +24,10 @@ class CallParts(NamedTuple):
     args: Sequence[Any]
     kwargs: Mapping[str, Any] | None
     """None in the library's own pseudo-calls (batches and attribute access)."""
+
+
+new_parts = tuple.__new__
+"""Makes `CallParts` of a tuple, for the path of every call: ``new_parts(CallParts, (...))``."""
 
 
 class Scattered(bytes):

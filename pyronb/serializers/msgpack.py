@@ -99,7 +99,7 @@ class MsgpackSerializer:
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""
-        return self.dumps(tuple(parts))
+        return self.dumps(parts)
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
         """Read a call."""

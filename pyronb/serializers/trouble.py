@@ -6,7 +6,7 @@ from typing import Any
 
 from pyronb.dialects import SAFE, UNSAFE
 from pyronb.errors import SecurityError, SerializeError
-from pyronb.serializers.base import CallParts
+from pyronb.serializers.base import CallParts, new_parts
 from pyronb.serializers.hooks import class_name
 
 __all__ = ["OWN", "call_parts", "read_error", "write_error"]
@@ -61,11 +61,10 @@ def call_parts(serializer: str, parts: Any, *, blob: bool) -> CallParts:
     if type(parts) not in _SEQUENCES or len(parts) != _CALL_LENGTH:
         raise SerializeError(f"received data is not a call ({serializer}): it has not the four parts of one")
     object_id, method, args, kwargs = parts
-    if not isinstance(object_id, str) or not isinstance(method, str):
+    if type(object_id) is not str or type(method) is not str:
         raise SerializeError(f"received data is not a call ({serializer}): object and method are not text")
     if type(args) not in _SEQUENCES and not blob:
         raise SerializeError(f"received data is not a call ({serializer}): the arguments are not a sequence")
     if kwargs is not None and (type(kwargs) is not dict or (kwargs and not _TEXT.issuperset(map(type, kwargs)))):
         raise SerializeError(f"received data is not a call ({serializer}): the keyword arguments have no text keys")
-    # What CallParts itself does, without the way through its own code.
-    return tuple.__new__(CallParts, parts)
+    return new_parts(CallParts, parts)

@@ -83,6 +83,7 @@ class Dispatcher:
         start: Callable[[Coroutine[Any, Any, Any], CallContext], Future[Any]],
     ) -> None:
         self._objects = registry
+        self.find = registry.find
         self._instances = instances
         self._streams = streams
         self._streaming = streaming
@@ -134,14 +135,9 @@ class Dispatcher:
         self._on_error(caller, call, error)
         return Raised(self._for_caller(error), context.response_annotations)
 
-    def standing(self, object_id: str, caller: Caller) -> Any:
-        """Give the object for a call; None when an instance would have to be made for it.
-
-        Raises:
-            DaemonError: there is no such object.
-        """
-        target = self._objects.find(object_id)
-        return self._instances.made(target, caller.session) if isinstance(target, type) else target
+    def made(self, cls: type, caller: Caller) -> Any:
+        """Give the instance of a registered class for a call; None when it would have to be made."""
+        return self._instances.made(cls, caller.session)
 
     def _target(self, object_id: str, caller: Caller) -> Any:
         target = self._objects.find(object_id)

@@ -7,7 +7,6 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 from collections.abc import Callable
@@ -27,6 +26,9 @@ from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
 __all__ = ["ShortCut"]
 
+_MOST_KNOWN = 1000
+"""Most functions that are known to be plain; the next one begins anew."""
+
 
 @functools.lru_cache
 def _heads(number: int) -> tuple[bytes, bytes]:
@@ -45,7 +47,7 @@ class ShortCut:
         limit: most bytes of a reply; 0 means no limit.
     """
 
-    __slots__ = ("_caller", "_dispatcher", "_largest", "_reply", "_take", "_ways")
+    __slots__ = ("_caller", "_dispatcher", "_find", "_known", "_largest", "_reply", "_take", "_ways")
 
     def __init__(
         self,
@@ -58,6 +60,8 @@ class ShortCut:
         self._take = connection.take_bare
         self._caller = caller
         self._dispatcher = dispatcher
+        self._find = dispatcher.find
+        self._known = dispatcher.plain_functions
         self._reply = reply
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
@@ -73,17 +77,26 @@ class ShortCut:
         if bare is None:
             return None
         head, seq, payload = bare
-        way = next((way for way in self._ways if way[0] == head), None)
-        if way is None:
+        for way in self._ways:
+            if way[0] == head:
+                break
+        else:
             return None
         _, reply_head, serializer = way
         caller = self._caller
         try:
             object_id, name, args, kwargs = serializer.loads_call(payload)
-            method = self._method(object_id, name)
+            target = self._find(object_id)
         except (PyroError, ValueError):
             return None
-        if method is None:
+        if isinstance(target, type):
+            target = self._dispatcher.made(target, caller)
+        kind = type(target)
+        if (kind, name) not in self._known and not self._learn(kind, name):
+            return None
+        # What was found once is known by class and name; its mark is looked at each time.
+        method = getattr(target, name, None)
+        if type(method) is not MethodType or "_pyroExposed" not in method.__func__.__dict__:
             return None
         context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
         token = enter(context)
@@ -96,33 +109,29 @@ class ShortCut:
         finally:
             leave(token)
         if outcome is None and type(value) in PLAIN and not context.response_annotations:
-            # What cannot be written here may be something that only goes the long way, such as a proxy to be made.
-            with contextlib.suppress(SerializeError, SecurityError):
+            try:
                 written = serializer.dumps(value)
-                if type(written) is bytes and len(written) <= self._largest:
-                    return [pack_bare(reply_head, seq, written)]
+            except (SerializeError, SecurityError):
+                # It may be something that only goes the long way, such as a proxy to be made.
+                written = None
+            if type(written) is bytes and len(written) <= self._largest:
+                return [pack_bare(reply_head, seq, written)]
         if outcome is None:
             outcome = self._dispatcher.returned(value, Call(object_id, name), caller, context)
         return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""))
 
-    def _method(self, object_id: str, name: str) -> Any:
-        """Find a method that is nothing but a function of the object's class; None when this name leads elsewhere.
-
-        What was found once is known by class and name; its mark is looked at each time.
-        """
-        target = self._dispatcher.standing(object_id, self._caller)
-        kind = type(target)
-        known = self._dispatcher.plain_functions
-        if (kind, name) not in known:
-            function = None if is_private(name) else class_member(kind, name)
-            if (
-                type(function) is not FunctionType
-                or not is_exposed(function)
-                or "_pyroCallback" in function.__dict__
-                or inspect.iscoroutinefunction(function)
-                or inspect.isasyncgenfunction(function)
-            ):
-                return None
-            known.add((kind, name))
-        method = getattr(target, name, None)
-        return method if type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__ else None
+    def _learn(self, kind: type, name: str) -> bool:
+        """Find out whether this name is nothing but an exposed function of the class, and remember if it is."""
+        function = None if is_private(name) else class_member(kind, name)
+        plain = (
+            type(function) is FunctionType
+            and is_exposed(function)
+            and "_pyroCallback" not in function.__dict__
+            and not inspect.iscoroutinefunction(function)
+            and not inspect.isasyncgenfunction(function)
+        )
+        if plain:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()  # or classes that come and go would never go
+            self._known.add((kind, name))
+        return plain

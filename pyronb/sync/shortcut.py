@@ -19,7 +19,7 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.serializers.base import CallParts, Scattered
+from pyronb.serializers.base import CallParts, Scattered, new_parts
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
 from pyronb.wire.bare import pack_bare
@@ -58,7 +58,7 @@ class ShortCut(BareCalls):
             if link.short is not self or connection is None or connection.state is not OPEN or link.notes:
                 return NOT_TAKEN
             try:
-                payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
+                payload = self._dumps(new_parts(CallParts, (self._object_id, method, args, kwargs)))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN

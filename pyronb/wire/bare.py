@@ -13,18 +13,20 @@ from collections.abc import Collection
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
 
-__all__ = ["BARE_SIZE", "LARGEST_BARE", "bare_head", "bares_in", "pack_bare", "unpack_bare"]
+__all__ = ["BARE_MAGIC", "BARE_SIZE", "LARGEST_BARE", "bare_head", "bares_in", "pack_bare", "read_bare"]
 
 LARGEST_BARE = 32 * 1024
 """Most bytes of a payload that is worth joining to its header."""
 
-_MAGIC = 0x4DC5
+BARE_MAGIC = 0x4DC5
+"""What the header of a bare message ends with."""
 _HEAD = struct.Struct("!4sHBBH")
-_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, _MAGIC)
+_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
 _pack = struct.Struct("!10sHI24s").pack
 # The correlation id is skipped: a head with its flag is another head.
 _READ = struct.Struct("!10sHII18xH")
-_unpack = _READ.unpack_from
+read_bare = _READ.unpack_from
+"""Gives head, sequence number, sizes of payload and annotations, and what should be `BARE_MAGIC`."""
 BARE_SIZE = _SIZE = _READ.size
 """Bytes of the header of a bare message."""
 
@@ -39,19 +41,6 @@ def pack_bare(head: bytes, seq: int, payload: bytes) -> bytes:
     return _pack(head, seq, len(payload), _TAIL) + payload
 
 
-def unpack_bare(data: bytes) -> tuple[bytes, int, bytes] | None:
-    """Read (head, sequence number, payload) from bytes that are exactly one bare message; None when they are not.
-
-    The head is to be looked up among those that are expected: nothing in it was checked.
-    """
-    if len(data) < _SIZE:
-        return None
-    head, seq, payload_size, annotations_size, magic = _unpack(data)
-    if annotations_size or payload_size + _SIZE != len(data) or magic != _MAGIC:
-        return None
-    return head, seq, data[_SIZE:]
-
-
 def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int, bool]:
     """Find the bare messages with one of these heads that bytes begin with.
 
@@ -62,8 +51,8 @@ def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[
     found: list[tuple[int, int, int]] = []
     at, size = 0, len(data)
     while size - at >= _SIZE:
-        head, seq, payload_size, annotations_size, magic = _unpack(data, at)
-        if annotations_size or magic != _MAGIC or head not in heads or payload_size > largest:
+        head, seq, payload_size, annotations_size, magic = read_bare(data, at)
+        if annotations_size or magic != BARE_MAGIC or head not in heads or payload_size > largest:
             return found, at, False
         end = at + _SIZE + payload_size
         if end > size:

@@ -18,24 +18,25 @@ _MAPPED = 32 * 1024 * 1024
 class ReceiveBuffer:
     """Bytes that have arrived and were not yet taken."""
 
-    __slots__ = ("_at", "_chunks", "_size")
+    __slots__ = ("_at", "_chunks", "size")
 
     def __init__(self) -> None:
         """Start empty."""
         # A list, for an empty deque takes as much memory as all else that is known of an idle client.
         self._chunks: list[bytes] = []
         self._at = 0  # how much of the first chunk was taken already
-        self._size = 0
+        self.size = 0
+        """Bytes that can be taken; `len` tells the same, and costs more."""
 
     def __len__(self) -> int:
         """Count the bytes that can be taken."""
-        return self._size
+        return self.size
 
     def feed(self, chunk: bytes) -> None:
         """Add bytes at the end."""
         if chunk:
             self._chunks.append(chunk)
-            self._size += len(chunk)
+            self.size += len(chunk)
 
     def peek(self, count: int) -> bytes:
         """Give the first bytes and leave them there; there must be as many."""
@@ -49,16 +50,16 @@ class ReceiveBuffer:
             self._chunks[0] = self._chunks[0][self._at :]
         self._at = 0
         self._chunks.insert(0, piece)
-        self._size += count
+        self.size += count
         return piece
 
     def take(self, count: int) -> bytes:
         """Cut the first bytes out; there must be as many."""
         if count == 0:
             return b""
-        if count > self._size:
-            raise IndexError(f"{count} bytes were asked for and {self._size} are there")
-        self._size -= count
+        if count > self.size:
+            raise IndexError(f"{count} bytes were asked for and {self.size} are there")
+        self.size -= count
         chunks, at = self._chunks, self._at
         first = chunks[0]
         if len(first) - at > count:
@@ -88,7 +89,7 @@ class ReceiveBuffer:
     def clear(self) -> None:
         """Forget everything."""
         self._chunks.clear()
-        self._at = self._size = 0
+        self._at = self.size = 0
 
 
 class Block:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 
 from pyronb.dialects import PYRO4, PYRO5, Dialect, dialect_for
 from pyronb.errors import MessageTooLargeError, ProtocolError, SecurityError
-from pyronb.wire.bare import unpack_bare
+from pyronb.wire.bare import BARE_MAGIC, BARE_SIZE, read_bare
 from pyronb.wire.buffer import Block, ReceiveBuffer
 from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
@@ -133,18 +133,25 @@ class _Connection:
     def take_bare(self, data: bytes) -> tuple[bytes, int, bytes] | None:
         """Read a bare message past the machine; None when it is none, or not the only thing that has arrived.
 
+        The head is to be looked up among those that are expected: nothing in it was checked.
+
         What is None is to be handed to `receive`.
         """
         # As in `idle`, without its frame.
+        size = len(data)
         if (
-            self.state is OPEN
-            and self._whole is None
-            and self._header is None
-            and not self._buffer
-            and (not self._limit or len(data) <= self._limit)
+            self.state is not OPEN
+            or self._whole is not None
+            or self._header is not None
+            or self._buffer.size
+            or size < BARE_SIZE
+            or size > self._limit > 0
         ):
-            return unpack_bare(data)
-        return None
+            return None
+        head, seq, payload_size, annotations_size, magic = read_bare(data)
+        if annotations_size or payload_size + BARE_SIZE != size or magic != BARE_MAGIC:
+            return None
+        return head, seq, data[BARE_SIZE:]
 
     @property
     def midway(self) -> bool:

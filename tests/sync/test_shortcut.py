@@ -7,13 +7,14 @@ import threading
 import pytest
 
 from pyronb.client import procedures
-from pyronb.dialects import PYRO4
+from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import ConnectionClosedError, MessageTooLargeError, RemoteError, SerializeError, TimeoutError
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.sync import methods
 from pyronb.sync.shortcut import NOT_TAKEN, ShortCut
-from pyronb.wire.bare import bare_head, pack_bare, unpack_bare
+from pyronb.wire.bare import bare_head, pack_bare
+from pyronb.wire.connection import ClientConnection
 from pyronb.wire.message import INVOKE
 from tests.support.serving import connect, serving
 from tests.support.waiting import scaled
@@ -234,14 +235,20 @@ def test_errors_name_the_call(proxy):
 
 
 def test_bare_messages():
-    """What is laid out is read; anything else is none."""
+    """What is laid out is taken; anything else is none."""
+    connection = ClientConnection(PYRO5, max_message_size=1000)
+    connection.open()
     head = bare_head(INVOKE, 4)
     data = pack_bare(head, 77, b"payload")
 
-    assert (head, 77, b"payload") == unpack_bare(data)
-    assert unpack_bare(data + b"x") is None
-    assert unpack_bare(data[:-1]) is None
-    assert unpack_bare(data[:20]) is None
-    assert unpack_bare(data[:39] + b"\0" + data[40:]) is None, "another magic number"
-    assert unpack_bare(data[:19] + b"\x01" + data[20:]) is None, "annotations"
-    assert bare_head(INVOKE, 4, 1) == unpack_bare(bare_head(INVOKE, 4, 1) + data[10:])[0]
+    assert (head, 77, b"payload") == connection.take_bare(data)
+    assert connection.take_bare(data + b"x") is None
+    assert connection.take_bare(data[:-1]) is None
+    assert connection.take_bare(data[:20]) is None
+    assert connection.take_bare(data[:39] + b"\0" + data[40:]) is None, "another magic number"
+    assert connection.take_bare(data[:19] + b"\x01" + data[20:]) is None, "annotations"
+    assert connection.take_bare(pack_bare(head, 77, bytes(1000))) is None, "too large"
+    assert bare_head(INVOKE, 4, 1) == connection.take_bare(bare_head(INVOKE, 4, 1) + data[10:])[0]
+
+    connection.receive(data[:30])
+    assert connection.take_bare(data) is None, "something has arrived before"

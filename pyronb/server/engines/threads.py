@@ -135,33 +135,36 @@ class ThreadEngine(Engine[Client]):
                 self._unparked.notify_all()
         if pending is not None and not (self._send(client, pending.then(pending.future)) and self._do_all(client)):
             return None
+        rest, missing = conversation.rest, conversation.missing
         while not self.stopping:
-            rest = conversation.rest
-            answer = None
-            if rest is not None and stream.direct:
-                count = stream.receive_into_within(_STAY, rest)
-                if count is None:
-                    return True
-                client.tasks = conversation.filled(count)
-            else:
-                data = stream.receive_within(_STAY, missing=conversation.missing)
+            if rest is None or not stream.direct:
+                data = stream.receive_within(_STAY, missing=missing)
                 if data is None:
                     return True
                 short = conversation.short
                 answer = None if short is None else short.answer(data)
-                if answer is None:
-                    client.tasks = conversation.receive(data)
-            if answer is not None:
-                if not self._send(client, answer):
-                    return None
+                if answer is not None:
+                    if type(answer) is list:
+                        stream.send(answer)
+                    elif not self._send(client, answer):
+                        return None
+                    if self._work or self._drain_until is not None:
+                        return True
+                    continue
+                client.tasks = conversation.receive(data)
             else:
-                if not self._do_all(client):
-                    return None
-                self._set_deadline(client)
-                if client.deadline is not None and client.deadline < time.monotonic():
-                    return False
+                count = stream.receive_into_within(_STAY, rest)
+                if count is None:
+                    return True
+                client.tasks = conversation.filled(count)
+            if not self._do_all(client):
+                return None
+            self._set_deadline(client)
+            if client.deadline is not None and client.deadline < time.monotonic():
+                return False
             if self._work or self._drain_until is not None:
                 return True
+            rest, missing = conversation.rest, conversation.missing
         return False
 
     def _do_all(self, client: Client) -> bool:
