@@ -146,8 +146,11 @@ def explain(error: BaseException, *, address: str = "", name: str = "", another:
 
 def _causes(error: BaseException) -> list[BaseException]:
     chain: list[BaseException] = [error]
-    while len(chain) < _MAX_CAUSES and chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
+    while len(chain) < _MAX_CAUSES and (cause := chain[-1].__cause__) is not None:
+        # What was raised from an error of TLS says it in words; the error itself looks like one of the network.
+        if type(cause).__module__ == "ssl":
+            break
+        chain.append(cause)
     return chain
 
 

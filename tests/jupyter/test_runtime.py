@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import threading
 
 import pytest
@@ -219,6 +220,15 @@ def test_explanation_says_how_to_name_another():
     told = explain(ConnectionRefusedError(), another="choose another in the settings")
 
     assert told.hint == "Start one with `pyronb ns`, or choose another in the settings."
+
+
+def test_explanation_of_trouble_with_tls():
+    """What was raised from an error of TLS says it, not that error, which looks like one of the network."""
+    said = errors.CommunicationError("the daemon's certificate has expired")
+    told = explain(because(said, ssl.SSLCertVerificationError(1, "bad")), address="lab:9090")
+
+    assert told.state == "refused"
+    assert told.reason == "The name server at lab:9090 refused: the daemon's certificate has expired."
 
 
 def test_explanation_of_a_hostile_text_is_short():
