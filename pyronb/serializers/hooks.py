@@ -29,6 +29,9 @@ ToState = Callable[[Any, Dialect], tuple[Any, ...]]
 FromState = Callable[["tuple[Any, ...] | list[Any]", Dialect], Any]
 Substitute = Callable[[Any], "Any | None"]
 
+_OF_A_DAEMON = ("_pyroId", "_pyroDaemon")
+"""What registering an object puts on it, which is no part of its value."""
+
 _WRITTEN_NATIVELY = (dict, list, tuple, str, int, float, bytes, bytearray)
 
 
@@ -251,6 +254,8 @@ def attributes_as_dict(obj: Any) -> dict[str, Any]:
         values.update(vars(obj))
     elif not has_slots:
         raise TypeError(f"{class_name(obj)} has neither attributes nor an own __getstate__ that gives a dict")
+    for name in _OF_A_DAEMON:
+        values.pop(name, None)
     values["__class__"] = class_name(obj)
     return values
 

@@ -13,7 +13,7 @@ from typing import Any
 from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.dialects import UNSAFE
-from pyronb.errors import DaemonError, PyroError
+from pyronb.errors import DaemonError, PyroError, SerializeError
 from pyronb.net.sockets import SocketFile, listen, location_at, location_of, port_of
 from pyronb.net.stream import check_given, check_tls
 from pyronb.options import DaemonOptions
@@ -618,3 +618,10 @@ def proxy_instead(obj: Any) -> Proxy | None:
         return None
     object_id = daemon._objects.id_of(obj)
     return None if object_id is None else daemon.proxyFor(object_id)
+
+
+def _refuse(daemon: Daemon) -> None:
+    raise SerializeError(f"{daemon!r} cannot travel; give a proxy for one of its objects instead")
+
+
+HOOKS.register_substitute(Daemon, _refuse)

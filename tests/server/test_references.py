@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError, SerializeError
+from pyronb.serializers.base import SerializerBase
 from pyronb.server.exposure import callback, expose
 from pyronb.server.references import by_reference, withdraw
 from pyronb.sync.proxy import Proxy, RemoteFunction
@@ -380,6 +381,35 @@ def test_by_reference_switched_off():
         pytest.raises(SerializeError, match="Cursor"),
     ):
         maker.make(5)
+
+
+@expose
+class Plain:
+    """Travels as a proxy while it is registered."""
+
+    def __init__(self):
+        self.number = 5
+
+    def itself(self):
+        return self
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_registered_object_by_value(serializer):
+    """Without AUTOPROXY it is what its attributes are, and nothing of its daemon is among them."""
+    name = f"{Plain.__module__}.{Plain.__name__}"
+    SerializerBase.register_dict_to_class(name, lambda _, data: data)
+    try:
+        with serving(autoproxy=False) as daemon, connect(daemon.register(Plain()), serializer=serializer) as plain:
+            assert {"__class__": name, "number": 5} == plain.itself()
+    finally:
+        SerializerBase.unregister_dict_to_class(name)
+
+
+def test_daemons_stay_where_they_are(caller, daemon):
+    """They hold keys and sockets, and are refused by name."""
+    with pytest.raises(SerializeError, match=r"Daemon at .* cannot travel"):
+        caller.keep(daemon)
 
 
 def test_only_classes():
