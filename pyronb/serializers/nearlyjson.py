@@ -24,11 +24,15 @@ __all__ = ["UNKNOWN", "read", "write"]
 UNKNOWN = object()
 """What is given when the general way must be taken."""
 
-# A tuple becomes {"\1": [items]}, and {"\1": [items], "": 0} where it ends in a comma. No other dict has that key,
-# because json takes a control character only as an escape, and the one of this key is not let through.
-_TUPLE = "\x01"
-_OPEN_TUPLE = '{"\\u0001":['
-_CLOSED_BY_COMMA = '],"":0}'
+# A tuple becomes {"\1": [items], "\2": how it ends}. No other dict has these keys, because json takes a control
+# character only as an escape, and those of these keys are not let through. One key comes from each bracket, so that a
+# dict has both and nothing else only where two brackets belong together.
+_OPENING, _CLOSING = "\x01", "\x02"
+_OPEN = '{"\\u0001":['
+_CLOSE = '],"\\u0002":0}'
+_CLOSE_AFTER_COMMA = '],"\\u0002":1}'
+_TUPLE_KEYS = 2
+_KEY_CODES = frozenset({ord(_OPENING), ord(_CLOSING)})
 
 # Python's own limit is 200 brackets; beyond half of it Python itself decides.
 _DEEPEST = 100
@@ -49,14 +53,18 @@ def _no_constant(_name: str) -> Any:
 
 
 def _tuple_or_dict(made: dict[str, Any]) -> Any:
-    items = made.get(_TUPLE)
+    items = made.get(_OPENING)
     if items is None:
+        if _CLOSING in made:
+            raise _NotSure
         return made
-    with_comma = len(made) > 1
-    if len(items) == 1 and not with_comma:
+    if len(made) != _TUPLE_KEYS or _CLOSING not in made:
+        raise _NotSure
+    after_comma = made[_CLOSING]
+    if len(items) == 1 and not after_comma:
         # Brackets around a value make no tuple.
         return items[0]
-    if not items and with_comma:
+    if not items and after_comma:
         raise _NotSure
     return tuple(items)
 
@@ -87,11 +95,13 @@ def read(text: str, start: int = 0) -> Any:
         parts[0] = parts[0][start:]
         # What is outside of strings, in one piece to be rewritten at once.
         outside = "'".join(parts[::2])
+        if '"' in outside or "\\" in outside:
+            return UNKNOWN  # a string without an end, to which json might see one
         if "t" in outside or "f" in outside or "ll" in outside or _depth(outside) > _DEEPEST:
             return UNKNOWN  # perhaps json's own true, false or null
         outside = outside.replace("True", "true").replace("False", "false").replace("None", "null")
-        if "(" in outside:
-            outside = outside.replace("(", _OPEN_TUPLE).replace(",)", _CLOSED_BY_COMMA).replace(")", "]}")
+        if "(" in outside or ")" in outside:
+            outside = outside.replace("(", _OPEN).replace(",)", _CLOSE_AFTER_COMMA).replace(")", _CLOSE)
             scan = _scan_with_tuples
         else:
             scan = _scan
@@ -128,7 +138,7 @@ def _escape_as_json(match: re.Match[str]) -> str:
     kind, digits = escape[1:2], escape[2:]
     if kind in "xuU" and digits:
         code = int(digits, 16)
-        if code == ord(_TUPLE) or 0xD800 <= code < 0xE000 or code > sys.maxunicode:
+        if code in _KEY_CODES or 0xD800 <= code < 0xE000 or code > sys.maxunicode:
             raise _NotSure  # two halves of a surrogate pair are two characters to Python, and one to json
         return f"\\u{code:04x}" if code <= 0xFFFF else chr(code)
     raise _NotSure
