@@ -137,18 +137,20 @@ def many(method: str) -> Callable[[Job], dict[str, float]]:
 
 
 def transfer(megabytes: int, *, floats: bool) -> Callable[[Job], dict[str, float]]:
-    """Large bytes, there and back; arrays of floats as the bytes that they are made of."""
+    """Large bytes, there and back; arrays of floats as their bytes, where they cannot go as they are."""
 
     def measure(job: Job) -> dict[str, float]:
         size = job.sized(megabytes * 1_000_000, megabytes * 1_000_000, 8000)
+        arrays = floats and job.serializer == "native"
         # Imported by none but those who need it, for it changes what marshal looks out for.
-        array: Any = importlib.import_module("array").array if floats else None
-        data = array("d", bytes(size)) if floats else bytes(size)
+        data: Any = importlib.import_module("numpy").zeros(size // 8) if floats else bytes(size)
 
         def put() -> int:
-            return connection.put(data.tobytes() if floats else data)
+            return connection.put(data.tobytes() if floats and not arrays else data)
 
         def get() -> Any:
+            if arrays:
+                return connection.floats(size // 8)
             received = as_bytes(connection.get(size))
             return memoryview(received).cast("d") if floats else received
 
@@ -467,8 +469,12 @@ class Workload:
             return False
 
 
-ALL = (*each("pyronb"), *each("Pyro5"), *each("Pyro4", "serpent", "msgpack"), Contender("rpyc"))
-BULK = (RAW, *each("pyronb", "serpent", "marshal", "msgpack"), *each("Pyro5", "serpent", "marshal", "msgpack"))
+ALL = (*each("pyronb", *SERIALIZERS, "native"), *each("Pyro5"), *each("Pyro4", "serpent", "msgpack"), Contender("rpyc"))
+BULK = (
+    RAW,
+    *each("pyronb", "serpent", "marshal", "msgpack", "native"),
+    *each("Pyro5", "serpent", "marshal", "msgpack"),
+)
 MBS = (Metric("put MB/s"), Metric("get MB/s"))
 CROWD = (
     RAW,

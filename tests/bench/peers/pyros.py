@@ -85,6 +85,9 @@ class PyroConnection(Connection):
     def get(self, size: int) -> Any:
         return self.proxy.get(size)
 
+    def floats(self, count: int) -> Any:
+        return self.proxy.floats(count)
+
     def items(self, count: int) -> Iterable[int]:
         return self.proxy.items(count)
 
