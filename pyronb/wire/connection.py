@@ -60,6 +60,9 @@ _TLS_MAJOR = 3
 """What TLS begins with: an alert or a greeting, and its version."""
 _BLOCK = 128 * 1024
 """Bytes of a message from which on it gets memory of its own, into which it can be received."""
+_TRUSTED = 16
+_ENOUGH = 1 << 20
+"""A header is only a claim: memory is reserved when this part of a message, or so many bytes of it, have arrived."""
 _GREETING_LIMIT = 1 << 20
 """Most bytes of a greeting: before a client was taken in, it is not given much memory."""
 
@@ -219,6 +222,8 @@ class _Connection:
         assert self._layout is not None
         annotations: dict[str, Buffer] = {}
         payload: Buffer
+        if self._block is None:
+            self._reserve(header.annotations_size + header.payload_size)
         if self._block is not None:
             if self._block.missing:
                 return None
@@ -259,10 +264,17 @@ class _Connection:
         if self.state is NEW and size > _GREETING_LIMIT:
             raise MessageTooLargeError(f"message too large: a greeting of {size} bytes, and {_GREETING_LIMIT} may come")
         self._header = header
-        if size >= _BLOCK:
-            self._block = Block(size)
-            self._block.feed(buffer.take(min(size, len(buffer))))
         return header
+
+    def _reserve(self, size: int) -> None:
+        """Give a large message memory of its own, unless all of it is there already, or too little to believe it."""
+        arrived = len(self._buffer)
+        if size >= _BLOCK and min(size // _TRUSTED, _ENOUGH) <= arrived < size:
+            try:
+                self._block = Block(size)
+            except (MemoryError, OSError) as error:
+                raise MessageTooLargeError(f"message too large: there is no memory for {size} bytes") from error
+            self._block.feed(self._buffer.take(arrived))
 
     def _recognise(self, preamble: bytes) -> Layout:
         """Learn the dialect from the first six bytes, or check that it did not change."""

@@ -281,6 +281,19 @@ def test_a_huge_length_reserves_no_memory(daemon):
         assert resident() - before < 64 * MEGABYTE
 
 
+def test_a_huge_length_of_a_call_reserves_no_memory(daemon):
+    """Neither from whoever was taken in: the header is a claim, and some of the message has to come first."""
+    before = resident()
+    with ExitStack() as stack:
+        for size in (31, 64) * 25:
+            client = stack.enter_context(RawClient(daemon.locationStr))
+            client.greet("thing")
+            client.send(header(INVOKE, payload=size * MEGABYTE) + b"some of it")
+        is_well(daemon)
+
+        assert resident() - before < 64 * MEGABYTE
+
+
 def test_a_bomb_does_not_go_off(daemon):
     """Inflating stops at the ceiling, for a greeting and for a call."""
     deflate = zlib.compressobj(9)

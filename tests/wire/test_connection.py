@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import MessageTooLargeError, ProtocolError
+from pyronb.wire import buffer
 from pyronb.wire.connection import CLOSED, GREETING, NEW, OPEN, ClientConnection, OtherDialectError, ServerConnection
 from pyronb.wire.events import Accepted, Broken, Called, Greeted, Pinged, Refused, Replied
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, RESULT
@@ -519,6 +520,40 @@ def test_a_large_message_is_received_into_its_own_memory():
     assert isinstance(event.message.payload, memoryview)
     assert server.rest is None
     assert server.idle
+
+
+@pytest.mark.parametrize("size", [1 << 17, 31 << 20, 1 << 30])
+def test_a_large_message_has_no_memory_before_some_of_it_came(size):
+    """Whoever sends a header claims a size, and has to send a part of the message before it is believed."""
+    header = packed(invoke(1, b""))[:40]
+    pair = Pair().open()
+    server = pair.server
+    server.receive(header[:12] + size.to_bytes(4, "big") + header[16:])
+    assert server.next_event() is None
+    assert (size, None) == (server.missing, server.rest)
+
+    piece = bytes(min(size // 16, 1 << 20))
+    server.receive(piece[1:])
+    assert server.next_event() is None
+    assert server.rest is None
+
+    server.receive(b"x")
+    assert server.next_event() is None
+    assert size - len(piece) == server.missing == len(server.rest)
+
+
+def test_a_message_for_which_there_is_no_memory(monkeypatch):
+    """It is an error like any other message that is too large."""
+
+    def full(size):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(buffer, "_reserved", full)
+    pair = Pair().open()
+    event = only(pair.to_server([joined(pair.client.call(invoke(1, bytes(300_000))))[:50_000]]))
+
+    assert isinstance(event.error, MessageTooLargeError)
+    assert "there is no memory for 300000 bytes" in str(event.error)
 
 
 def test_closing_lets_go_of_a_large_message():
