@@ -11,6 +11,8 @@ import threading
 import pytest
 
 from pyronb.errors import CommunicationError, DaemonError
+from pyronb.nameserver.broadcast import BroadcastServer
+from pyronb.nameserver.daemon import NameServerDaemon
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
 from tests.support.serving import LOCAL, RawClient, connect, daemon_options, looping, serving
@@ -208,6 +210,28 @@ def test_a_responder_can_be_combined(caplog):
             assert proxy.echo(1) == 1
 
     assert "cannot respond" in caplog.text
+
+
+def test_a_name_server_and_its_broadcasts_share_the_loop_of_a_daemon():
+    """As programs for Pyro do it, with everything in one thread."""
+    options = daemon_options(engine="multiplex")
+    with (
+        looping(Daemon(LOCAL, options=options)) as daemon,
+        NameServerDaemon(LOCAL, options=options) as names,
+        BroadcastServer(names.uri, LOCAL, 0) as responder,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
+    ):
+        daemon.combine(names)
+        daemon.combine(responder)
+        asker.settimeout(scaled(5))
+        asker.sendto(b"GET_NSURI", (LOCAL, responder.getPort()))
+        told = asker.recv(1000).decode()
+        assert told == str(names.uri)
+        uri = daemon.register(Thing())
+        with connect(told) as nameserver:
+            nameserver.register("the.thing", uri)
+            with connect(nameserver.lookup("the.thing")) as proxy:
+                assert proxy.echo(1) == 1
 
 
 def test_what_cannot_be_combined_is_said():
