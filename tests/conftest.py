@@ -12,7 +12,12 @@ pytest.register_assert_rewrite("tests.support")
 
 from tests.support.chromium import find_chromium
 
-pytest_plugins = ["tests.support.fix_certs", "tests.support.fix_coroutines", "tests.support.fix_leaks"]
+pytest_plugins = [
+    "tests.support.fix_certs",
+    "tests.support.fix_coroutines",
+    "tests.support.fix_engines",
+    "tests.support.fix_leaks",
+]
 
 HERE = Path(__file__).parent
 

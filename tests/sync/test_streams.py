@@ -14,6 +14,8 @@ from tests.support.serving import connect, serving
 from tests.support.waiting import eventually, scaled
 from tests.sync.test_proxy import SERIALIZERS
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_items(proxy, bench, serializer):

@@ -1,4 +1,4 @@
-"""What holds for tests of the server: a test or file that asks for `engine` is run with each of them."""
+"""engine: a test or file that asks for it is run with each of them."""
 
 from __future__ import annotations
 
