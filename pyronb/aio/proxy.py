@@ -47,7 +47,8 @@ belongs to the event loop in which it connected, until it is released or that lo
 need proxies of their own (`copy.copy`). Subclasses may override `_pyroValidateHandshake`, `_pyroAnnotations` and
 `_pyroResponseAnnotations`, none of them as a coroutine; attributes of their own begin with an underscore.
 
-Proxies that arrive as results are proxies of this room too. (Those that arrive at a daemon are synchronous ones.)
+Proxies that arrive as results are proxies of this room too, those that arrive at a daemon are synchronous ones.
+(Pickles keep the class that a proxy had.)
 
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.

@@ -292,9 +292,14 @@ async def test_replies_that_make_no_sense(kind, after):
 
 async def test_server_of_another_kind():
     """What answers the greeting with something else is told as such."""
-    greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100
+
+    def serve(sock):
+        receive_message(sock)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100)
+        receive_message(sock)
+
     with (
-        answering(lambda sock: sock.sendall(greeting)) as uri,
+        answering(serve) as uri,
         pytest.raises(ProtocolError, match="not a Pyro peer"),
     ):
         await Proxy(uri, options=client_options()).add(1, 2)
