@@ -102,7 +102,6 @@ def test_s57_not_the_same_as_async(worker):
             call()
         return time.perf_counter() - began
 
-    pyronb.config.ONEWAY_THREADED = False
     oneway = min(seconds(lambda: there.start("job")) for _ in range(3))
     with pyronb.asyncproxy(there) as background:
         waiting = min(seconds(lambda: background.add(1, 2).value) for _ in range(3))
