@@ -86,21 +86,25 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 
 def may_hold_bytes(data: bytes) -> bool:
-    """Whether there may be a string of bytes in the data."""
+    """Whether there is a string of bytes in the data, or something that is not known here."""
     size = len(data)
     # An s in a text looks like one, but what follows it seldom is a length that fits.
-    return any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _find_bytes(data))
+    if not any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _find_bytes(data)):
+        return False
+    scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
+    return not scan.harmless() or scan.holds_bytes
 
 
 class _Scan:
     """One look through the data, token by token."""
 
-    __slots__ = ("announced", "data", "holds_large_bytes", "last_tuple", "match")
+    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
 
     def __init__(self, data: Buffer, match: Any) -> None:
         self.data = data
         self.match = match
         self.announced = 0
+        self.holds_bytes = False
         self.holds_large_bytes = False
         self.last_tuple = -1
 
@@ -142,6 +146,7 @@ class _Scan:
 
     def bytes(self, pos: int) -> int:
         start, after = self.stretch(pos, 1)
+        self.holds_bytes = True
         self.holds_large_bytes |= after - start > LARGE
         return after
 
