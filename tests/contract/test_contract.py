@@ -407,7 +407,6 @@ def test_proxies_as_arguments(remote, reach, thing):
 
 def test_functions(room, reach, thing):
     """They travel as arguments and are called where they are, also from where they went and came back."""
-    import pyronb.server.references  # noqa: F401 - what gives functions an address
 
     def more(value):
         return value + 1
