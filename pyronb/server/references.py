@@ -4,7 +4,7 @@ Functions, methods of objects and instances of classes marked with `by_reference
 are made callable for the other side, by a daemon that this program runs for that purpose. Its thread starts with the
 first of them and ends when there are none left. They are kept alive by their own program only: what nobody holds any
 more is gone for the other side as well, and so a function that is written into the call itself can be called until
-that call returns. The id of each is too long to be guessed.
+that call returns. The id of each is too long to be guessed, and is told to nobody else.
 
 As results, instances of marked classes are registered with the daemon that gives them, until the connection ends over
 which they were got. Functions are never given as results: what a server calls itself is nobody's business by accident.
@@ -33,6 +33,7 @@ from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.serializers.hooks import HOOKS, SPEAKER, class_name
 from pyronb.server.conversation import Conversation
 from pyronb.server.daemon import Daemon, proxy_instead
+from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
 
@@ -94,6 +95,15 @@ class _Function:
             raise
 
 
+class _Discreet(DaemonObject):
+    """The daemon's own object, which tells nobody what there is: who may call a function was given its id."""
+
+    @expose
+    def registered(self) -> list[str]:
+        """List nothing."""
+        return []
+
+
 class _OfficeDaemon(Daemon):
     """The daemon of an office; what is registered there may be registered at other addresses as well."""
 
@@ -111,7 +121,7 @@ class _Office:
         """Start it; its thread asks `over` whether it may end when there is nothing left."""
         options = dataclasses.replace(config.daemon_options(), engine="thread", poll_timeout=_LOOK, nat_host=None)
         self.host = host
-        self._daemon = _OfficeDaemon(host, options=options)
+        self._daemon = _OfficeDaemon(host, interface=_Discreet, options=options)
         self._over = over
         self._lock = threading.Lock()
         self._entries: dict[Any, _Entry] = {}

@@ -134,6 +134,15 @@ def test_function_that_nobody_keeps(caller):
     assert [2] == caller.each(listener.hear, ["second"])
 
 
+def test_ids_are_told_to_nobody_else(caller, daemon):
+    """Whoever finds the place does not learn what can be called there."""
+    listener = Listener()
+    caller.keep(listener.hear)
+    place = daemon.objectsById["caller"].kept._pyroUri.location
+    with connect(f"PYRO:Pyro.Daemon@{place}") as there:
+        assert [] == there.registered()
+
+
 def test_withdrawn(caller):
     """It is out of reach at once, though it lives on; giving it again brings it back."""
 
