@@ -184,7 +184,7 @@ def fan_in(clients: int) -> Callable[[Job], dict[str, float]]:
                     check(sent, connection.echo(sent))
                     ready.wait(60)
                     last = time.perf_counter()
-                    while last < until[0]:
+                    while last < until[0] or not own:
                         connection.echo(sent)
                         now = time.perf_counter()
                         own.append(now - last)
@@ -233,8 +233,10 @@ def server_alone(job: Job) -> dict[str, float]:
     warm = begin + job.seconds / 4
     end = warm + job.seconds
     now = begin
-    while now < end:
-        for key, _ in selector.select(10):
+    while now < end or not waits:
+        if not (ready := selector.select(30)):
+            raise TimeoutError("the server does not answer")
+        for key, _ in ready:
             connection: Any = key.fileobj
             piece = connection.recv(65536)
             if not piece:
