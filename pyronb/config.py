@@ -189,25 +189,31 @@ class Configuration:
         ValueError: the value is out of range; also when an environment variable cannot be understood.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_told", "_values")
 
+    _told: set[str]
     _values: dict[str, Any]
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         """Start from the defaults and this environment; without one, from the process's own."""
         object.__setattr__(self, "_values", {})
+        object.__setattr__(self, "_told", set())
         self.reset(environment=environment)
 
     def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
         """Go back to the defaults, and to the environment unless told otherwise."""
         values = {name: item.copy_of_default() for name, item in ITEMS.items()}
+        told = set()
         if use_environment:
             for name, variable, text in _from_environment(os.environ if environment is None else environment):
                 try:
                     values[name] = _checked(name, ITEMS[name].parse(text))
+                    told.add(name)
                 except (TypeError, ValueError) as error:
                     raise ValueError(f"environment variable {variable}={text!r}: {error}") from error
         self._values.update(values)
+        self._told.clear()
+        self._told.update(told)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ITEMS:
@@ -218,6 +224,7 @@ class Configuration:
         if name not in ITEMS:
             raise AttributeError(f"there is no configuration item {name!r}")
         self._values[name] = _checked(name, value)
+        self._told.add(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *ITEMS]
@@ -241,6 +248,10 @@ class Configuration:
             else:
                 named.pop(name, None)
         return named
+
+    def told(self, name: str) -> bool:
+        """Tell whether code or the environment set an item, be it to its default."""
+        return name in self._told or self._values[name] != ITEMS[name].default
 
     def dump(self) -> str:
         """Describe all items: value and meaning, one a line."""
@@ -272,10 +283,14 @@ class Configuration:
             broadcast_port=self.NS_BCPORT,
         )
 
-    def client_options(self) -> ClientOptions:
-        """Make the record of how a client talks."""
+    def client_options(self, *, serializer: str = "") -> ClientOptions:
+        """Make the record of how a client talks.
+
+        Args:
+            serializer: the one to use where nobody set SERIALIZER.
+        """
         return ClientOptions(
-            serializer=self.SERIALIZER,
+            serializer=serializer if serializer and not self.told("SERIALIZER") else self.SERIALIZER,
             timeout=self.COMMTIMEOUT or None,
             connect_timeout=min(filter(None, (self.CONNECT_TIMEOUT, self.COMMTIMEOUT)), default=None),
             max_retries=self.MAX_RETRIES,

@@ -266,6 +266,21 @@ def test_records_follow_the_items(config):
     assert (frozenset({"json"}), 3, client.wire) == (daemon.serializers, daemon.workers, daemon.wire)
 
 
+def test_a_serializer_that_somebody_asked_for_stays(config):
+    """A door may prefer another one, but only where neither code nor environment set SERIALIZER."""
+    assert config.client_options(serializer="auto").serializer == "auto"
+    assert config.client_options().serializer == "serpent"
+
+    config.SERIALIZER = "serpent"
+    assert config.client_options(serializer="auto").serializer == "serpent"
+
+    config.reset(environment={})
+    assert config.client_options(serializer="auto").serializer == "auto"
+    told = Configuration({"PYRO_SERIALIZER": "serpent"})
+    assert told.told("SERIALIZER")
+    assert told.client_options(serializer="auto").serializer == "serpent"
+
+
 def test_records_are_snapshots(config):
     """A later change of the configuration reaches no record that was made before."""
     options = config.daemon_options()

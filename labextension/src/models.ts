@@ -60,6 +60,7 @@ export interface ObjectModel {
   hint: string;
   latency: number | null;
   server: string;
+  serializer: string;
   class_name: string;
   doc: string;
   methods: MethodModel[];
@@ -152,6 +153,7 @@ const objectModel = record<ObjectModel>({
   hint: text,
   latency: optional(number),
   server: text,
+  serializer: text,
   class_name: text,
   doc: text,
   methods: list(

@@ -14,6 +14,7 @@ from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
 from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
+from pyronb.client.speech import AUTO
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
 from pyronb.context import ambient
@@ -53,7 +54,8 @@ Proxies that arrive as results are proxies of this room too, those that arrive a
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
     connected_socket: a socket that is connected already; `uri` is then just the object id.
-    options: how to talk, instead of what the configuration says.
+    options: how to talk, instead of what the configuration says. Without, and where nobody set SERIALIZER, it is
+        ``auto``: values travel as they are between pyronb peers.
 
 Raises:
     PyroError: the text is no URI.
@@ -67,7 +69,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def __init__(self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None) -> None:
         if connected_socket is not None:
             uri = f"PYRO:{uri}@{_GIVEN_SOCKET}:0"
-        self._pyro_set(Link.to(URI(uri), options or config.client_options()))
+        self._pyro_set(Link.to(URI(uri), options or config.client_options(serializer=AUTO)))
         if connected_socket is not None:
             # It is taken up by the first call: only then there surely is a loop.
             self._pyro.given_socket = True
@@ -235,7 +237,7 @@ def batch(proxy: Proxy) -> BatchProxy:
 
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
-    link = link_from_state(state, dialect, config.client_options())
+    link = link_from_state(state, dialect, config.client_options(serializer=AUTO))
     kind = RemoteFunction if str(link.uri.object).startswith(FUNCTION_PREFIX) else Proxy
     return kind._pyro_of(link)
 

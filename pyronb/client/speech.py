@@ -14,12 +14,15 @@ from pyronb.rpc.handshake import Peer
 from pyronb.serializers.base import Serializer
 from pyronb.serializers.catalog import catalog_for
 
-__all__ = ["AUTO", "agree", "choose", "codec_for", "for_greeting"]
+__all__ = ["AUTO", "CHOICES", "agree", "choose", "codec_for", "for_greeting"]
 
 _UNIVERSAL = "serpent"
 
 AUTO = "auto"
 """Chosen in the place of a serializer: native where the peer takes it, which only pyronb does; else serpent."""
+
+CHOICES = (*SAFE, *UNSAFE, AUTO)
+"""What can be chosen."""
 
 
 def codec_for(link: Link, peer: Peer) -> Codec:
@@ -67,9 +70,8 @@ def choose(link: Link, name: str) -> None:
         SerializeError: there is none of this name, its package is missing, or the peer does not take it; the link
             keeps the one that it had.
     """
-    known = (*SAFE, *UNSAFE, AUTO)
-    if name not in known:
-        raise SerializeError(f"unknown serializer {name!r}; use one of {', '.join(known)}")
+    if name not in CHOICES:
+        raise SerializeError(f"unknown serializer {name!r}; use one of {', '.join(CHOICES)}")
     before, link.serializer_name = link.serializer_name, name
     if link.codec is None or link.remote is None:
         return

@@ -93,6 +93,8 @@ class ObjectModel(TypedDict):
     """Seconds that connecting to the object took; None when it was not reached."""
     server: str
     """Who serves it, for example `pyronb 0.1.0` or `Pyro 502`; empty when unknown."""
+    serializer: str
+    """In which calls are written; empty when there is no connection."""
     class_name: str
     doc: str
     methods: list[MethodModel]

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pyronb import errors
+from pyronb.client.speech import AUTO
 from pyronb.config import config
 from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, is_default, parse_address
 from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
@@ -71,7 +72,7 @@ class _Question:
     def options(self) -> ClientOptions:
         """Make options that give the next step the time that is left, and no more than a sensible size."""
         seconds = self.left()
-        options = config.client_options()
+        options = config.client_options(serializer=AUTO)
         size = min(options.wire.max_message_size or MAX_ANSWER, MAX_ANSWER)
         return replace(
             options,
@@ -316,6 +317,7 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
     model["uri"] = _clip(link.connected_uri or link.uri, MAX_URI)
     model["tags"] = _tags(tags)
     model["server"] = _clip(link.peer, MAX_TAG)
+    model["serializer"] = link.serializer.name if link.connected and link.serializer is not None else ""
     about = link.metadata
     if about is None:
         which = f"The proxy of {words(name)!r}" if name else "The proxy"
@@ -377,6 +379,7 @@ def _blank(name: str) -> ObjectModel:
         "hint": "",
         "latency": None,
         "server": "",
+        "serializer": "",
         "class_name": "",
         "doc": "",
         "methods": [],

@@ -171,6 +171,13 @@ async def test_methods_are_made_once(make):
         assert proxy.add is proxy.add
 
 
+async def test_values_travel_as_they_are(uri):
+    """Without options, and where nobody configured a serializer, it is native between pyronb peers."""
+    async with Proxy(uri) as proxy:
+        assert proxy._pyroSerializer == "auto"
+        assert await proxy.give((1, {2})) == (1, {2})
+
+
 async def test_settings(make):
     """The words of the other room."""
     proxy = make()

@@ -566,6 +566,7 @@ def test_object_is_read():
     assert (model["state"], model["reason"], model["hint"]) == ("ok", "", "")
     assert (model["name"], model["uri"], model["tags"]) == ("lab.motor", uri, ["stage"])
     assert model["server"] == f"pyronb {__version__}"
+    assert model["serializer"] == "native"
     assert 0 < model["latency"] < TIMEOUT
     assert model["class_name"].endswith("Motor")
     assert model["doc"] == "Moves the stage."

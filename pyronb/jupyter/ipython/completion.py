@@ -18,7 +18,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.client.face import signature_of
-from pyronb.dialects import DIALECTS
+from pyronb.client.speech import CHOICES
 from pyronb.jupyter.ipython.cursor import Spot, bound_by, expression, positions, spot_of, statements, words_of
 from pyronb.jupyter.models import NamesModel
 from pyronb.sync.proxy import Proxy
@@ -187,7 +187,7 @@ def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candida
     if word.startswith("-"):
         found = [(option, "magic") for option in _OPTIONS[magic] if option not in words]
     elif last == "--serializer":
-        found = [(name, "magic") for name in sorted({n for d in DIALECTS.values() for n in d.serializers})]
+        found = [(name, "magic") for name in sorted(CHOICES)]
     elif last in ("--ns", "--timeout", "-t", "--out", "-o", "as"):
         found = []
     elif magic == "pyro_batch":

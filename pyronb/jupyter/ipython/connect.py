@@ -16,8 +16,8 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from pyronb import errors
+from pyronb.client.speech import AUTO, CHOICES
 from pyronb.config import config
-from pyronb.dialects import DIALECTS
 from pyronb.jupyter.addresses import default_address, parse_address
 from pyronb.jupyter.explain import explain, nearest
 from pyronb.jupyter.ipython.completion import known_names
@@ -26,7 +26,7 @@ from pyronb.jupyter.runtime import object_model, read_names
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
-__all__ = ["Target", "check_variable", "connect", "is_proxy", "seconds", "serializers", "target_of", "variable_for"]
+__all__ = ["Target", "check_variable", "connect", "is_proxy", "seconds", "serializer", "target_of", "variable_for"]
 
 LIMIT = 1.9
 """Seconds that finding and connecting may take together."""
@@ -98,21 +98,16 @@ def seconds(text: str | None) -> float | None:
     return value or None
 
 
-def serializers() -> list[str]:
-    """List the serializers that can be asked for."""
-    return sorted({name for dialect in DIALECTS.values() for name in dialect.serializers})
-
-
 def serializer(name: str | None) -> str:
-    """Check the name of --serializer; without one it is the configured one.
+    """Check the name of --serializer; without one it is the configured one, or `AUTO` where nobody configured any.
 
     Raises:
         UsageError: there is none of that name.
     """
     if name is None:
-        return str(config.SERIALIZER)
-    if name not in serializers():
-        raise UsageError(f"--serializer: there is no serializer {name!r}; use one of {', '.join(serializers())}")
+        return config.client_options(serializer=AUTO).serializer
+    if name not in CHOICES:
+        raise UsageError(f"--serializer: there is no serializer {name!r}; use one of {', '.join(sorted(CHOICES))}")
     return name
 
 

@@ -48,7 +48,11 @@ class PyroMagics(Magics):
     @_arguments.argument("variable", nargs="?", metavar="VAR", help="variable to bind; by default the name's last part")
     @_arguments.argument("--ns", metavar="HOST:PORT", help="the name server, instead of the configured one")
     @_arguments.argument("--timeout", "-t", metavar="SECONDS", help="limit for each call; 0 waits for ever")
-    @_arguments.argument("--serializer", metavar="NAME", help="serializer for calls, instead of the configured one")
+    @_arguments.argument(
+        "--serializer",
+        metavar="NAME",
+        help="serializer for calls, instead of the configured one; auto is native or serpent, as the peer takes it",
+    )
     @line_magic
     def pyro_connect(self, line: str) -> None:
         """Connect to a remote object and bind a variable to its proxy.

@@ -78,7 +78,8 @@ def _first_line(doc: str) -> str:
 def _facts(model: ObjectModel) -> list[str]:
     """What is known of the connection, for a line of its own."""
     latency = _latency(model["latency"])
-    return [fact for fact in (model["server"], f"connected in {latency}" if latency else "") if fact]
+    spoken = f"speaks {model['serializer']}" if model["serializer"] else ""
+    return [fact for fact in (model["server"], spoken, f"connected in {latency}" if latency else "") if fact]
 
 
 def _trouble(model: ObjectModel | NamesModel) -> str:

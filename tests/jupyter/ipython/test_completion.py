@@ -130,6 +130,10 @@ def test_names_for_connect(shell, counter, complete, scene):
 
     assert "%pyro_connect lab.counter" in scene_names
     assert "%pyro_connect --serializer json" in complete("%pyro_connect --serializer j")
+    assert {"%pyro_connect --serializer auto", "%pyro_connect --serializer native"} <= {
+        *complete("%pyro_connect --serializer a"),
+        *complete("%pyro_connect --serializer n"),
+    }
     assert "%pyro_connect --timeout" in complete("%pyro_connect --t")
     assert "%pyro_connect lab.counter as" in complete("%pyro_connect lab.counter ")
     assert known_names

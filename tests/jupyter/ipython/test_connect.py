@@ -116,6 +116,35 @@ def test_timeout_and_serializer_are_the_proxys(shell, scene, cell):
     proxy._pyroRelease()
 
 
+def test_values_travel_as_they_are(shell, scene, counter, cell):
+    """Between pyronb peers the serializer is native, without a word; the card says so."""
+    assert "speaks native" in cell(f"%pyro_connect lab.counter as c --ns {scene.nameserver}").text
+    done = cell("import numpy as np, datetime\nc.echo((np.arange(6.0).reshape(2, 3), {1}, datetime.date(2024, 2, 29)))")
+
+    assert done.error is None
+    array, numbers, day = done.result
+    assert type(done.result) is tuple
+    assert (array.shape, array.dtype, array.sum()) == ((2, 3), "float64", 15)
+    assert (numbers, str(day)) == ({1}, "2024-02-29")
+    shell.user_ns["c"]._pyroRelease()
+
+
+@pytest.fixture
+def configured():
+    """The configuration, which is as before afterwards."""
+    yield config
+    config.reset()
+
+
+def test_a_serializer_that_was_configured_is_used(shell, scene, cell, configured):
+    """Also when it is the default."""
+    configured.SERIALIZER = "serpent"
+    assert "speaks serpent" in cell(f"%pyro_connect lab.counter as c --ns {scene.nameserver}").text
+
+    assert shell.user_ns["c"]._pyroSerializer == "serpent"
+    shell.user_ns["c"]._pyroRelease()
+
+
 def test_without_timeout_calls_have_the_configured_one(shell, scene, cell, monkeypatch):
     monkeypatch.setattr(config, "COMMTIMEOUT", 33.0)
     cell(f"%pyro_connect lab.counter as c --ns {scene.nameserver}")

@@ -20,6 +20,7 @@ def an_object(text="x", **changes):
         "hint": "",
         "latency": 0.0123,
         "server": f"server {text}",
+        "serializer": "native",
         "class_name": f"class {text}",
         "doc": f"doc {text}\n\nmore of it",
         "methods": [{"name": f"m{text}", "signature": f"(a={text})", "doc": f"mdoc {text}\nsecond", "oneway": True}],
@@ -100,6 +101,7 @@ def test_a_card_tells_all_that_is_known():
         "v = name x",
         "  PYRO:x@h:1",
         "  server x",
+        "  speaks native",
         "  connected in 12.3 ms",
         "  class x - doc x",
         "methods:",
@@ -116,7 +118,7 @@ def test_without_a_limit_the_whole_docs_are_shown():
 
 def test_an_object_that_tells_nothing():
     """As with Pyro's own servers: no column of explanations."""
-    bare = an_object(class_name="", doc="", tags=[], latency=None, server="")
+    bare = an_object(class_name="", doc="", tags=[], latency=None, server="", serializer="")
     bare["methods"] = [{"name": "m", "signature": "(...)", "doc": "", "oneway": False}]
     bare["attributes"] = []
 
