@@ -26,8 +26,6 @@ __all__ = ["MarshalSerializer", "marshal_text"]
 _VERSION = 4
 _MARK = MARK.encode()
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
-# Marshal writes whatever shows its memory as bytes, without asking. These modules have such types.
-_WITH_BUFFERS = frozenset({"numpy", "array"})
 
 
 class MarshalSerializer:
@@ -49,9 +47,9 @@ class MarshalSerializer:
                 data = marshal.dumps(value, _VERSION)
             except ValueError:
                 return marshal.dumps(self._simplified(value), _VERSION)
-            # Bytes may be the raw memory of a number of numpy.
+            # Marshal writes whatever shows its memory as bytes, without asking; these modules have such types.
             if (
-                not _WITH_BUFFERS.isdisjoint(sys.modules)
+                ("array" in sys.modules or "numpy" in sys.modules)
                 and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
                 and not _is_exact(value)
             ):

@@ -48,7 +48,8 @@ _PLAIN = rb"[%b](?:%b)|[NTF0{\xfb]|[i\xe9].{4}|[g\xe7].{8}|\).|[\[\xdb(<\xbc>].\
 _unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
 _referred: Any = re.compile(rb"(?:%b|r.{3}\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
 _find_reference = re.compile(rb"r.{3}\0", re.DOTALL).search
-_find_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL).finditer
+_perhaps_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL)
+_find_perhaps_bytes = _perhaps_bytes.search
 
 _NUMBERED = 0x80
 _NUMBERS = bytes(range(_NUMBERED, 0x100))
@@ -87,9 +88,11 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 def may_hold_bytes(data: bytes) -> bool:
     """Whether there is a string of bytes in the data, or something that is not known here."""
+    if _find_perhaps_bytes(data) is None:
+        return False
     size = len(data)
     # An s in a text looks like one, but what follows it seldom is a length that fits.
-    if not any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _find_bytes(data)):
+    if not any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _perhaps_bytes.finditer(data)):
         return False
     scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
     return not scan.harmless() or scan.holds_bytes
