@@ -10,6 +10,8 @@ from pyronb.wire.message import Buffer
 __all__ = ["pack_chunk", "unpack_chunks"]
 
 _NAME_SIZE = 4
+_MOST = 10_000
+"""Most chunks beside one message. It is about as many as fit into protocol 48, and empty ones are cheap to send."""
 
 
 def pack_chunk(head: Struct, name: str, value: Buffer) -> bytes:
@@ -33,11 +35,14 @@ def unpack_chunks(head: Struct, data: memoryview) -> dict[str, Buffer]:
     """Read a block of annotations; of two with the same name the later one wins.
 
     Raises:
-        ProtocolError: a chunk reaches past the end, or its name is not ASCII.
+        ProtocolError: a chunk reaches past the end, its name is not ASCII, or there are far too many.
     """
     found: dict[str, Buffer] = {}
-    at, end = 0, len(data)
+    at, end, count = 0, len(data), 0
     while at < end:
+        count += 1
+        if count > _MOST:
+            raise ProtocolError(f"more than {_MOST} annotations beside one message")
         if end - at < head.size:
             raise ProtocolError("truncated annotation header")
         name, size = head.unpack_from(data, at)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from pyronb.dialects import PYRO5
+from pyronb.dialects import PYRO5, Dialect
 from pyronb.nameserver.daemon import NameServerDaemon
 from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, WireOptions
 from pyronb.rpc.call import Call
@@ -18,15 +18,15 @@ from pyronb.serializers.catalog import Catalog
 from pyronb.server.daemon import Daemon
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
+from pyronb.wire.connection import LAYOUTS
 from pyronb.wire.message import CONNECT, PING, Message
-from pyronb.wire.pyro5 import Pyro5Layout
 from tests.support.waiting import deadline, scaled
 
 LOCAL = "127.0.0.1"
 
 ENGINES = ["thread", "multiplex"]
 
-LAYOUT = Pyro5Layout()
+LAYOUT = LAYOUTS[PYRO5]
 
 
 class Usual:
@@ -86,10 +86,10 @@ def connect(uri: Any, **changes: Any) -> Proxy:
 class RawClient:
     """A client that sends whatever it is told, and reads whatever comes.
 
-    The requests that it makes are well-formed in protocol 502; the bytes around them are the test's own business.
+    The requests that it makes are well-formed in its dialect; the bytes around them are the test's own business.
     """
 
-    def __init__(self, location: str, serializer: str = "serpent") -> None:
+    def __init__(self, location: str, serializer: str = "serpent", dialect: Dialect = PYRO5) -> None:
         if location.startswith("./u:"):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(location[4:])
@@ -97,9 +97,11 @@ class RawClient:
             host, _, port = location.rpartition(":")
             self.socket = socket.create_connection((host, int(port)), timeout=scaled(5))
         self.socket.settimeout(scaled(5))
-        self.catalog = Catalog(PYRO5, WireOptions(), pyronb_peer=False)
+        self.dialect = dialect
+        self.layout = LAYOUTS[dialect]
+        self.catalog = Catalog(dialect, WireOptions(), pyronb_peer=False)
         self.serializer = self.catalog.by_name(serializer)
-        self.codec = Codec(PYRO5, self.catalog, WireOptions())
+        self.codec = Codec(dialect, self.catalog, WireOptions())
         self.seq = 0
 
     def __enter__(self) -> RawClient:
@@ -113,9 +115,13 @@ class RawClient:
         self.socket.sendall(data)
 
     def greeting(self, object_id: str = "Pyro.Daemon", handshake: Any = "hello", **more: Any) -> bytes:
-        """Give the bytes of a greeting as a real Pyro5 would send it; `more` are further keys."""
+        """Give the bytes of a greeting as a real Pyro would send it; `more` are further keys."""
         payload = self.serializer.dumps({"handshake": handshake, "object": object_id, **more})
-        return packed(Message(CONNECT, self.serializer.number, 0, 0, payload))
+        return self.packed(Message(CONNECT, self.serializer.number, self.dialect.metadata_flag, 0, payload))
+
+    def packed(self, message: Message) -> bytes:
+        """Give the bytes of a message in the client's dialect."""
+        return b"".join(bytes(buffer) for buffer in self.layout.pack(message))
 
     def request(
         self, object_id: str, method: str, *args: Any, oneway: bool = False, batch: bool = False, **kwargs: Any
@@ -123,7 +129,7 @@ class RawClient:
         """Give the bytes of a call."""
         self.seq += 1
         call = Call(object_id, method, list(args) if batch else args, None if batch else kwargs, oneway, batch)
-        return packed(self.codec.encode_call(call, self.serializer, self.seq))
+        return self.packed(self.codec.encode_call(call, self.serializer, self.seq))
 
     def greet(self, object_id: str = "Pyro.Daemon", handshake: Any = "hello", **more: Any) -> Any:
         """Send a greeting and give the type and the value of the answer."""
@@ -137,18 +143,16 @@ class RawClient:
 
     def ping(self) -> None:
         """Send a ping and read the answer."""
-        self.send(packed(Message(PING, 42, 0, 0, b"ping")))
+        self.send(self.packed(Message(PING, 42, 0, 0, b"ping")))
         answer = self.message()
         assert (answer.type, bytes(answer.payload)) == (PING, b"pong")
 
     def message(self) -> Message:
         """Read one message."""
-        header = LAYOUT.unpack_header(self.exactly(LAYOUT.header_size))
-        annotations = LAYOUT.unpack_annotations(memoryview(self.exactly(header.annotations_size)))
-        payload = self.exactly(header.payload_size)
-        return Message(
-            header.type, header.serializer_id, header.flags, header.seq, payload, annotations, header.correlation_id
-        )
+        layout = self.layout
+        header = layout.unpack_header(self.exactly(layout.header_size))
+        annotations = layout.unpack_annotations(memoryview(self.exactly(header.annotations_size)))
+        return layout.unpack_message(header, annotations, self.exactly(header.payload_size), None)
 
     def answer(self) -> tuple[int, Any]:
         """Read one message and give its type and value."""
@@ -181,5 +185,5 @@ class RawClient:
 
 
 def packed(message: Message) -> bytes:
-    """Give the bytes of a message."""
+    """Give the bytes of a message in protocol 502."""
     return b"".join(bytes(buffer) for buffer in LAYOUT.pack(message))

@@ -244,6 +244,7 @@ ANNOTATION_FAULTS = {
     "far past the end": b"ABCD\xff\xff\xff\xffabcd",
     "second truncated": b"ABCD\0\0\0\x01aX",
     "name not ASCII": b"AB\xffD\0\0\0\0",
+    "more than anybody needs": b"ABCD\0\0\0\0" * 10_001,
 }
 
 
@@ -252,6 +253,13 @@ def test_wrong_annotations(name):
     """Chunks that do not add up are a protocol error."""
     with pytest.raises(ProtocolError, match="annotation"):
         LAYOUT.unpack_annotations(memoryview(ANNOTATION_FAULTS[name]))
+
+
+def test_very_many_annotations():
+    """As many as protocol 48 could carry are taken."""
+    names = [f"{number:04}" for number in range(10_000)]
+
+    assert names == list(LAYOUT.unpack_annotations(memoryview(b"".join(name.encode() + bytes(4) for name in names))))
 
 
 def test_of_two_annotations_with_one_name_the_later_wins():

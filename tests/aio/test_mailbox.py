@@ -1,0 +1,71 @@
+"""What arrives at an asynchronous client: however it is cut, everybody who waits gets what was meant for them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyronb.aio.driver import _Mailbox
+from pyronb.dialects import PYRO5
+from pyronb.wire.bare import bare_head
+from pyronb.wire.connection import LAYOUTS, ClientConnection
+from pyronb.wire.message import PING, RESULT, Message
+from tests.support.pair import joined
+
+LAYOUT = LAYOUTS[PYRO5]
+HEADS = frozenset({bare_head(RESULT, 1)})
+LARGEST = 64
+
+REPLIES = st.lists(
+    st.tuples(
+        st.binary(max_size=100),
+        st.booleans(),  # whether it is awaited bare
+        st.sampled_from([1, 1, 1, 4]),  # the serializer; only one of them has the short-cut
+        st.sampled_from([{}, {}, {"ABCD": b"chunk"}]),
+    ),
+    max_size=8,
+)
+
+
+async def taken(replies, chunks, pings):
+    """Have a mailbox take chunks, and give what each waiter got: the payload."""
+    mailbox = _Mailbox()
+    mailbox.connection = ClientConnection(PYRO5)
+    mailbox.connection.open()
+    mailbox.take_bare(HEADS, LARGEST)
+    futures = []
+    for seq, (_, bare, _, _) in enumerate(replies):
+        mailbox.connection.calls_made.add(seq)
+        futures.append(mailbox.expect(seq, bare=bare))
+    others = [mailbox.expect(None) for _ in range(pings)]
+    for chunk in chunks:
+        assert mailbox.received(chunk) is not None
+    assert not mailbox.busy
+    assert not mailbox.connection.calls_made
+    answers = [await future for future in futures]
+    assert [b"pong"] * pings == [bytes((await other).message.payload) for other in others]
+    return [answer if type(answer) is bytes else bytes(answer.message.payload) for answer in answers]
+
+
+@settings(max_examples=200)
+@given(REPLIES, st.randoms(use_true_random=False), st.lists(st.integers(1, 90), min_size=1), st.integers(0, 2))
+def test_any_chunking_gives_everybody_their_reply(replies, random, sizes, pings):
+    """In any order of the replies, by the short-cut and by the long way, with pings among them."""
+    messages = [
+        Message(RESULT, number, 0, seq, payload, annotations)
+        for seq, (payload, _, number, annotations) in enumerate(replies)
+    ]
+    messages += [Message(PING, 42, 0, 0, b"pong")] * pings
+    random.shuffle(messages)
+    data = b"".join(joined(LAYOUT.pack(each)) for each in messages)
+    chunks, at = [], 0
+    while at < len(data):
+        size = sizes[len(chunks) % len(sizes)]
+        chunks.append(data[at : at + size])
+        at += size
+
+    got = asyncio.run(taken(replies, chunks, pings))
+
+    assert [payload for payload, *_ in replies] == got
