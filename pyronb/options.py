@@ -86,6 +86,7 @@ class ClientOptions:
         max_retries: how often a call is sent again after a lost connection or a timeout.
         nodelay: whether small messages leave at once (TCP_NODELAY).
         metadata: whether a proxy asks what its object exposes.
+        stream_ahead: most items of a far stream that are asked for at once; 1 asks for each when it is wanted.
         autoproxy: whether functions, and objects of marked classes, travel as proxies when they are arguments.
         ip_version: 4 or 6 for names that have both, 0 for the system's choice.
         tls: how to talk over TLS; None talks without.
@@ -101,6 +102,7 @@ class ClientOptions:
     max_retries: int = 0
     nodelay: bool = True
     metadata: bool = True
+    stream_ahead: int = 256
     autoproxy: bool = True
     ip_version: int = 0
     tls: TLSOptions | None = None

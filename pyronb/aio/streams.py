@@ -9,15 +9,16 @@ from typing import Any
 
 from pyronb.aio.driver import run_on
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes, invoke
+from pyronb.client.procedures import deliver_notes
+from pyronb.client.streams import FarItems, more_items
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
-from pyronb.rpc.call import DAEMON_ID, Call, Raised, Returned
+from pyronb.rpc.call import Raised
 
 __all__ = ["FarStream"]
 
 
 class FarStream(AsyncIterator[Any]):
-    """A remote iterator: each item is asked for when it is wanted.
+    """A remote iterator. Items are asked for when they are wanted, from pyronb daemons several at once.
 
     It ends with the iterator over there. `aclose` gives it up early; a far stream that is simply dropped leaves a note,
     and the next call over the same connection tells the daemon.
@@ -28,11 +29,11 @@ class FarStream(AsyncIterator[Any]):
 
     def __init__(self, link: Link, stream_id: str | None) -> None:
         """Take over the stream with this id."""
-        self._stream_id: str | None = None
+        self._items = FarItems(None)
         if stream_id is None:
             raise ProtocolError(f"result of call is an iterator, and the daemon at {link.place} does not stream")
         self._link = link
-        self._stream_id = stream_id
+        self._items.stream_id = stream_id
         # Tasks may share a stream; each item goes to one of them, and all of them see the end.
         self._turn = asyncio.Lock()
 
@@ -41,23 +42,23 @@ class FarStream(AsyncIterator[Any]):
         return self
 
     async def __anext__(self) -> Any:
-        """Ask for the next item. (Cancelling that loses the item.)
+        """Give the next item. (Cancelling that loses the item, but none of a pyronb daemon.)
 
         Raises:
             ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
         """
-        link = self._link
+        items, link = self._items, self._link
         async with self._turn:
-            if self._stream_id is None:
-                raise StopAsyncIteration
-            if not link.connected:
-                raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
-            asked = Call(DAEMON_ID, "get_next_stream_item", (self._stream_id,), {})
-            outcome = await run_on(link, invoke(link, asked))
-            if isinstance(outcome, Returned):
-                return outcome.value
-            # The daemon forgets a stream with its end and with any error of it.
-            self._stream_id = None
+            while not items.given:
+                if items.stream_id is None:
+                    raise StopAsyncIteration
+                if not link.connected:
+                    raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
+                outcome = await run_on(link, more_items(link, items))
+                if outcome is not None:
+                    break
+            else:
+                return items.given.popleft()
         if isinstance(outcome, Raised):
             if isinstance(outcome.error, StopIteration):
                 raise StopAsyncIteration
@@ -66,7 +67,7 @@ class FarStream(AsyncIterator[Any]):
 
     async def aclose(self) -> None:
         """Give the stream up, and tell the daemon."""
-        if self._stream_id is None:
+        if self._items.stream_id is None:
             return
         self._leave_note()
         link = self._link
@@ -76,9 +77,9 @@ class FarStream(AsyncIterator[Any]):
                 await run_on(link, deliver_notes(link))
 
     def _leave_note(self) -> None:
-        if self._stream_id is not None:
-            self._link.notes.append(self._stream_id)
-            self._stream_id = None
+        stream_id = self._items.give_up()
+        if stream_id is not None:
+            self._link.notes.append(stream_id)
 
     def __del__(self) -> None:
         """Leave a note; a finaliser must not talk to the network."""
@@ -86,4 +87,4 @@ class FarStream(AsyncIterator[Any]):
 
     def __repr__(self) -> str:
         """Show where it comes from."""
-        return f"<far stream of {self._link.uri}{' (ended)' if self._stream_id is None else ''}>"
+        return f"<far stream of {self._link.uri}{' (ended)' if self._items.stream_id is None else ''}>"

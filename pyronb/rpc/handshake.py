@@ -19,6 +19,7 @@ from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS,
 
 __all__ = [
     "DETAILS",
+    "ITEMS",
     "Acceptance",
     "Greeting",
     "Peer",
@@ -33,8 +34,10 @@ __all__ = [
 KEY = "pyronb"
 DETAILS = "details"
 """The peer wants, or gives, documentation in its metadata."""
+ITEMS = "items"
+"""The peer gives, or asks for, several items of a far stream at once."""
 
-ABILITIES = (DETAILS,)
+ABILITIES = (DETAILS, ITEMS)
 """What this version can do."""
 
 _MAX_TEXT = 2000

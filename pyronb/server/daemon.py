@@ -118,7 +118,12 @@ class Daemon:
         self._lending = threading.RLock()
         self._coroutines = Coroutines()
         self._streams = Streams(
-            self._options.stream_lifetime, self._options.stream_linger, time.monotonic, self._coroutines.start
+            self._options.stream_lifetime,
+            self._options.stream_linger,
+            time.monotonic,
+            self._coroutines.start,
+            # Objects served by that engine count on running in the thread of its loop.
+            threads=engine is not MultiplexEngine,
         )
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None

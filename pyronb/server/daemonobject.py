@@ -64,6 +64,22 @@ class DaemonObject:
         """
         return self.daemon._streams.next_item(stream_id, current_context.client)
 
+    def get_next_stream_items(self, stream_id: str, arrived: int, most: int) -> Any:
+        """Give the next items of a stream, in a list: one at least, and as many more as come without waiting.
+
+        Only pyronb clients know this. What was given before and has not arrived is given again.
+
+        Args:
+            stream_id: the stream.
+            arrived: how many items the client has had so far.
+            most: how many it wants.
+
+        Raises:
+            StopIteration: there are no more.
+            PyroError: there is no such stream (any more), or no such items.
+        """
+        return self.daemon._streams.next_items(stream_id, arrived, most, current_context.client)
+
     def close_stream(self, stream_id: str) -> None:
         """Give a stream up before its end."""
         self.daemon._streams.close(stream_id)

@@ -1,9 +1,18 @@
-"""Streams: iterators that stay here while a client asks for their items. (Wire specification, section 13.)"""
+"""Streams: iterators that stay here while a client asks for their items. (Wire specification, section 13.)
+
+Clients that are pyronb ask for several items at once and get those that come without waiting. An iterator may take its
+time for any item, so where several are asked for it runs in a thread of its own: what it has made is given after a
+moment, and the item that it is busy with goes into the next answer. What was given is kept until the client says that
+it has it, for an answer may be lost with its connection.
+"""
 
 from __future__ import annotations
 
+import contextvars
+import sys
 import threading
 import uuid
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,16 +23,47 @@ from pyronb.errors import PyroError
 __all__ = ["Streams"]
 
 
+_MOMENT = 0.005
+"""Seconds after which the items that are there are given."""
+_MOST = 10_000
+"""Most items of one answer, whatever the client asks for."""
+_HEAVY = 1 << 20
+"""Bytes, as far as they can be told, from which on items are given without waiting for more."""
+_REMEMBERED = 200
+"""How many streams that came to their end are remembered."""
+_THREADS = 80
+"""Most iterators that have a thread of their own at the same time; those beyond run where they are asked."""
+
+
 @dataclass(slots=True, eq=False)
 class _Stream:
     iterator: Iterator[Any] | AsyncIterator[Any]
     owner: object
     opened: float
     orphaned: float | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    busy: bool = False
-    """Whether the next item of an async iterator is being awaited."""
+    changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.Lock()))
+    made: list[Any] = field(default_factory=list)
+    """Items that the client is not known to have."""
+    arrived: int = 0
+    """How many it has."""
+    wanted: int = 0
+    """How many have to be made until it is answered."""
+    running: bool = False
+    """Whether the iterator is making an item."""
+    failed: BaseException | None = None
+    """What the iterator ended with."""
     closed: bool = False
+
+    def confirm(self, arrived: int) -> None:
+        """Take note of how many items the client has.
+
+        Raises:
+            PyroError: it had more of them before, or was never given that many.
+        """
+        if not 0 <= arrived - self.arrived <= len(self.made):
+            raise PyroError(f"item {arrived} of this stream is not at hand: items are given in their order")
+        del self.made[: arrived - self.arrived]
+        self.arrived = arrived
 
 
 class Streams:
@@ -34,6 +74,7 @@ class Streams:
         linger: seconds that a stream outlives the connection that opened it; whoever knows its id can go on.
         clock: gives the present moment in seconds.
         start: runs the coroutine that closes an async iterator; by default there is no place for that.
+        threads: whether iterators may run in threads of their own.
     """
 
     def __init__(
@@ -42,10 +83,16 @@ class Streams:
         linger: float,
         clock: Callable[[], float],
         start: Callable[[Coroutine[Any, Any, None]], object] = Coroutine.close,
+        *,
+        threads: bool = True,
     ) -> None:
         self._lifetime, self._linger, self._clock, self._start = lifetime, linger, clock, start
+        self._most_threads = _THREADS if threads else 0
+        self._threads = 0
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}
+        # The last that came to their end, for that answer may be lost as well.
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
 
     def __len__(self) -> int:
         """Count the open streams."""
@@ -66,39 +113,175 @@ class Streams:
             PyroError: there is no such stream (any more).
             Exception: whatever the iterator raised; the stream is then gone.
         """
+        stream = self._asked(stream_id, owner)
+        if isinstance(stream.iterator, AsyncIterator):
+            return self._item_later(stream_id, stream, stream.iterator)
+        with stream.changed:
+            self._have_made(stream_id, stream, 1)
+            stream.arrived += 1
+            return stream.made.pop(0)
+
+    def next_items(self, stream_id: str, arrived: int, most: int, owner: object) -> Any:
+        """Give the next items, one at least, and more if they come at once; of an async iterator, a coroutine for one.
+
+        What was given before and has not arrived is given again.
+
+        Args:
+            stream_id: the stream.
+            arrived: how many items the client has had so far.
+            most: how many it wants.
+            owner: the client.
+
+        Raises:
+            StopIteration: there are no more.
+            PyroError: there is no such stream (any more), or no such items.
+            Exception: whatever the iterator raised after the items before; the stream is then gone.
+        """
+        if type(arrived) is not int or type(most) is not int:
+            raise TypeError("items of a stream are counted in whole numbers")
+        if stream_id not in self._streams and stream_id in self._ended:
+            raise StopIteration
+        stream = self._asked(stream_id, owner)
+        if isinstance(stream.iterator, AsyncIterator):
+            return self._items_later(stream_id, stream, stream.iterator, arrived)
+        most = min(max(1, most), _MOST)
+        with stream.changed:
+            stream.confirm(arrived)
+            self._have_made(stream_id, stream, most)
+            return stream.made[:most]
+
+    def _asked(self, stream_id: str, owner: object) -> _Stream:
         stream = self._streams.get(stream_id)
         if stream is None:
             raise PyroError("item stream terminated")
         stream.owner, stream.orphaned = owner, None
-        if isinstance(stream.iterator, AsyncIterator):
-            return self._next_later(stream_id, stream, stream.iterator)
-        try:
-            with stream.lock:
-                return next(stream.iterator)
-        except BaseException:
-            self.close(stream_id)
-            raise
+        return stream
 
-    async def _next_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> Any:
-        if stream.busy:
-            raise PyroError("somebody else is waiting for the next item of this stream")
-        stream.busy = True
+    def _have_made(self, stream_id: str, stream: _Stream, most: int) -> None:
+        """Wait, under the lock of a stream, until an item is there, and for a moment until there are so many."""
+        stream.wanted = most
+        started = self._clock()
+        while stream.failed is None and len(stream.made) < max(1, stream.wanted):
+            if stream.closed:
+                raise PyroError("item stream terminated")
+            if not stream.running:
+                self._run(stream, most)
+                continue
+            left = started + _MOMENT - self._clock()
+            if left <= 0:
+                # In this order: whoever runs it looks at what is wanted after each item.
+                stream.wanted = 1
+                if stream.made:
+                    break
+            stream.changed.wait(left if left > 0 else None)
+        if not stream.made and stream.failed is not None:
+            self._forget(stream_id)
+            if isinstance(stream.failed, StopIteration):
+                self._ended.append(stream_id)
+            raise stream.failed
+
+    def _run(self, stream: _Stream, most: int) -> None:
+        """Have the iterator make items, in a thread of its own where more than one is wanted."""
+        stream.running = True
+        if most > 1:
+            with self._lock:
+                alone = self._threads < self._most_threads
+                self._threads += alone
+            if alone:
+                around = contextvars.copy_context()
+                thread = threading.Thread(
+                    target=around.run, args=(self._make_alone, stream), name="pyronb-stream", daemon=True
+                )
+                try:
+                    thread.start()
+                except RuntimeError:  # the system has no more of them
+                    with self._lock:
+                        self._threads -= 1
+                else:
+                    return
+        stream.changed.release()
         try:
-            return await anext(iterator)
-        except BaseException:
+            self._make(stream, self._clock() + _MOMENT)
+        finally:
+            stream.changed.acquire()
+
+    def _make_alone(self, stream: _Stream) -> None:
+        try:
+            self._make(stream, None)
+        finally:
+            with self._lock:
+                self._threads -= 1
+
+    def _make(self, stream: _Stream, until: float | None) -> None:
+        """Run the iterator until as many items are there as are wanted; where others wait, no longer than this."""
+        made, iterator = stream.made, stream.iterator
+        assert isinstance(iterator, Iterator)
+        failed: BaseException | None = None
+        weight = 0
+        try:
+            while True:
+                item = next(iterator)
+                made.append(item)
+                weight += _weight(item)
+                if len(made) >= stream.wanted:
+                    break
+                if weight >= _HEAVY or (until is not None and self._clock() >= until):
+                    stream.wanted = 0
+                    break
+        except BaseException as error:  # noqa: BLE001 - whoever asks next gets it
+            failed = error
+        with stream.changed:
+            stream.failed = failed
+            stream.running = False
+            stream.changed.notify_all()
+            closed = stream.closed
+        if closed:
+            _close_now(iterator)
+
+    async def _item_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> Any:
+        if stream.running:
+            raise PyroError("somebody else is waiting for the next item of this stream")
+        if not stream.made:
+            await self._make_later(stream_id, stream, iterator)
+        stream.arrived += 1
+        return stream.made.pop(0)
+
+    async def _items_later(
+        self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any], arrived: int
+    ) -> list[Any]:
+        while stream.running:
+            # For one whose connection is gone, who else would ask twice.
+            await sys.modules["asyncio"].sleep(_MOMENT)
+        stream.confirm(arrived)
+        if not stream.made:
+            if stream.closed:
+                raise PyroError("item stream terminated")
+            await self._make_later(stream_id, stream, iterator)
+        return stream.made[:1]
+
+    async def _make_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> None:
+        stream.running = True
+        try:
+            stream.made.append(await anext(iterator))
+        except BaseException as error:
             self.close(stream_id)
+            if isinstance(error, StopAsyncIteration):
+                self._ended.append(stream_id)
             raise
         finally:
-            stream.busy = False
+            stream.running = False
             if stream.closed:
                 await _close_later(stream, iterator)
 
     def close(self, stream_id: str) -> None:
         """Forget a stream; nothing happens when there is none."""
-        with self._lock:
-            stream = self._streams.pop(stream_id, None)
+        stream = self._forget(stream_id)
         if stream is not None:
             self._close_iterator(stream)
+
+    def _forget(self, stream_id: str) -> _Stream | None:
+        with self._lock:
+            return self._streams.pop(stream_id, None)
 
     def disconnected(self, owner: object) -> None:
         """Take note that a client is gone: its streams wait for it for a while."""
@@ -133,28 +316,50 @@ class Streams:
             self._close_iterator(stream)
 
     def _close_iterator(self, stream: _Stream) -> None:
-        stream.closed = True
         if isinstance(stream.iterator, AsyncIterator):
+            stream.closed = True
             self._start(_close_later(stream, stream.iterator))
-        else:
-            _close_now(stream, stream.iterator)
+            return
+        with stream.changed:
+            stream.closed = True
+            stream.wanted = 0
+            running = stream.running
+        # Who runs it closes it.
+        if not running:
+            _close_now(stream.iterator)
 
 
 async def _close_later(stream: _Stream, iterator: AsyncIterator[Any]) -> None:
     """End an async generator; one that is in the middle of an item ends after that item."""
-    if not stream.busy and isinstance(iterator, AsyncGenerator):
+    if not stream.running and isinstance(iterator, AsyncGenerator):
         with suppress(Exception, SystemExit, GeneratorExit):
             await iterator.aclose()
 
 
-def _close_now(stream: _Stream, iterator: Iterator[Any]) -> None:
-    """End a generator so that its `finally` runs; one that is in the middle of an item ends with that item."""
+def _close_now(iterator: Iterator[Any]) -> None:
+    """End a generator so that its `finally` runs."""
     close = getattr(iterator, "close", None)
-    if close is None or not stream.lock.acquire(blocking=False):
-        return
-    try:
+    if close is not None:
         # User code runs here, and nobody is left to whom its errors would matter; nor may it end the daemon.
         with suppress(Exception, SystemExit, GeneratorExit):
             close()
-    finally:
-        stream.lock.release()
+
+
+_FEW = 16
+
+
+def _weight(item: Any) -> int:
+    """Tell about how many bytes an item holds, as far as that is quickly told."""
+    kind = type(item)
+    if kind is str or kind is bytes or kind is bytearray:
+        return len(item)
+    if kind is list or kind is tuple or kind is dict:
+        values = item.values() if kind is dict else item
+        if len(item) <= _FEW:
+            return sum(map(_weight, values))
+        return len(item) * (_SMALL + _weight(next(iter(values))))
+    size = getattr(item, "nbytes", _SMALL)
+    return size if type(size) is int else _SMALL
+
+
+_SMALL = 8

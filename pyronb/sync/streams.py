@@ -7,16 +7,17 @@ from contextlib import suppress
 from typing import Any
 
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes, invoke
+from pyronb.client.procedures import deliver_notes
+from pyronb.client.streams import FarItems, more_items
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
-from pyronb.rpc.call import DAEMON_ID, Call, Raised, Returned
+from pyronb.rpc.call import Raised
 from pyronb.sync.driver import run
 
 __all__ = ["FarStream"]
 
 
 class FarStream(Iterator[Any]):
-    """A remote iterator: each item is asked for when it is wanted.
+    """A remote iterator. Items are asked for when they are wanted, from pyronb daemons several at once.
 
     It ends with the iterator over there. `close` gives it up early; a far stream that is simply dropped leaves a note,
     and the next call over the same connection tells the daemon.
@@ -27,40 +28,44 @@ class FarStream(Iterator[Any]):
 
     def __init__(self, link: Link, stream_id: str | None) -> None:
         """Take over the stream with this id."""
-        self._stream_id: str | None = None
+        self._items = FarItems(None)
         if stream_id is None:
             raise ProtocolError(f"result of call is an iterator, and the daemon at {link.place} does not stream")
         self._link = link
-        self._stream_id = stream_id
+        self._items.stream_id = stream_id
 
     def __iter__(self) -> FarStream:
         """Give itself."""
         return self
 
     def __next__(self) -> Any:
-        """Ask for the next item.
+        """Give the next item.
 
         Raises:
             ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
         """
-        link = self._link
+        items, link = self._items, self._link
+        with suppress(IndexError):
+            return items.given.popleft()
         with link.lock:
-            if self._stream_id is None:
-                raise StopIteration
-            if not link.connected:
-                raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
-            outcome = run(invoke(link, Call(DAEMON_ID, "get_next_stream_item", (self._stream_id,), {})))
-            if isinstance(outcome, Returned):
-                return outcome.value
-            # The daemon forgets a stream with its end and with any error of it.
-            self._stream_id = None
+            while True:
+                # Other threads may have asked before this one, and may take what came after that.
+                with suppress(IndexError):
+                    return items.given.popleft()
+                if items.stream_id is None:
+                    raise StopIteration
+                if not link.connected:
+                    raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
+                outcome = run(more_items(link, items))
+                if outcome is not None:
+                    break
         if isinstance(outcome, Raised):
             raise outcome.error
         raise ProtocolError("an item of a far stream cannot be a stream itself")
 
     def close(self) -> None:
         """Give the stream up; the daemon is told at once when that can be done without waiting for others."""
-        if self._stream_id is None:
+        if self._items.stream_id is None:
             return
         self._leave_note()
         link = self._link
@@ -73,9 +78,9 @@ class FarStream(Iterator[Any]):
                 link.lock.release()
 
     def _leave_note(self) -> None:
-        if self._stream_id is not None:
-            self._link.notes.append(self._stream_id)
-            self._stream_id = None
+        stream_id = self._items.give_up()
+        if stream_id is not None:
+            self._link.notes.append(stream_id)
 
     def __del__(self) -> None:
         """Leave a note; a finaliser must not talk to the network."""
@@ -83,4 +88,4 @@ class FarStream(Iterator[Any]):
 
     def __repr__(self) -> str:
         """Show where it comes from."""
-        return f"<far stream of {self._link.uri}{' (ended)' if self._stream_id is None else ''}>"
+        return f"<far stream of {self._link.uri}{' (ended)' if self._items.stream_id is None else ''}>"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import random
 
 import pytest
 
+from pyronb.aio import Proxy
 from pyronb.aio.streams import FarStream
 from pyronb.errors import ConnectionClosedError, PyroError, RemoteError
+from pyronb.server.exposure import expose
 from tests.support.serving import client_options, serving
 from tests.support.waiting import eventually, scaled
 
@@ -100,7 +104,7 @@ async def test_tasks_share_a_stream(make):
 
 
 async def test_cancelled_item(make):
-    """Cancelling loses that item; the stream goes on after it."""
+    """Cancelling loses nothing: that item is given again."""
     async with make() as proxy:
         stream = await proxy.count(3)
         task = asyncio.create_task(anext(stream))
@@ -109,7 +113,7 @@ async def test_cancelled_item(make):
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert [1, 2] == [item async for item in stream]
+        assert [0, 1, 2] == [item async for item in stream]
 
 
 async def test_release_in_between(make):
@@ -132,8 +136,6 @@ async def stream_again(proxy, stream):
 async def test_closing_after_the_daemon_went(bench):
     """There is nobody to tell; that is no error."""
     with serving() as daemon:
-        from pyronb.aio import Proxy
-
         proxy = Proxy(daemon.register(bench, "bench"), options=client_options())
         stream = await proxy.count(100)
         await anext(stream)
@@ -164,3 +166,35 @@ async def test_outlives_its_proxy(make, daemon):
     gc.collect()
     await asyncio.sleep(0)
     assert await asyncio.to_thread(eventually, lambda: daemon._engine.clients == 0, scaled(5))
+
+
+@pytest.mark.parametrize("generator", ["count", "count_later"])
+async def test_cancelled_items(daemon, generator):
+    """However often that happens, each item is given once and in its order."""
+
+    @expose
+    class Counter:
+        def count(self):
+            yield from range(200)
+
+        async def count_later(self):
+            for number in range(60):
+                await asyncio.sleep(0)
+                yield number
+
+    async with Proxy(daemon.register(Counter()), options=client_options()) as proxy:
+        stream, items = await getattr(proxy, generator)(), []
+        chance = random.Random(7)
+        while True:
+            task = asyncio.create_task(anext(stream, None))
+            for _ in range(chance.randrange(4)):
+                await asyncio.sleep(0)
+            if chance.random() < 0.3:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                item = await task
+                if item is None:
+                    break
+                items.append(item)
+
+    assert list(range(200 if generator == "count" else 60)) == items

@@ -54,6 +54,18 @@ class Thing(Bench):
         """Tell what became of a proxy that was given."""
         return [type(proxy).__name__, proxy.add(20, 3)]
 
+    def quick_and_slow(self, count):
+        """Give so many items at once, and one more when the test lets go."""
+        yield from range(count)
+        self.go.wait(scaled(20))
+        yield count
+
+    def odd_items(self, count):
+        """Give so many items, one that cannot travel, and one more."""
+        yield from range(count)
+        yield self.lock()
+        yield count
+
     def slow_items(self):
         """Give items, the second only when the test lets go."""
         yield 0
@@ -300,16 +312,53 @@ def test_oneway_batch(remote, thing):
 
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_stream(remote, thing, serializer):
-    """Each item is made when it is asked for; other calls go on in between."""
+    """Items come in their order; other calls go on in between, and then each item is made when it is asked for."""
     remote.proxy._pyroSerializer = serializer
-    stream = remote.call("count", 4)
+    stream = remote.call("count", 5)
 
-    assert [0, 1] == remote.take(stream, 2)
-    assert ["item 0", "item 1"] == thing.streams
+    assert [0] == remote.take(stream, 1)
+    assert ["item 0"] == thing.streams
     assert 3 == remote.call("add", 1, 2)
-    assert [2, 3] == remote.take(stream, 9)
+    assert [1] == remote.take(stream, 1)
+    assert ["item 0", "item 1"] == thing.streams
+    assert [2, 3, 4] == remote.take(stream, 9)
     assert [] == remote.take(stream, 1)
     assert "closed" == thing.streams[-1]
+
+
+@pytest.mark.parametrize("ahead", [1, 7, 256])
+def test_long_stream(reach, daemon, thing, ahead):
+    """All items come, in their order, however many are asked for at once; none is made too far ahead."""
+    remote = reach(daemon.uriFor("thing"), stream_ahead=ahead)
+    stream = remote.call("count", 400)
+
+    for number in range(300):
+        assert [number] == remote.take(stream, 1)
+        assert len(thing.streams) <= number + 2 * ahead
+    assert list(range(300, 400)) == remote.take(stream, 500)
+
+
+def test_stream_that_dawdles(remote, thing, engine):
+    """What is there is given at once; nobody waits for the item after it."""
+    stream = remote.call("quick_and_slow", 5)
+
+    # The loop of that engine runs one thing after the other.
+    if engine == "multiplex":
+        thing.go.set()
+    assert [0, 1, 2, 3, 4] == remote.take(stream, 5)
+    thing.go.set()
+    assert [5] == remote.take(stream, 9)
+
+
+def test_stream_with_an_item_that_cannot_travel(remote):
+    """It is an error after the items before it."""
+    stream = remote.call("odd_items", 5)
+
+    assert [0, 1, 2, 3, 4] == remote.take(stream, 5)
+    with pytest.raises((errors.SerializeError, RemoteError)):
+        remote.take(stream, 1)
+    assert [] == remote.take(stream, 1)
+    assert 3 == remote.call("add", 1, 2)
 
 
 def test_stream_with_an_error(remote):

@@ -12,7 +12,7 @@ from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import ProtocolError
 from pyronb.options import WireOptions
 from pyronb.rpc.handshake import (
-    DETAILS,
+    ABILITIES,
     Acceptance,
     Peer,
     decode_acceptance,
@@ -60,7 +60,7 @@ def test_greeting(serializer):
 
     assert (CONNECT, 9) == (message.type, message.seq)
     assert ("obj", {"user": "me"}) == (greeting.object_id, greeting.handshake)
-    assert Peer(__version__, frozenset({DETAILS})) == greeting.peer
+    assert Peer(__version__, frozenset(ABILITIES)) == greeting.peer
     assert greeting.peer.is_pyronb
 
 
@@ -107,7 +107,7 @@ def test_acceptance_among_pyronb_peers(serializer):
     acceptance = decode_acceptance(serializer.loads(message.payload))
 
     assert (CONNECTOK, 9, bytes(range(16))) == (message.type, message.seq, message.correlation_id)
-    assert Acceptance("welcome", METADATA, Peer(__version__, frozenset({DETAILS}))) == acceptance
+    assert Acceptance("welcome", METADATA, Peer(__version__, frozenset(ABILITIES))) == acceptance
 
 
 def test_acceptance_towards_a_real_peer(serializer):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyronb.errors import PyroError
-from pyronb.server.streams import Streams
-from tests.support.waiting import scaled
+from pyronb.server.streams import Streams, _weight
+from tests.support.waiting import eventually, scaled
 
 
 class Clock:
@@ -189,3 +193,178 @@ def test_a_stream_can_be_closed_while_an_item_is_made(clock):
 
     assert got == [1]
     assert gone(streams, stream_id)
+
+
+# Several items at once
+
+
+@pytest.fixture(params=[True, False], ids=["threads", "inline"])
+def streams(request, clock):
+    return Streams(0, 30, clock, threads=request.param)
+
+
+def test_several_items(streams):
+    """As many as were asked for; what has not arrived is given again, and so is the end."""
+    stream_id = streams.open(iter(range(10)), "me")
+
+    assert [0] == streams.next_items(stream_id, 0, 1, "me")
+    assert [1, 2, 3, 4] == streams.next_items(stream_id, 1, 4, "me")
+    assert [1, 2, 3, 4] == streams.next_items(stream_id, 1, 4, "me")
+    assert [1] == streams.next_items(stream_id, 1, -5, "me")
+    assert [3, 4, 5] == streams.next_items(stream_id, 3, 3, "me")
+    assert [6, 7, 8, 9] == streams.next_items(stream_id, 6, 10**9, "me")
+    for _ in range(3):
+        with pytest.raises(StopIteration):
+            streams.next_items(stream_id, 10, 5, "me")
+    assert gone(streams, stream_id)
+
+
+def test_items_that_are_not_at_hand(streams):
+    """Neither what has arrived nor what was never given; the stream goes on."""
+    stream_id = streams.open(iter(range(10)), "me")
+    streams.next_items(stream_id, 0, 3, "me")
+    streams.next_items(stream_id, 3, 1, "me")
+    for arrived in (0, 2, 5, -1):
+        with pytest.raises(PyroError, match="not at hand"):
+            streams.next_items(stream_id, arrived, 1, "me")
+    for wrong in ("3", None, 3.0, True):
+        with pytest.raises(TypeError, match="whole numbers"):
+            streams.next_items(stream_id, wrong, 1, "me")
+        with pytest.raises(TypeError, match="whole numbers"):
+            streams.next_items(stream_id, 3, wrong, "me")
+
+    assert [3, 4] == streams.next_items(stream_id, 3, 2, "me")
+
+
+@given(
+    total=st.integers(0, 40),
+    fails=st.booleans(),
+    threads=st.booleans(),
+    asks=st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=60),
+)
+def test_neither_lost_nor_doubled(total, fails, threads, asks):
+    """Whatever is asked for and whichever answers are lost, items come once and in their order, then the end."""
+    streams, noted = Streams(0, 30, Clock(), threads=threads), Noted(range(total), KeyError("x") if fails else None)
+    stream_id, got = streams.open(noted.iterator, "me"), []
+    end = None
+    for most, arrives in asks:
+        try:
+            items = streams.next_items(stream_id, len(got), most, "me")
+        except (StopIteration, KeyError) as error:
+            end = error
+            break
+        assert 1 <= len(items) <= most
+        if arrives:
+            got += items
+    assert list(range(len(got))) == got
+    if end is not None:
+        assert (total, fails, True) == (len(got), isinstance(end, KeyError), noted.closed)
+    streams.clear()
+    assert eventually(lambda: noted.iterator.gi_frame is None)
+
+
+def test_what_is_there_is_given(clock):
+    """An item that takes its time holds back neither those before it nor, later, itself."""
+    go_on, noted = threading.Event(), []
+
+    def items():
+        try:
+            yield from (1, 2)
+            assert go_on.wait(scaled(10))
+            yield 3
+        finally:
+            noted.append("closed")
+
+    streams = Streams(0, 30, time.monotonic)
+    stream_id = streams.open(items(), "me")
+
+    assert [1, 2] == streams.next_items(stream_id, 0, 10, "me")
+    threading.Timer(0.05, go_on.set).start()
+    assert [3] == streams.next_items(stream_id, 2, 10, "me")
+    streams.close(stream_id)
+    assert eventually(lambda: noted == ["closed"])
+
+
+def test_closing_ends_an_iterator_that_runs_ahead():
+    """Once it is through with the item that it is busy with; nobody waits for that."""
+    go_on, noted = threading.Event(), []
+
+    def items():
+        try:
+            yield 1
+            assert go_on.wait(scaled(10))
+            yield 2
+        finally:
+            noted.append("closed")
+
+    streams = Streams(0, 30, time.monotonic)
+    stream_id = streams.open(items(), "me")
+    streams.next_items(stream_id, 0, 10, "me")
+    streams.close(stream_id)
+
+    assert gone(streams, stream_id)
+    assert [] == noted
+    go_on.set()
+    assert eventually(lambda: noted == ["closed"])
+
+
+def test_no_more_threads_than_allowed(monkeypatch):
+    """Beyond that, and where the system has none, iterators run where they are asked."""
+    ran = []
+
+    def items():
+        for number in range(3):
+            ran.append(threading.current_thread())
+            yield number
+
+    monkeypatch.setattr("pyronb.server.streams._THREADS", 0)
+    streams = Streams(0, 30, time.monotonic)
+    assert [0, 1, 2] == streams.next_items(streams.open(items(), "me"), 0, 3, "me")
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    streams = Streams(0, 30, time.monotonic)
+    streams._most_threads = 5
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        assert [0, 1, 2] == streams.next_items(streams.open(items(), "me"), 0, 3, "me")
+    assert {threading.current_thread()} == set(ran)
+    assert 0 == streams._threads
+
+
+def test_many_ask_at_once():
+    """Clients that share a stream get each item once."""
+    streams, got = Streams(0, 30, time.monotonic), []
+    stream_id = streams.open(iter(range(500)), "me")
+
+    def work():
+        with contextlib.suppress(StopIteration, PyroError):
+            while True:
+                got.append(streams.next_item(stream_id, "me"))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(scaled(20))
+
+    assert list(range(500)) == sorted(got)
+
+
+@pytest.mark.parametrize(
+    ("item", "least"),
+    [(b"x" * 5000, 5000), ("x" * 5000, 5000), (memoryview(bytes(5000)), 5000), ({"a": 1, "b": [bytes(5000)]}, 5000),
+     ([bytes(500)] * 100, 50_000), (5, 1), (None, 1), ([], 0)],
+)  # fmt: skip
+def test_weight(item, least):
+    """About what an item holds, however it is wrapped."""
+    assert least <= _weight(item) <= 2 * least + 8
+
+
+def test_heavy_items_are_given_before_they_are_too_many(streams):
+    """A list of all of them might be too large for a message."""
+    stream_id = streams.open(iter([bytes(400_000)] * 10), "me")
+
+    assert 3 == len(streams.next_items(stream_id, 0, 10, "me"))
+    assert 3 == len(streams.next_items(stream_id, 3, 10, "me"))

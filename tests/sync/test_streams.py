@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import random
 import threading
 
 import pytest
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, RemoteError
+from pyronb.options import WireOptions
+from pyronb.server.exposure import expose
+from pyronb.sync import driver
+from pyronb.sync.proxy import Proxy
 from pyronb.sync.streams import FarStream
 from pyronb.tracebacks import getPyroTraceback
-from tests.support.serving import connect, serving
+from tests.support.serving import client_options, connect, serving
 from tests.support.waiting import eventually, scaled
 from tests.sync.test_proxy import SERIALIZERS
 
@@ -154,8 +160,6 @@ def test_daemon_that_does_not_stream(bench):
 
 def test_item_that_takes_too_long(proxy, bench, daemon):
     """A timeout closes the connection; the item is not asked for again, whatever retries are allowed."""
-    from pyronb.server.exposure import expose
-
     asked = []
 
     @expose
@@ -232,3 +236,70 @@ def test_shows_itself(proxy):
 
     assert f"<far stream of {proxy._pyroUri}>" == repr(stream)
     assert iter(stream) is stream
+
+
+def test_lost_connections(bench, monkeypatch):
+    """Whether a request or its answer was lost: over the next connection each item is given once and in its order."""
+    chance = random.Random(11)
+    real_send, real_reply = driver._GRANTS[driver.Send], driver._GRANTS[driver.Reply]
+    losing = threading.Event()
+
+    def lose(effect, real):
+        if losing.is_set() and chance.random() < 0.2:
+            raise ConnectionClosedError("lost")
+        return real(effect)
+
+    monkeypatch.setitem(driver._GRANTS, driver.Send, lambda effect: lose(effect, real_send))
+    monkeypatch.setitem(driver._GRANTS, driver.Reply, lambda effect: lose(effect, real_reply))
+    with serving() as daemon, connect(daemon.register(bench, "bench")) as proxy:
+        for _ in range(5):
+            stream, items = proxy.count(300), []
+            while len(items) < 300:
+                losing.set()
+                with contextlib.suppress(CommunicationError):
+                    items.append(next(stream))
+                    continue
+                losing.clear()
+                proxy._pyroReconnect(1)
+            losing.clear()
+
+            assert list(range(300)) == items
+            assert [] == list(stream)
+
+
+def test_items_that_are_large(daemon):
+    """What would not fit into one message comes in several."""
+
+    @expose
+    class Frames:
+        def frames(self):
+            for number in range(40):
+                yield {"number": number, "data": bytes(300_000)}
+
+    options = client_options(wire=WireOptions(max_message_size=3_000_000))
+    with Proxy(daemon.register(Frames()), options=options) as proxy:
+        proxy._pyroSerializer = "msgpack"
+
+        assert list(range(40)) == [frame["number"] for frame in proxy.frames()]
+
+
+def test_answers_that_make_no_sense(daemon):
+    """A daemon that says it can and gives something else breaks the protocol."""
+    with connect(daemon.uriFor("bench")) as proxy:
+        proxy._pyroBind()
+        stream = proxy.count(3)
+        daemon._streams.next_items = lambda *_: 5
+
+        with pytest.raises(ProtocolError, match="gave a int where a list of items was expected"):
+            next(stream)
+
+
+def test_stream_that_is_closed_with_items_at_hand(proxy, bench):
+    """They are gone with it."""
+    stream = proxy.count(100)
+    taken = [next(stream) for _ in range(5)]
+    stream.close()
+
+    assert [0, 1, 2, 3, 4] == taken
+    assert [] == list(stream)
+    assert eventually(lambda: "closed" in bench.streams)
