@@ -42,14 +42,16 @@ def is_registered(name: str, demo: DemoProcess) -> bool:
 
 
 def test_server_and_client(demo: DemoProcess) -> None:
-    """The client of the README gets a temperature from the server of the README."""
-    server_code, client_code = blocks()
+    """The clients of the README get temperatures from the server of the README."""
+    server_code, *client_codes = blocks()
+    said = []
     with run(server_code, demo) as server:
         try:
             eventually(lambda: is_registered("lab.thermometer", demo))
-            with run(client_code, demo) as client:
-                said, _ = client.communicate(timeout=20)
+            for code in client_codes:
+                with run(code, demo) as client:
+                    said.append(client.communicate(timeout=20)[0])
         finally:
             server.kill()
 
-    assert said == "294.65\n"
+    assert said == ["294.65\n", "100\n"]
