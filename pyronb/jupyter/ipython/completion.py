@@ -193,10 +193,10 @@ def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candida
     elif magic == "pyro_batch":
         proxies = [(name, "instance") for name in sorted(namespace) if issubclass(type(namespace[name]), Proxy)]
         found = [] if positional else [entry for entry in proxies if not entry[0].startswith("_")]
-    elif not positional:
-        found = [(name, "path") for name in known_names]
     else:
-        found = [("as", "keyword")] if len(positional) == 1 else []
+        found = [(name, "path") for name in known_names]
+        if positional and (len(positional) == 1 or positional[-2] != "as"):
+            found = [("as", "keyword"), *found]
     return [(name, kind) for name, kind in found if name.startswith(word)]
 
 

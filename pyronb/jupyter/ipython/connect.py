@@ -8,7 +8,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,15 +18,31 @@ from IPython.core.error import UsageError
 from pyronb import errors
 from pyronb.client.speech import AUTO, CHOICES
 from pyronb.config import config
-from pyronb.jupyter.addresses import default_address, parse_address
+from pyronb.jupyter.addresses import default_address
 from pyronb.jupyter.explain import explain, nearest
 from pyronb.jupyter.ipython.completion import known_names
-from pyronb.jupyter.models import ObjectModel
+from pyronb.jupyter.models import NamesModel, ObjectModel
 from pyronb.jupyter.runtime import object_model, read_names
+from pyronb.jupyter.targets import Target, is_pattern, matching, pattern_place, read_target
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
-__all__ = ["Target", "check_variable", "connect", "is_proxy", "seconds", "serializer", "target_of", "variable_for"]
+__all__ = [
+    "Found",
+    "Names",
+    "Wanted",
+    "check_variable",
+    "connect",
+    "connect_all",
+    "is_proxy",
+    "seconds",
+    "serializer",
+    "taken",
+    "target_of",
+    "variable_for",
+    "variables_for",
+    "wanted",
+]
 
 LIMIT = 1.9
 """Seconds that finding and connecting may take together."""
@@ -34,22 +50,53 @@ LEAST = 0.25
 """Seconds that connecting has when finding took nearly all of them."""
 MAX_SECONDS = 1e6
 
-_URI = re.compile(r"pyro[a-z]*:", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is to be connected to: the URI, and for a name that is looked up, the name and where."""
-
-    uri: URI
-    name: str = ""
-    address: str | None = None
-    """Address of the name server; None for that of the configuration."""
+MOST = 50
+"""Most objects that a pattern may stand for."""
 
 
 def is_proxy(value: object) -> bool:
     """Tell whether this is a proxy, asking only its type: the value itself might ask over the network."""
     return issubclass(type(value), Proxy)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object that is to be connected to, and the variable for it; empty where the user chose none."""
+
+    target: Target
+    variable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object that was connected to."""
+
+    variable: str
+    proxy: Proxy
+    model: ObjectModel
+
+
+class Names:
+    """What name servers say, each asked once; completion remembers it."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._models: dict[str | None, NamesModel] = {}
+
+    def at(self, address: str | None) -> NamesModel:
+        """Give all names of a name server; None stands for that of the configuration.
+
+        Raises:
+            UsageError: it does not answer.
+        """
+        model = self._models.get(address)
+        if model is None:
+            model = read_names(address, timeout=LIMIT)
+            if model["state"] != "ok":
+                raise UsageError(f"{model['reason']} {model['hint']}")
+            known_names.remember(model)
+            self._models[address] = model
+        return model
 
 
 def target_of(text: str, nameserver: str | None) -> Target:
@@ -58,27 +105,59 @@ def target_of(text: str, nameserver: str | None) -> Target:
     Raises:
         UsageError: it is neither, or the name server's address is none.
     """
-    address = None
-    if nameserver is not None:
-        try:
-            address = str(parse_address(nameserver))
-        except ValueError as error:
-            raise UsageError(f"--ns: {error}") from None
-    bare = not _URI.match(text)
-    if not bare and address is not None:
-        raise UsageError(f"--ns goes with a bare name; {text} says by itself where to look (PYRONAME:name@HOST:PORT)")
-    if bare and address is not None:
-        if "@" in text:
-            raise UsageError(f"{text} names a name server after the @; leave that out, or --ns")
-        text = f"{text}@{address}"
     try:
-        uri = URI(f"PYRONAME:{text}" if bare else text)
-    except errors.PyroError as error:
-        raise UsageError(f"{error}") from None
-    if uri.protocol != "PYRONAME":
-        return Target(uri)
-    location = uri.location
-    return Target(uri, str(uri.object), None if location is None else str(parse_address(location)))
+        return read_target(text, nameserver)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def wanted(words: Sequence[str], nameserver: str | None, names: Names) -> list[Wanted]:
+    """Read names, patterns and URIs, each perhaps followed by ``as VAR``; patterns are looked up.
+
+    Raises:
+        UsageError: they make no sense, or a pattern fits nothing.
+    """
+    pairs: list[tuple[str, str]] = []
+    rest = list(words)
+    while rest:
+        text, variable = rest.pop(0), ""
+        if text == "as" or rest[:1] == ["as"]:
+            if text == "as" or len(rest) == 1:
+                raise UsageError(f"write %pyro_connect NAME_OR_URI as VAR, not: %pyro_connect {' '.join(words)}")
+            variable = check_variable(rest[1], "as")
+            del rest[:2]
+        pairs.append((text, variable))
+    # All of it is checked before anybody is asked.
+    plain = {text: target_of(text, nameserver) for text, _ in pairs if not is_pattern(text)}
+    patterns = {text: _pattern(text, nameserver) for text, _ in pairs if text not in plain}
+    found: list[Wanted] = []
+    for text, variable in pairs:
+        if text in plain:
+            found.append(Wanted(plain[text], variable))
+            continue
+        targets = _expanded(*patterns[text], names)
+        if variable and len(targets) > 1:
+            raise UsageError(f"{text} fits {len(targets)} names, and {variable} can hold only one; leave out: as VAR")
+        found += [Wanted(target, variable) for target in targets]
+    return found
+
+
+def _pattern(text: str, nameserver: str | None) -> tuple[str, str | None]:
+    try:
+        return pattern_place(text, nameserver)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _expanded(pattern: str, address: str | None, names: Names) -> list[Target]:
+    model = names.at(address)
+    there = [entry["name"] for entry in model["names"]]
+    found = matching(pattern, there)
+    if not found:
+        raise UsageError(f"no name at {model['nameserver']['address']} fits {pattern}. {_some(there)}")
+    if len(found) > MOST:
+        raise UsageError(f"{pattern} fits {len(found)} names; connect to at most {MOST} at once")
+    return [target_of(name, address) for name in found]
 
 
 def seconds(text: str | None) -> float | None:
@@ -111,13 +190,40 @@ def serializer(name: str | None) -> str:
     return name
 
 
-def variable_for(target: Target) -> str:
-    """Make the name of a variable from the last part of an object's name."""
+def variable_for(target: Target, parts: int = 1) -> str:
+    """Make the name of a variable from the last parts of an object's name."""
     name = target.uri.object if isinstance(target.uri.object, str) else "_".join(sorted(target.uri.object))
-    word = re.sub(r"\W+", "_", name.rstrip(".").rpartition(".")[2]).strip("_") or "proxy"
+    last = ".".join(name.rstrip(".").split(".")[-parts:])
+    word = re.sub(r"\W+", "_", last).strip("_") or "proxy"
     if not word.isidentifier():
         word = f"_{word}"
     return f"{word}_" if keyword.iskeyword(word) or hasattr(builtins, word) else word
+
+
+def variables_for(several: Sequence[Wanted]) -> list[str]:
+    """Make the names of the variables: those that were chosen, and for the others the shortest that tell them apart.
+
+    Raises:
+        UsageError: a name was chosen twice.
+    """
+    chosen = [want.variable for want in several if want.variable]
+    twice = next((name for name in chosen if chosen.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"as {twice}: that name is given to two objects; choose another one for one of them")
+    used, made = set(chosen), []
+    short = [want.variable or variable_for(want.target) for want in several]
+    for want, name in zip(several, short, strict=True):
+        best, parts = name, 1
+        most = str(want.target.uri.object).count(".") + 1
+        while not want.variable and (best in used or (parts == 1 and short.count(best) > 1)) and parts < most:
+            parts += 1
+            best = variable_for(want.target, parts)
+        number = 2
+        while not want.variable and best in used:
+            best, number = f"{name}_{number}", number + 1
+        used.add(best)
+        made.append(best)
+    return made
 
 
 def check_variable(name: str, option: str = "") -> str:
@@ -145,7 +251,50 @@ def taken(name: str, namespace: Mapping[str, Any]) -> None:
         raise UsageError(f"{name} already holds something else ({kind}); add: as VAR, with another name for VAR")
 
 
-def connect(target: Target, timeout: float | None, serializer_name: str) -> tuple[Proxy, ObjectModel]:
+def connect_all(
+    several: Sequence[Wanted], variables: Sequence[str], timeout: float | None, serializer_name: str, names: Names
+) -> tuple[list[Found], list[str]]:
+    """Connect to several objects at the same time.
+
+    Returns:
+        Those that were reached, and a sentence for each that was not.
+
+    Raises:
+        UsageError: a name server does not answer.
+    """
+    for address in {want.target.address for want in several if want.target.name}:
+        names.at(address)
+    answers: list[Future[Found]] = []
+    for want, variable in zip(several, variables, strict=True):
+        answer: Future[Found] = Future()
+
+        def run(answer: Future[Found] = answer, want: Wanted = want, variable: str = variable) -> None:
+            try:
+                answer.set_result(Found(variable, *connect(want.target, timeout, serializer_name, names)))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        answers.append(answer)
+        threading.Thread(target=run, name="pyronb-connect", daemon=True).start()
+    try:
+        wait(answers)
+    except BaseException:
+        for answer in answers:
+            answer.add_done_callback(lambda done: None if done.exception() else done.result().proxy._pyroRelease())
+        raise
+    found, failed = [], []
+    for answer, want in zip(answers, several, strict=True):
+        error = answer.exception()
+        if error is None:
+            found.append(answer.result())
+        else:
+            failed.append(f"{want.target.name or want.target.uri}: {error}")
+    return found, failed
+
+
+def connect(
+    target: Target, timeout: float | None, serializer_name: str, names: Names | None = None
+) -> tuple[Proxy, ObjectModel]:
     """Connect to an object and describe it.
 
     Raises:
@@ -155,7 +304,7 @@ def connect(target: Target, timeout: float | None, serializer_name: str) -> tupl
     tags: list[str] = []
     where = str(target.uri.location or default_address())
     if target.name:
-        found, tags = _find(target)
+        found, tags = _find(target, names or Names())
         where = str(found.location or where)
     left = max(LEAST, LIMIT - (time.monotonic() - start))
     options = replace(
@@ -176,12 +325,9 @@ def connect(target: Target, timeout: float | None, serializer_name: str) -> tupl
     return proxy, object_model(proxy, target.name, tags)
 
 
-def _find(target: Target) -> tuple[URI, list[str]]:
-    """Look a name up in the list of all names, which completion remembers."""
-    model = read_names(target.address, timeout=LIMIT)
-    if model["state"] != "ok":
-        raise UsageError(f"{model['reason']} {model['hint']}")
-    known_names.remember(model)
+def _find(target: Target, asked: Names) -> tuple[URI, list[str]]:
+    """Look a name up in the list of all names."""
+    model = asked.at(target.address)
     entry = next((entry for entry in model["names"] if entry["name"] == target.name), None)
     if entry is None:
         names = [entry["name"] for entry in model["names"]]

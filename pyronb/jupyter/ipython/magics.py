@@ -16,16 +16,19 @@ from IPython.display import display
 
 from pyronb.jupyter.ipython.batch import BatchRecorder, BatchResults, Queue, collect
 from pyronb.jupyter.ipython.connect import (
+    Found,
+    Names,
     check_variable,
     connect,
+    connect_all,
     is_proxy,
     seconds,
     serializer,
     taken,
-    target_of,
-    variable_for,
+    variables_for,
+    wanted,
 )
-from pyronb.jupyter.ipython.reprs import object_html, object_text
+from pyronb.jupyter.ipython.reprs import connections_html, connections_text, object_html, object_text
 from pyronb.sync.proxy import Proxy, batch
 
 __all__ = ["BODY", "PyroMagics"]
@@ -43,9 +46,13 @@ class PyroMagics(Magics):
     shell: InteractiveShell
 
     @_arguments.magic_arguments()
-    @_arguments.argument("target", metavar="NAME_OR_URI", help="name in the name server, or a URI")
-    @_arguments.argument("word_as", nargs="?", metavar="as", help="the word as, before VAR")
-    @_arguments.argument("variable", nargs="?", metavar="VAR", help="variable to bind; by default the name's last part")
+    @_arguments.argument(
+        "words",
+        nargs="+",
+        metavar="NAME_OR_URI [as VAR]",
+        help="name in the name server, pattern of names such as lab.*, or URI; as VAR chooses the variable to bind, "
+        "which by default is named after the name's last part",
+    )
     @_arguments.argument("--ns", metavar="HOST:PORT", help="the name server, instead of the configured one")
     @_arguments.argument("--timeout", "-t", metavar="SECONDS", help="limit for each call; 0 waits for ever")
     @_arguments.argument(
@@ -55,39 +62,46 @@ class PyroMagics(Magics):
     )
     @line_magic
     def pyro_connect(self, line: str) -> None:
-        """Connect to a remote object and bind a variable to its proxy.
+        """Connect to remote objects and bind variables to their proxies.
 
-        The connection is tried at once, for at most two seconds; a card shows what the object offers. A proxy that the
-        variable held before is released::
+        The connections are tried at once, for at most two seconds. A card shows what an object offers, a table what
+        several are. Proxies that the variables held before are released::
 
             %pyro_connect lab.camera
             %pyro_connect lab.camera as cam --timeout 5
+            %pyro_connect lab.camera as cam lab.stage lab.laser
+            %pyro_connect lab.*
             %pyro_connect PYRO:camera@lab-pc:4433 as cam
             %pyro_connect lab.camera --ns lab-pc:9090
         """
         __tracebackhide__ = True
         args = _parse(self.pyro_connect, line, "%pyro_connect lab.camera as cam")
-        if args.word_as is not None and (args.word_as != "as" or args.variable is None):
-            raise UsageError(f"write %pyro_connect NAME_OR_URI as VAR, not: %pyro_connect {line.strip()}")
-        chosen = "" if args.variable is None else check_variable(args.variable.strip(_QUOTES), "as")
-        target = target_of(args.target.strip(_QUOTES), None if args.ns is None else args.ns.strip(_QUOTES))
-        timeout, name = seconds(args.timeout), serializer(args.serializer)
-        variable = chosen or variable_for(target)
+        timeout, name, names = seconds(args.timeout), serializer(args.serializer), Names()
+        words = [word.strip(_QUOTES) for word in args.words]
+        several = wanted(words, None if args.ns is None else args.ns.strip(_QUOTES), names)
+        variables = variables_for(several)
         namespace = self.shell.user_ns
-        if not chosen:
-            taken(variable, namespace)
-        proxy, model = connect(target, timeout, name)
-        old = namespace.get(variable)
-        namespace[variable] = proxy
-        if is_proxy(old):
-            old._pyroRelease()
-        display(  # type: ignore[no-untyped-call]  # IPython's display has no types
-            {
-                "text/plain": object_text(model, variable=variable),
-                "text/html": object_html(model, variable=variable),
-            },
-            raw=True,
-        )
+        for want, variable in zip(several, variables, strict=True):
+            if not want.variable:
+                taken(variable, namespace)
+        failed: list[str] = []
+        if len(several) == 1:
+            found = [Found(variables[0], *connect(several[0].target, timeout, name, names))]
+        else:
+            found, failed = connect_all(several, variables, timeout, name, names)
+        for each in found:
+            old = namespace.get(each.variable)
+            namespace[each.variable] = each.proxy
+            if is_proxy(old):
+                old._pyroRelease()
+        if len(several) == 1:
+            model, variable = found[0].model, found[0].variable
+            show(object_text(model, variable=variable), object_html(model, variable=variable))
+        elif found:
+            rows = [(each.variable, each.model) for each in found]
+            show(connections_text(rows), connections_html(rows))
+        if failed:
+            raise UsageError(f"not connected: {' '.join(failed)}")
 
     @_arguments.magic_arguments()
     @_arguments.argument("variable", metavar="VAR", help="variable that holds a proxy")
@@ -141,6 +155,11 @@ class PyroMagics(Magics):
                 print(_failure(result, out))  # noqa: T201 - a magic prints
             return None
         return result if queue.calls else None
+
+
+def show(text: str, html: str) -> None:
+    """Show something in the cell, as text or as HTML, whichever its place can show."""
+    display({"text/plain": text, "text/html": html}, raw=True)  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _parse(magic: Any, line: str, example: str) -> Any:

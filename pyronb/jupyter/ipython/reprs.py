@@ -17,6 +17,8 @@ __all__ = [
     "BatchRow",
     "batch_html",
     "batch_text",
+    "connections_html",
+    "connections_text",
     "future_html",
     "names_html",
     "names_text",
@@ -176,6 +178,41 @@ def _trouble_html(model: ObjectModel | NamesModel) -> str:
     hint = f"<div>{escape(clean(model['hint']))}</div>" if model["hint"] else ""
     state = escape(model["state"])
     return f'<div><span class="pyronb-bad">● {state}</span> {escape(clean(model["reason"]))}</div>{hint}'
+
+
+# Several remote objects
+
+
+def connections_text(rows: Sequence[tuple[str, ObjectModel]]) -> str:
+    """Show objects that were connected to, each with its variable, as plain text."""
+    lines = [[clean(variable), shorten(model["name"] or model["uri"]), *_connection(model)] for variable, model in rows]
+    return "\n".join([f"{_objects(len(rows))} connected", *text_table(lines)])
+
+
+def connections_html(rows: Sequence[tuple[str, ObjectModel]]) -> str:
+    """Show objects that were connected to, each with its variable, as a table."""
+    head = f'<div class="pyronb-head"><span class="pyronb-title">{_objects(len(rows))} connected</span></div>'
+    cells = [
+        [
+            code(variable),
+            f"<strong>{escape(clean(shorten(model['name'] or model['uri'])))}</strong>",
+            *(escape(clean(text)) for text in _connection(model)),
+            "".join(map(chip, model["tags"])),
+        ]
+        for variable, model in rows
+    ]
+    return block("connections", head, table(["Variable", "Object", "About", "Offers", "Server", "Tags"], cells))
+
+
+def _connection(model: ObjectModel) -> list[str]:
+    about = " - ".join(filter(None, (model["class_name"].rpartition(".")[2], _first_line(model["doc"]))))
+    methods, attributes = len(model["methods"]), len(model["attributes"])
+    offers = f"{methods} method{'s' * (methods != 1)}, {attributes} attribute{'s' * (attributes != 1)}"
+    return [about, offers, " · ".join(_facts(model))]
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'s' * (count != 1)}"
 
 
 # The names of a name server

@@ -210,10 +210,11 @@ def usage(done):
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("", "required: NAME_OR_URI; for example: %pyro_connect lab.camera as cam"),
-        ("a b", "write %pyro_connect NAME_OR_URI as VAR"),
+        ("", "required: NAME_OR_URI [as VAR]; for example: %pyro_connect lab.camera as cam"),
+        ("as", "write %pyro_connect NAME_OR_URI as VAR"),
+        ("as b", "write %pyro_connect NAME_OR_URI as VAR"),
         ("a as", "write %pyro_connect NAME_OR_URI as VAR"),
-        ("a as b c", "unrecognized arguments: c"),
+        ("a as b c as b", "as b: that name is given to two objects"),
         ("a as 2b", "as 2b: that cannot be the name of a variable"),
         ("a as a.b", "cannot be the name of a variable"),
         ("a as for", "cannot be the name of a variable"),
@@ -359,3 +360,95 @@ def test_an_interrupt_leaves_the_namespace(shell, counter, cell, monkeypatch):
         done = cell(f"%pyro_connect PYRO:a@{address} as c")
         assert isinstance(done.error, KeyboardInterrupt)
     assert shell.user_ns["c"] is counter
+
+
+# Several at once
+
+
+@pytest.fixture
+def release(shell):
+    """Release what the test connected."""
+    yield
+    for value in [*shell.user_ns.values()]:
+        if isinstance(value, Proxy):
+            value._pyroRelease()
+
+
+def test_several_names_at_once(shell, scene, cell, release):
+    """Each gets its variable; one table shows them all."""
+    scene.offer("lab.stage", Counter(), {"motors"})
+    done = cell(f"%pyro_connect lab.counter as c lab.stage --ns {scene.nameserver}")
+
+    assert done.error is None
+    assert shell.user_ns["c"].add(1) == shell.user_ns["stage"].add(1) == 1
+    assert done.text.startswith("2 objects connected\n  c      lab.counter")
+    assert "speaks native" in done.text
+    assert "motors" in done.html
+    assert "Counts &lt;b&gt;things&lt;/b&gt;." in done.html
+
+
+def test_a_pattern_connects_all_that_fit(shell, scene, cell, release):
+    """But not the name server itself."""
+    scene.offer("lab.stage", Counter())
+    scene.offer("hall.door", Counter())
+
+    assert cell(f"%pyro_connect lab.* --ns {scene.nameserver}").error is None
+    assert {"counter", "stage"} <= set(shell.user_ns)
+    assert "door" not in shell.user_ns
+    assert cell(f"%pyro_connect *@{scene.nameserver}").error is None
+    assert "door" in shell.user_ns
+    assert "NameServer" not in shell.user_ns
+
+
+def test_variables_tell_objects_apart(shell, scene, cell, release):
+    """By as many parts of the names as it takes."""
+    scene.offer("hall.counter", Counter())
+    scene.offer("hall-counter", Counter())
+
+    assert cell(f"%pyro_connect *counter --ns {scene.nameserver}").error is None
+    assert {"hall_counter", "counter_2", "lab_counter"} == {
+        name for name, value in shell.user_ns.items() if isinstance(value, Proxy)
+    }
+
+
+def test_a_pattern_that_fits_one_takes_a_variable(shell, scene, cell, release):
+    assert cell(f"%pyro_connect lab.c* as c --ns {scene.nameserver}").error is None
+    assert shell.user_ns["c"].add(1) == 1
+
+
+def test_patterns_that_make_no_sense(scene, cell):
+    scene.offer("lab.stage", Counter())
+
+    assert "lab.* fits 2 names, and c can hold only one" in usage(
+        cell(f"%pyro_connect lab.* as c --ns {scene.nameserver}")
+    )
+    none = usage(cell(f"%pyro_connect hall.* --ns {scene.nameserver}"))
+    assert f"no name at {scene.nameserver} fits hall.*" in none
+    assert "lab.stage" in none
+
+
+def test_too_many_are_not_connected(scene, cell):
+    for i in range(51):
+        scene.enter(f"many.x{i}", f"PYRO:x@{HOST}:1")
+
+    assert "many.* fits 51 names; connect to at most 50" in usage(cell(f"%pyro_connect many.* --ns {scene.nameserver}"))
+
+
+def test_those_that_can_be_reached_are_bound(shell, scene, cell, release):
+    """The others are named, each with its reason, and the cell fails."""
+    scene.enter("lab.dead", f"PYRO:dead@{HOST}:{free_port()}")
+    done = cell(f"%pyro_connect lab.* --ns {scene.nameserver}")
+
+    assert type(done.error) is UsageError
+    assert str(done.error).startswith("not connected: lab.dead: ")
+    assert "Start the program that serves it" in str(done.error)
+    assert shell.user_ns["counter"].add(1) == 1
+    assert "dead" not in shell.user_ns
+    assert "1 object connected" in done.text
+
+
+def test_several_take_no_longer_than_one(scene, cell):
+    with bad_peer() as address:
+        for i in range(4):
+            scene.enter(f"silent.x{i}", f"PYRO:x@{address}")
+        assert "did not answer in time" in timed(cell, f"%pyro_connect silent.* --ns {scene.nameserver}")
