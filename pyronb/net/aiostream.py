@@ -226,13 +226,14 @@ class AsyncStream:
     def crowded(self) -> bool:
         """Whether `turn` has to be awaited before sending."""
         mover = self._mover
-        return mover.paused or bool(mover.line)
+        return mover.paused or bool(mover.line) or mover.closing
 
     async def turn(self, deadline: float | None) -> None:
         """Wait in line until there is room for a message; it is to be sent at once, before anything else is awaited.
 
+        A connection that is just closing is gone after that, and the receiver knows it.
+
         Raises:
-            ConnectionClosedError: the connection is gone.
             TimeoutError: the peer did not read until the deadline.
         """
         await self._mover.turn(deadline)
@@ -298,8 +299,12 @@ class _Mover(asyncio.BufferedProtocol):
         data = bytes(self._view[:nbytes])
         if self._session is not None:
             data = self._decrypt(self._session, data)
-            if not data:
-                return
+        if data:
+            self._receive(data)
+        if self._session is not None and self._session.ended:
+            self.eof_received()
+
+    def _receive(self, data: bytes) -> None:
         missing = self.receiver.received(data)
         if self.receiver.impatient:
             # It holds for what arrives next, and is to be said each time.
@@ -327,6 +332,10 @@ class _Mover(asyncio.BufferedProtocol):
         if session.ended or self._failure is not None:
             self.transport.close()
         return plain
+
+    def eof_received(self) -> None:
+        # The loop closes the connection in a later turn; nobody is to call over it until then.
+        self._fail(self._failure or ConnectionClosedError("receiving: the peer closed the connection"))
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -360,8 +369,13 @@ class _Mover(asyncio.BufferedProtocol):
 
     # What the stream calls
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is about to be gone; before it is, the receiver is told."""
+        return not self.gone and self.transport.is_closing()
+
     def send(self, buffers: Sequence[Buffer], *, at_once: bool) -> None:
-        if self.gone or self.transport.is_closing():
+        if self.gone or self.closing:
             raise ConnectionClosedError("sending: the connection is closed")
         held = self._held
         if at_once and not held:
@@ -417,7 +431,7 @@ class _Mover(asyncio.BufferedProtocol):
                 self.line.remove(waiter)
 
     def _next_in_line(self) -> None:
-        while self.line and not self.paused:
+        while self.line and not self.paused and not self.closing:
             waiter = self.line.popleft()
             if not waiter.done():
                 waiter.set_result(None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
 import socket
+import struct
 import threading
 import time
 
@@ -16,10 +18,11 @@ from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolErr
 from pyronb.net import aiostream
 from pyronb.options import DaemonOptions
 from pyronb.server.daemon import Daemon
+from pyronb.uri import URI
 from tests.support.fix_certs import certificates
 from tests.support.fix_daemons import answering
 from tests.support.serving import LOCAL, client_options, looping, serving
-from tests.support.waiting import scaled
+from tests.support.waiting import deadline, scaled
 from tests.sync.test_driver import REPLIES, accept_client, receive_message, reply_with
 
 __all__ = ["certificates"]
@@ -220,6 +223,35 @@ async def test_lost_connection_with_retries():
             assert 2 == len(connections)
 
 
+@pytest.mark.parametrize("turns", range(5))
+@pytest.mark.parametrize("reset", [False, True])
+async def test_lost_connection_in_any_turn(turns, reset, bench):
+    """With a retry all calls come through, however far the loop is with finding out."""
+
+    bound = threading.Event()
+
+    def serve(sock):
+        accept_client(sock)
+        bound.wait(scaled(5))
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with answering(serve) as uri:
+        proxy = Proxy(uri, options=client_options(max_retries=1))
+        await proxy._pyroBind()
+        sock = proxy._pyroConnection._mover.transport.get_extra_info("socket")
+        bound.set()
+        # The loop is not asked meanwhile.
+        assert select.select([sock], [], [], scaled(5))[0]
+    with looping(Daemon(LOCAL, URI(uri).port, options=DaemonOptions(poll_timeout=0.05))) as daemon:
+        daemon.register(bench, "obj")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        assert [3, 3, 3] == await asyncio.gather(*(proxy.add(1, 2) for _ in range(3)))
+        await proxy._pyroRelease()
+
+
 # What servers send
 
 
@@ -340,8 +372,11 @@ async def test_server_that_does_not_read():
         await proxy._pyroBind()
         text = "x" * 400_000
         tasks = [asyncio.create_task(proxy.add(text)) for _ in range(40)]
-        await asyncio.sleep(0.05)
         mover = proxy._pyro.stream._mover
+        # The system takes a while to find that nobody reads.
+        limit = deadline(5)
+        while not ((mover.paused and len(mover.line) > 10) or limit.passed):
+            await asyncio.sleep(0.001)
 
         assert mover.paused
         assert mover.transport.get_write_buffer_size() < 2_000_000

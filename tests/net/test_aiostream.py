@@ -91,6 +91,35 @@ async def test_peer_that_hangs_up(listener):
     await stream.closed()
 
 
+async def test_hanging_up_is_told_before_it_is_done(listener):
+    """The receiver hears of the end at once, and who wants to send until the loop has closed the connection waits."""
+    heard = Heard()
+    stream = await dial(place_of(listener), heard, None)
+    seen = []
+
+    async def send():
+        seen.append((stream.crowded, stream._mover.gone))
+        await stream.turn(None)
+        seen.append((stream.crowded, stream._mover.gone))
+        stream.send([b"late"], at_once=True)
+
+    sending = asyncio.get_running_loop().create_future()
+    lost = heard.lost
+
+    def hear(error):
+        lost(error)
+        if not sending.done():
+            sending.set_result(asyncio.create_task(send()))
+
+    heard.lost = hear
+    listener.accept()[0].close()
+    with pytest.raises(ConnectionClosedError, match="closed"):
+        await (await sending)
+
+    assert [(True, False), (False, True)] == seen
+    await stream.closed()
+
+
 async def test_receiver_that_has_enough(listener):
     """When the conversation is over, so is the connection."""
     heard = Heard()
