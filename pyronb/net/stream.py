@@ -214,7 +214,7 @@ class SocketStream:
         keep_open: the socket is somebody else's: closing the stream leaves it open.
     """
 
-    __slots__ = ("_keep_open", "_limits", "_stall", "_timeout", "closed", "socket")
+    __slots__ = ("_keep_open", "_limits", "_stall", "_timeout", "_unsent", "closed", "socket")
 
     _two_limits = _POSIX
     """Whether each direction has a time-out of its own; where both share one, it is set anew each time."""
@@ -223,6 +223,7 @@ class SocketStream:
         self.socket = sock
         self._stall = stall
         self._keep_open = keep_open
+        self._unsent: Sequence[memoryview] = ()
         self.closed = False
         self._timeout = sock.gettimeout()
         sock.settimeout(None)
@@ -361,6 +362,46 @@ class SocketStream:
             limit = remaining(deadline)
             self._set_limit(_SENDING, self._stall if limit is None else limit)
             sent = self._send_some(views)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `send_within` has to go on."""
+        return bool(self._unsent)
+
+    def send_within(self, seconds: float, buffers: Sequence[Buffer] = ()) -> bool:
+        """Send buffers for a moment, or, without any, go on with what is unsent; False when something is left.
+
+        Raises:
+            ConnectionClosedError: the connection is gone.
+        """
+        views: list[memoryview] = []
+        sent = 0
+        try:
+            if self._limits.get(_SENDING) != seconds:
+                self._set_limit(_SENDING, seconds)
+            if len(buffers) == 1 and not self._unsent:
+                # The usual case: a small answer to a client that waits for it.
+                sent = self.socket.send(buffers[0])
+                if sent == len(buffers[0]):
+                    return True
+            until = after(seconds)
+            views = [*self._unsent, *(memoryview(buffer).cast("B") for buffer in buffers if len(buffer))]
+            while True:
+                while views and sent >= len(views[0]):
+                    sent -= len(views.pop(0))
+                if not views:
+                    break
+                views[0] = views[0][sent:]
+                if not remaining(until):
+                    break
+                sent = self._send_some(views)
+        except _NOT_IN_TIME:
+            views = views or [memoryview(buffers[0]).cast("B")]
+        except OSError as error:
+            raise translated("sending", error) from error
+        # Whoever owns a buffer may write to it before the rest of it is sent.
+        self._unsent = tuple(view if view.readonly else memoryview(bytes(view)) for view in views)
+        return not views
 
     # What `ssl` does in another way.
 

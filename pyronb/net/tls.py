@@ -346,7 +346,7 @@ class TLSStream(_Encrypted):
         stall: as for `SocketStream`.
     """
 
-    __slots__ = ("_plain", "_sending", "_session")
+    __slots__ = ("_pieces", "_plain", "_sending", "_session")
 
     def __init__(
         self, sock: Any, context: ssl.SSLContext, name: str | None = None, *, stall: float | None = None
@@ -354,6 +354,8 @@ class TLSStream(_Encrypted):
         super().__init__(sock, stall=stall)
         self._session = Session(context, name)
         self._plain = b""
+        # What `send_within` has to go on with, after what was encrypted already.
+        self._pieces: Iterator[Buffer] | None = None
         # Records must leave in the order in which they were made, though one thread may receive while another sends.
         self._sending = threading.Lock()
 
@@ -423,6 +425,34 @@ class TLSStream(_Encrypted):
             self._hear_last_words()
             raise
         self._flush(deadline)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `send_within` has to go on."""
+        return self._pieces is not None
+
+    def send_within(self, seconds: float, buffers: Sequence[Buffer] = ()) -> bool:
+        """Send buffers for a moment, or go on with what is unsent; as for `SocketStream`."""
+        until = after(seconds)
+        try:
+            with self._sending:
+                if self._pieces is None:
+                    # Whoever owns a buffer may write to it before the rest of it is encrypted.
+                    kept = [buffer if memoryview(buffer).readonly else bytes(buffer) for buffer in buffers]
+                    self._pieces = self._session.encrypt(kept)
+                all_sent = super().send_within(seconds)
+                while all_sent:
+                    piece = next(self._pieces, None)
+                    if piece is None:
+                        self._pieces = None
+                        break
+                    all_sent = super().send_within(seconds, [piece]) and bool(remaining(until))
+        except ConnectionClosedError:
+            self._hear_last_words()
+            raise
+        if all_sent:
+            self._flush(None)
+        return all_sent
 
     def _hear_last_words(self) -> None:
         """Raise what the peer said about our certificate before it hung up, if that has arrived."""

@@ -212,6 +212,37 @@ def test_peer_that_does_not_read(pair):
     assert time.monotonic() - began < scaled(5)
 
 
+@pytest.mark.parametrize("sizes", [(3,), (5_000_000,), (1, 5_000_000, 0, 7, 5_000_000)])
+def test_sending_for_a_moment(pair, sizes):
+    """What the peer does not take is kept, and goes out with the next attempts, in order."""
+    stream, theirs = pair
+    buffers = [bytearray(os.urandom(size)) for size in sizes]
+    expected = b"".join(buffers)
+    done = stream.send_within(0.01, buffers)
+    assert done is (sum(sizes) < 1000)
+    assert stream.unfinished is not done
+    assert done or not stream.send_within(0.001)
+    for buffer in buffers:
+        buffer[:] = bytes(len(buffer))  # it is the owner's again
+    received = []
+    with elsewhere(lambda: received.append(read(theirs, len(expected)))):
+        while not done:
+            done = stream.send_within(0.01)
+
+    assert expected == received[0]
+    assert not stream.unfinished
+    assert stream.send_within(0.01)
+
+
+def test_sending_for_a_moment_to_nobody(pair):
+    """The connection is gone."""
+    stream, theirs = pair
+    theirs.close()
+    with pytest.raises(ConnectionClosedError, match="sending: Broken pipe"):
+        for _ in range(100):
+            stream.send_within(0.01, [bytes(100_000)])
+
+
 def test_stalled_peer():
     """Without a deadline, a peer that takes nothing for too long is given up; one that is slow is not."""
     ours, theirs = socket.socketpair()

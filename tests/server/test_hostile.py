@@ -20,12 +20,13 @@ import msgpack
 import pytest
 
 from pyronb.errors import SerializeError
+from pyronb.net.tls import client_context
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Raised
 from pyronb.server.exposure import expose
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, RESULT, Message
 from tests.support.harm import MEGABYTE, is_well, resident, return_large_blocks, unharmed
-from tests.support.serving import RawClient, connect, packed, serving
+from tests.support.serving import LAYOUT, RawClient, connect, packed, serving
 from tests.support.waiting import deadline, eventually, scaled
 
 HEADER = struct.Struct("!4sHBBHHII16sHH")
@@ -627,3 +628,36 @@ def test_a_storm_of_connections_passes(daemon):
     for thread in threads:
         thread.join(scaled(15))
         assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_more_deaf_peers_than_workers_delay_nobody(engine, certificates, tls):
+    """Whoever does not read what it asked for holds no thread; and whoever reads late gets all of it, in order."""
+    options = {"tls": certificates.daemon()} if tls else {}
+    with serving(workers=3, **options) as daemon, ExitStack() as stack:
+        daemon.register(Thing(), "thing")
+        clients = [stack.enter_context(RawClient(daemon.locationStr)) for _ in range(8)]
+        for client in clients:
+            if tls:
+                context = client_context(certificates.client())
+                client.socket = stack.enter_context(context.wrap_socket(client.socket, server_hostname="localhost"))
+            client.greet("thing")
+            client.send(client.request("thing", "large", 8_000_000) + client.request("thing", "echo", 1))
+        for client in clients:
+            assert client.socket.recv(1) == b"P"  # its answer is under way
+        is_well(daemon, tls=certificates.client() if tls else None)
+        for client in clients[::3]:
+            header = LAYOUT.unpack_header(b"P" + client.exactly(LAYOUT.header_size - 1))
+            assert len(client.exactly(header.payload_size)) > 8_000_000
+            assert client.codec.decode_reply(client.message()).value == 1
+
+
+def test_a_deaf_peer_is_let_go_in_the_end(engine):
+    """When it has not read anything for as long as COMMTIMEOUT says."""
+    with serving(timeout=scaled(0.3)) as daemon, RawClient(daemon.locationStr) as client:
+        daemon.register(Thing(), "thing")
+        client.greet("thing")
+        client.send(client.request("thing", "large", 8_000_000))
+        assert client.socket.recv(1) == b"P"
+        eventually(lambda: daemon._engine.clients == 0, what="the deaf client to be gone")
+        is_well(daemon)

@@ -161,12 +161,12 @@ class RawClient:
 
     def exactly(self, count: int) -> bytes:
         """Read so many bytes."""
-        data = b""
+        data = bytearray()
         while len(data) < count:
             piece = self.socket.recv(count - len(data))
             assert piece, f"the connection was closed after {len(data)} of {count} bytes"
             data += piece
-        return data
+        return bytes(data)
 
     def rest(self) -> bytes:
         """Read until the other side closes; a reset counts as that, silence fails the test."""

@@ -4,7 +4,8 @@ The loop watches all idle connections. When bytes arrive on one, a worker takes 
 and stays for a moment because the next call often follows at once, unless others wait. Then the connection goes back to
 the loop. So a thousand idle clients need no thread, the greeting of a new client is read by a worker and never holds up
 accepting, and clients that find all workers busy take turns. A client whose call waits for a coroutine needs no thread
-either: it is parked, and a worker goes on with it when the coroutine has ended.
+either: it is parked, and a worker goes on with it when the coroutine has ended; and so is one that does not read what
+it asked for, until there is room for more of that.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from selectors import EVENT_WRITE
 from typing import Any, ClassVar
 
+from pyronb.net.deadline import after
 from pyronb.net.stream import accepted
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Answer, Conversation
@@ -88,7 +91,7 @@ class ThreadEngine(Engine[Client]):
                 self._start(self._be_worker, "pyronb-worker", self._workers)
 
     def _resting(self, client: Client) -> bool:
-        return bool(client.interest) and not client.conversation.midway
+        return bool(client.interest) and not (client.conversation.midway or client.stream.unfinished)
 
     # The workers' side
 
@@ -128,13 +131,9 @@ class ThreadEngine(Engine[Client]):
 
         False when it has to go; None when it is parked, and may be in the hands of another worker already.
         """
-        stream, conversation = client.stream, client.conversation
-        with self._lock:
-            pending = self._parked.pop(client, None)
-            if pending is not None:
-                self._unparked.notify_all()
-        if pending is not None and not (self._send(client, pending.then(pending.future)) and self._do_all(client)):
+        if not self._resume(client):
             return None
+        stream, conversation = client.stream, client.conversation
         rest, missing = conversation.rest, conversation.missing
         while not self.stopping:
             if rest is None or not stream.direct:
@@ -144,9 +143,7 @@ class ThreadEngine(Engine[Client]):
                 short = conversation.short
                 answer = None if short is None else short.answer(data)
                 if answer is not None:
-                    if type(answer) is list:
-                        stream.send(answer)
-                    elif not self._send(client, answer):
+                    if not self._send(client, answer):
                         return None
                     if self._work or self._drain_until is not None:
                         return True
@@ -167,6 +164,19 @@ class ThreadEngine(Engine[Client]):
             rest, missing = conversation.rest, conversation.missing
         return False
 
+    def _resume(self, client: Client) -> bool:
+        """Go on with a client that was parked; False when it is parked again."""
+        with self._lock:
+            pending = self._parked.pop(client, None)
+            if pending is not None:
+                self._unparked.notify_all()
+        if pending is None and not client.stream.unfinished:
+            return True
+        if not (self._send(client, pending and pending.then(pending.future)) and self._do_all(client)):
+            return False
+        self._set_deadline(client)
+        return True
+
     def _do_all(self, client: Client) -> bool:
         """Do what a client asked for; False when it was parked in the middle of that."""
         for task in client.tasks or ():
@@ -177,16 +187,23 @@ class ThreadEngine(Engine[Client]):
         client.tasks = None
         return True
 
-    def _send(self, client: Client, answer: Answer) -> bool:
-        """Send an answer; False when it is not known yet, and the client is parked until then."""
+    def _send(self, client: Client, answer: Answer = None) -> bool:
+        """Send an answer, or go on with one; False when it is not known, or the client does not read, and is parked."""
+        stream = client.stream
+        if type(answer) is list or stream.unfinished:
+            assert not isinstance(answer, Pending)
+            if stream.send_within(_STAY, answer or ()):
+                return True
+            client.deadline = after(self._options.timeout or STALL)
+            # The loop tells when there is room for more of it. From here on the client belongs to whoever is told.
+            self.call_soon(partial(self._watch_client, client, EVENT_WRITE))
+            return False
         if isinstance(answer, Pending):
             with self._lock:
                 self._parked[client] = answer
             # From here on the client belongs to whoever takes it over, perhaps at once.
             answer.future.add_done_callback(lambda _: self._put(client))
             return False
-        if answer:
-            client.stream.send(answer)
         return True
 
     def _give_back(self, client: Client) -> None:
