@@ -27,7 +27,7 @@ class Told(Daemon):
         super().__init__(*args, **kwargs)
 
     def methodcall_error_handler(self, client_sock_addr, method, vargs, kwargs, exception):
-        if method != "get_next_stream_item":
+        if not method.startswith("get_next_stream_item"):
             self.errors.append((method, list(vargs), dict(kwargs or {}), type(exception).__name__, str(exception)))
 
 
