@@ -24,7 +24,6 @@ from pyronb.rpc.call import Call
 from pyronb.serializers.base import CallParts
 from pyronb.wire.bare import pack_bare
 from pyronb.wire.connection import OPEN
-from pyronb.wire.message import INVOKE, Message
 
 __all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
 
@@ -87,7 +86,7 @@ class ShortCut(BareCalls):
         timeout = link.timeout
         deadline = None if timeout is None else stream.loop.time() + timeout
         seq = link.sequence = connection.next_sequence()
-        if len(payload) > self._largest:
+        if not self._is_bare(payload):
             return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
         mailbox = stream.receiver
         connection.calls_made.add(seq)
@@ -118,9 +117,8 @@ class ShortCut(BareCalls):
 
     async def _send_large(self, link: Link, seq: int, payload: bytes, deadline: float | None, what: Call) -> Any:
         assert link.connection is not None
-        assert link.serializer is not None
         try:
-            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload))
+            buffers = link.connection.call(self._message(seq, payload))
         except ProtocolError as error:
             raise explained(error, calling(link, what)) from error
         outcome = await run(exchange(link, what, seq, buffers, deadline))

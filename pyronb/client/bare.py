@@ -8,8 +8,9 @@ from typing import Any
 from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
 from pyronb.rpc.call import Call
+from pyronb.serializers.base import Scattered
 from pyronb.wire.bare import LARGEST_BARE, bare_head
-from pyronb.wire.message import INVOKE, RESULT
+from pyronb.wire.message import INVOKE, RESULT, Message
 
 __all__ = ["BareCalls", "allows_bare_calls"]
 
@@ -32,7 +33,7 @@ def allows_bare_calls(link: Link) -> bool:
 class BareCalls:
     """What is the same for all bare calls of one connection. It does not hold the link, which holds it."""
 
-    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_object_id", "_oneway")
+    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_number", "_object_id", "_oneway")
 
     def __init__(self, link: Link) -> None:
         """Prepare it for a link that is connected."""
@@ -40,6 +41,7 @@ class BareCalls:
         assert serializer is not None
         assert link.metadata is not None
         limit = link.options.wire.max_message_size
+        self._number = serializer.number
         self._dumps = serializer.dumps_call
         self._loads = serializer.loads
         self._head = bare_head(INVOKE, serializer.number)
@@ -52,6 +54,15 @@ class BareCalls:
         self._object_id = link.object_id
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+
+    def _is_bare(self, payload: bytes) -> bool:
+        """Tell whether a payload is all there is of it, and is small enough to be joined to its header."""
+        return type(payload) is bytes and len(payload) <= self._largest
+
+    def _message(self, seq: int, payload: bytes) -> Message:
+        """Give the message for what is not bare but for its size."""
+        beside = payload.beside if isinstance(payload, Scattered) else ()
+        return Message(INVOKE, self._number, 0, seq, payload, beside=beside)
 
     def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Call:
         """Give the call for the procedures to go on with."""

@@ -19,12 +19,12 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.serializers.base import CallParts, Scattered, new_parts
+from pyronb.serializers.base import CallParts, new_parts
 from pyronb.sync.driver import run
 from pyronb.sync.outcomes import settle, take_annotations
 from pyronb.wire.bare import pack_bare
 from pyronb.wire.connection import OPEN
-from pyronb.wire.message import INVOKE, Buffer, Message
+from pyronb.wire.message import Buffer
 
 __all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
 
@@ -63,7 +63,7 @@ class ShortCut(BareCalls):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN
             seq = link.sequence = connection.next_sequence()
-            if len(payload) > self._largest or type(payload) is not bytes:
+            if not self._is_bare(payload):
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))
             timeout = link.timeout
             try:
@@ -87,10 +87,8 @@ class ShortCut(BareCalls):
 
     def _send_large(self, link: Link, seq: int, payload: bytes, what: Call) -> Any:
         assert link.connection is not None
-        assert link.serializer is not None
         try:
-            beside = payload.beside if isinstance(payload, Scattered) else ()
-            buffers = link.connection.call(Message(INVOKE, link.serializer.number, 0, seq, payload, beside=beside))
+            buffers = link.connection.call(self._message(seq, payload))
         except ProtocolError as error:
             raise explained(error, calling(link, what)) from error
         return self._finish(link, seq, buffers, what)

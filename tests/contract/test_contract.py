@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 
+import numpy as np
 import pytest
 
 from pyronb import errors
@@ -32,6 +33,7 @@ class Thing(Bench):
     def __init__(self) -> None:
         super().__init__()
         self.heard = []
+        self.items = []
         self.other = None
 
     def child(self):
@@ -65,6 +67,10 @@ class Thing(Bench):
         yield from range(count)
         yield self.lock()
         yield count
+
+    def listed(self):
+        """Give the items that the test has put here."""
+        yield from self.items
 
     def slow_items(self):
         """Give items, the second only when the test lets go."""
@@ -276,6 +282,30 @@ def test_too_large(reach, engine, thing, room):
 
         assert 3 == remote.call("add", 1, 2)
         room.close_remotes()
+
+
+@pytest.mark.parametrize("size", [3, 2_000, 200_000], ids=["inside", "beside", "large"])
+def test_arrays(remote, thing, size):
+    """They travel as they are with native: alone, inside of other things, in batches and in streams."""
+    remote.proxy._pyroSerializer = "native"
+    array = np.arange(size) * 1.5
+    thing.items = [array, (array[:5], size)]
+
+    for _ in range(2):
+        alone = remote.call("give", array)
+        assert alone.flags.writeable
+        assert np.array_equal(array, alone)
+        (inside,), named = remote.call("echo", array, among={"a": (array, {1})})
+        assert np.array_equal(array, inside)
+        assert np.array_equal(array, named["among"]["a"][0])
+        assert {1} == named["among"]["a"][1]
+    first, second = remote.batch(("give", array), ("give", [array]))
+    assert np.array_equal(array, first)
+    assert np.array_equal(array, second[0])
+    one, (two, told) = remote.take(remote.call("listed"), 9)
+    assert np.array_equal(array, one)
+    assert np.array_equal(array[:5], two)
+    assert size == told
 
 
 # Batches
