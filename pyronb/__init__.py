@@ -73,6 +73,10 @@ _HOMES = {
 }
 
 
+# Modules that `import pyronb` alone makes reachable, as it did in Pyro4: each is loaded when it is first used.
+_DOORS = {"aio", "core", "futures", "naming", "util", "widgets"}
+
+
 class _Door(ModuleType):
     """The package; `config` in it is the object, also when the module of that name has been loaded."""
 
@@ -96,6 +100,8 @@ def __getattr__(name: str) -> Any:
 
     ``async`` is the name that Pyro4 had for `asyncproxy`, which Python has taken as a keyword since.
     """
+    if name in _DOORS:
+        return importlib.import_module(f"pyronb.{name}")
     known = "asyncproxy" if name == "async" else name
     home = _HOMES.get(known)
     if home is None:

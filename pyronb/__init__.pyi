@@ -1,6 +1,12 @@
 from typing import Any
 
+from pyronb import aio as aio
+from pyronb import core as core
 from pyronb import errors as errors
+from pyronb import futures as futures
+from pyronb import naming as naming
+from pyronb import util as util
+from pyronb import widgets as widgets
 from pyronb.config import config as config
 from pyronb.context import current_context as current_context
 from pyronb.futures import Future as Future

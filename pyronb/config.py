@@ -126,6 +126,7 @@ ITEMS: dict[str, _Item] = {
         "serpent",
         "serializer of outgoing calls: serpent, json, marshal, msgpack; native between pyronb ends; auto, which is "
         "native where it can be and else serpent; or pickle, dill, cloudpickle, which run code",
+        check=lambda v: v in {*SAFE, *UNSAFE, "auto"},
     ),
     "SERIALIZERS_ACCEPTED": _item(set(SAFE), "serializers that a daemon accepts; see SERIALIZER"),
     "SERPENT_BYTES_REPR": _item(False, "write bytes as a literal with serpent (receivers must agree)"),
@@ -186,8 +187,8 @@ ITEMS: dict[str, _Item] = {
 class Configuration:
     """The settings of pyronb, one attribute for each item.
 
-    Assigning a value of another type, or one out of range, raises at once and leaves the old value. `as_dict` lists
-    all items, `dump` describes them, `reset` goes back to defaults and environment.
+    Assigning a value of another type, or one out of range, raises at once and leaves the old value. `asDict` lists
+    all items, `dump` describes them, `copy` keeps them aside, `reset` goes back to defaults and environment.
 
     Raises:
         AttributeError: there is no such item.
@@ -238,9 +239,19 @@ class Configuration:
     def __iter__(self) -> Iterator[str]:
         return iter(ITEMS)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give all items with their present values."""
-        return dict(self._values)
+    def asDict(self) -> dict[str, Any]:
+        """Give all items with their present values; changing these changes no setting."""
+        return {name: set(value) if isinstance(value, set) else value for name, value in self._values.items()}
+
+    def copy(self) -> Configuration:
+        """Give settings of their own that are like these; pyronb goes on looking at `config`."""
+        made = Configuration({})
+        made._values.update(self.asDict())
+        made._told.update(self._told)
+        return made
+
+    def __copy__(self) -> Configuration:
+        return self.copy()
 
     def sources(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
         """Tell for each item that an environment (the process's own by default) sets which variable does so.

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from pyronb.config import ITEMS, Configuration
+from pyronb.dialects import SAFE
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_foreign_variables():
     """What is no item is left alone, as are names without the prefix."""
     environment = {"PYRO_HMAC_KEY": "x", "PYRO_FOO": "1", "PYRONB_TEST_SLOWNESS": "4", "NS_PORT": "5"}
 
-    assert Configuration({}).as_dict() == Configuration(environment).as_dict()
+    assert Configuration({}).asDict() == Configuration(environment).asDict()
 
 
 @pytest.mark.parametrize(
@@ -138,17 +139,18 @@ WRONG = [
     ("THREADPOOL_SIZE", 0, ValueError),
     ("MAX_RETRIES", -1, ValueError),
     ("SERVERTYPE", "fork", ValueError),
+    ("SERIALIZER", "yaml", ValueError),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "error"), WRONG)
 def test_wrong_values(config, name, value, error):
     """They are refused at once, and the old value stays."""
-    before = config.as_dict()
+    before = config.asDict()
     with pytest.raises(error):
         setattr(config, name, value)
 
-    assert before == config.as_dict()
+    assert before == config.asDict()
 
 
 def test_wrong_type_names_both():
@@ -180,10 +182,25 @@ def test_reading_an_unknown_item(config):
         _ = config.NOPE
 
 
-def test_copying(config):
-    """There is no copy: an error says so, rather than the recursion of a half-made object."""
-    with pytest.raises(AttributeError):
-        copy.copy(config)
+@pytest.mark.parametrize("make", [copy.copy, Configuration.copy, lambda config: config.asDict()])
+def test_copying(config, make):
+    """A copy starts with the same values, also where they differ from the environment, and goes its own way."""
+    config.NS_PORT = 1
+    config.SERIALIZERS_ACCEPTED.add("pickle")
+    kept = make(config)
+    config.NS_PORT = 2
+    config.SERIALIZERS_ACCEPTED.add("dill")
+    values = kept if isinstance(kept, dict) else kept.asDict()
+
+    assert (1, {*SAFE, "pickle"}) == (values["NS_PORT"], values["SERIALIZERS_ACCEPTED"])
+
+
+def test_copy_knows_what_was_told(config):
+    """Also what was set to its default."""
+    config.SERIALIZER = "serpent"
+
+    assert config.copy().told("SERIALIZER")
+    assert not config.copy().told("COMMTIMEOUT")
 
 
 # Reset
@@ -200,17 +217,17 @@ def test_reset(config):
 
     config.reset(environment={"PYRO_HOST": "there"}, use_environment=False)
 
-    assert Configuration({}).as_dict() == config.as_dict()
+    assert Configuration({}).asDict() == config.asDict()
 
 
 def test_failed_reset(config):
     """All values stay as they were."""
     config.NS_PORT = 1
-    before = config.as_dict()
+    before = config.asDict()
     with pytest.raises(ValueError, match="PYRO_COMMTIMEOUT"):
         config.reset(environment={"PYRO_HOST": "there", "PYRO_COMMTIMEOUT": "x"})
 
-    assert before == config.as_dict()
+    assert before == config.asDict()
 
 
 # Showing
@@ -229,7 +246,7 @@ def test_names(config):
     """All items are listed, also where the tab key looks."""
     assert list(ITEMS) == list(config)
     assert set(ITEMS) <= set(dir(config))
-    assert set(ITEMS) == set(config.as_dict())
+    assert set(ITEMS) == set(config.asDict())
 
 
 # Records

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 import types
 
 import pytest
@@ -63,12 +65,32 @@ def test_type_checkers_see_the_same():
         for alias in node.names
         if node.module != "typing"
     }
+    doors = {name for name, home in homes.items() if home == "pyronb"}
 
     assert pyronb.__all__ == listed
-    assert set(listed) == set(homes)
+    assert set(listed) == set(homes) - doors | {"errors"}
+    assert pyronb._DOORS | {"errors"} == doors
     for name, home in homes.items():
-        expected = pyronb.errors if home == "pyronb" else getattr(importlib.import_module(home), name)
-        assert getattr(pyronb, name) is expected
+        expected = importlib.import_module(f"pyronb.{name}" if name in doors else home)
+        assert getattr(pyronb, name) is (expected if name in doors else getattr(expected, name))
+
+
+MODULES_OF_PYRO4 = {
+    "core": {"Daemon", "DaemonObject", "Proxy", "URI"},
+    "errors": {"ConnectionClosedError", "PyroError"},
+    "futures": {"Future", "FutureResult"},
+    "naming": {"locateNS", "startNS", "startNSloop", "type_meta"},
+    "util": {"SerializerBase", "excepthook", "getPyroTraceback"},
+}
+
+
+@pytest.mark.parametrize("module", MODULES_OF_PYRO4)
+def test_modules_come_with_the_package(module):
+    """As with Pyro4, `import pyronb as Pyro4` is all that ``Pyro4.util.SerializerBase`` needs."""
+    program = f"import pyronb as Pyro4; print(*dir(Pyro4.{module}))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=50)
+
+    assert MODULES_OF_PYRO4[module] <= set(ran.stdout.split())
 
 
 def test_config_is_the_object():

@@ -61,7 +61,7 @@ def _facts() -> dict[str, Any]:
             for dialect in DIALECTS.values()
         },
         "extras": {name: importlib.util.find_spec(module) is not None for name, module in _EXTRAS.items()},
-        "settings": {name: _row(name, value, sources.get(name)) for name, value in sorted(config.as_dict().items())},
+        "settings": {name: _row(name, value, sources.get(name)) for name, value in sorted(config.asDict().items())},
     }
 
 

@@ -111,10 +111,13 @@ def test_s26_serializer_by_name(echo, serializer):
 
 
 def test_s26_unknown_serializer(echo):
-    """It is refused by name, with those that there are."""
-    pyronb.config.SERIALIZER = "yaml"
-    with pytest.raises(pyronb.errors.SerializeError, match=r"yaml.*serpent"):
-        pyronb.Proxy(echo)._pyroBind()
+    """It is refused at once, by name, with those that there are; a proxy keeps the one that it had."""
+    with pytest.raises(ValueError, match=r"yaml.*serpent"):
+        pyronb.config.SERIALIZER = "yaml"
+    with pyronb.Proxy(echo) as p:
+        with pytest.raises(pyronb.errors.SerializeError, match=r"yaml.*serpent"):
+            p._pyroSerializer = "yaml"
+        assert "serpent" == p._pyroSerializer
 
 
 def test_s28_strings_and_dicts(echo):
