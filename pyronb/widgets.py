@@ -7,8 +7,9 @@ try:
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise ImportError("pyronb.widgets needs ipywidgets; install it with: pip install ipywidgets") from error
 
+from pyronb.jupyter.widgets.futures import FutureBoard, FutureView
 from pyronb.jupyter.widgets.names import NameServerBrowser
 
 del _ipywidgets
 
-__all__ = ["NameServerBrowser"]
+__all__ = ["FutureBoard", "FutureView", "NameServerBrowser"]

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import ipywidgets
-from IPython.core.getipython import get_ipython
 
 from pyronb.jupyter.addresses import default_address, parse_address
 from pyronb.jupyter.ipython.reprs import (
@@ -25,6 +24,7 @@ from pyronb.jupyter.ipython.reprs import (
     status_html,
 )
 from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel
+from pyronb.jupyter.widgets.cells import replace_in_cell
 from pyronb.jupyter.widgets.watch import Watch
 
 __all__ = ["NameServerBrowser", "matches"]
@@ -80,7 +80,7 @@ class NameServerBrowser(ipywidgets.VBox):
         # Whoever forgets the view forgets the thread.
         weakref.finalize(self, self._watch.stop)
         self._draw()
-        _replace_in_cell(self)
+        replace_in_cell(self)
         self._watch.start()
 
     def _make_parts(self) -> None:
@@ -223,34 +223,3 @@ def _not_asked(address: str) -> NamesModel:
         "total": 0,
         "age": 0.0,
     }
-
-
-_in_cells: dict[str, tuple[str, list[weakref.ref[NameServerBrowser]]]] = {}
-"""The views that each cell made, and in which run of the cell."""
-
-
-def _replace_in_cell(browser: NameServerBrowser) -> None:
-    """Close the views that an earlier run of this cell made; outside of cells do nothing."""
-    cell, run = _where()
-    if not cell:
-        return
-    before, views = _in_cells.get(cell, ("", []))
-    if before != run:
-        for view in views:
-            old = view()
-            if old is not None:
-                old.close()
-        views = []
-    _in_cells[cell] = (run, [*views, weakref.ref(browser)])
-
-
-def _where() -> tuple[str, str]:
-    """Tell which cell runs, and in which run of it; a cell without an id is known by its text."""
-    shell = get_ipython()
-    if shell is None:
-        return "", ""
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
-    run = str(parent.get("header", {}).get("msg_id") or shell.execution_count)
-    cell = parent.get("metadata", {}).get("cellId")
-    texts = shell.user_ns.get("In") or [""]
-    return str(cell or f"text {texts[-1]}"), run

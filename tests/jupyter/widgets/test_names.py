@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import pyronb.widgets
 from pyronb.config import config
-from pyronb.jupyter.widgets import names as module
+from pyronb.jupyter.widgets import cells
 from pyronb.jupyter.widgets.names import NameServerBrowser, matches
 from pyronb.server.daemon import Daemon
 from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, a_shell, bad_peer, free_port, nameserver, serving
@@ -300,7 +300,7 @@ def test_cells_of_a_kernel_are_known_by_their_id(shell, monkeypatch):
     parent = {"header": {"msg_id": "m1"}, "metadata": {"cellId": "c1"}}
     monkeypatch.setattr(InteractiveShell, "get_parent", lambda self: parent, raising=False)
 
-    assert module._where() == ("c1", "m1")
+    assert cells.where() == ("c1", "m1")
 
 
 def test_the_short_name():
