@@ -90,6 +90,7 @@ LOADS_BY_NAME = (
 # Only here may Pyro's camel case be defined. Ruff's per-file-ignores of the N rules are the same list.
 CAMEL_CASE = (
     "pyronb/aio/**",
+    "pyronb/client/batches.py",
     "pyronb/client/face.py",
     "pyronb/config.py",
     "pyronb/nameserver/broadcast.py",

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 from pyronb.context import CallContext, Resources, enter, leave
@@ -24,13 +25,19 @@ from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
 
-__all__ = ["PLAIN", "Caller", "Dispatcher", "class_member"]
+__all__ = ["PLAIN", "Caller", "Dispatcher"]
 
 log = logging.getLogger("pyronb.server")
 
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
 """Types of results that are no iterators; asking the abstract class for each result costs more."""
+
+_SEQUENCES = frozenset({list, tuple})
+_ENTRY_LENGTH = 3
+_NO_ENTRY: Any = (None, None, None)
+_MOST_KNOWN = 1000
+"""Most functions that are known to be plain; the next one begins anew."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,8 +98,7 @@ class Dispatcher:
         self._require_expose = require_expose
         self._on_error = on_error
         self._start = start
-        # Of which classes which names are known to be plain functions; the short-cut keeps it here.
-        self.plain_functions: set[tuple[type, str]] = set()
+        self._plain_functions: set[tuple[type, str]] = set()
 
     def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome | Pending[Outcome]:
         """Run a call and tell what became of it; never raises."""
@@ -139,6 +145,36 @@ class Dispatcher:
         """Give the instance of a registered class for a call; None when it would have to be made."""
         return self._instances.made(cls, caller.session)
 
+    def plain_method(self, target: Any, name: str) -> MethodType | None:
+        """Give a method that is nothing but an exposed function of the object's class; None for all else.
+
+        It does what `find_method` does, for those that are called all the time: what was found once is known by class
+        and name, and its mark is looked at each time.
+        """
+        key = (type(target), name)
+        if key not in self._plain_functions and not self._learn(key):
+            return None
+        method = getattr(target, name, None)
+        return method if type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__ else None
+
+    def _learn(self, key: tuple[type, str]) -> bool:
+        """Find out whether this name is nothing but an exposed function of the class, and remember if it is."""
+        kind, name = key
+        function = None if is_private(name) else class_member(kind, name)
+        plain = (
+            type(function) is FunctionType
+            and class_member(kind, "__getattribute__") is object.__getattribute__
+            and is_exposed(function)
+            and "_pyroCallback" not in function.__dict__
+            and not inspect.iscoroutinefunction(function)
+            and not inspect.isasyncgenfunction(function)
+        )
+        if plain:
+            if len(self._plain_functions) >= _MOST_KNOWN:
+                self._plain_functions.clear()  # or classes that come and go would never go
+            self._plain_functions.add(key)
+        return plain
+
     def _target(self, object_id: str, caller: Caller) -> Any:
         target = self._objects.find(object_id)
         return self._instances.get(target, caller.session) if isinstance(target, type) else target
@@ -167,15 +203,32 @@ class Dispatcher:
         target = self._target(call.object_id, caller)
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
+        kind = type(target)
+        known = self._plain_functions
         results: list[Any] = []
         for entry in call.args:
-            name, args, kwargs = _batch_entry(entry)
-            method = find_method(target, name, call.object_id, require_expose=self._require_expose)
+            name, args, kwargs = entry if type(entry) in _SEQUENCES and len(entry) == _ENTRY_LENGTH else _NO_ENTRY
+            if type(name) is not str or type(args) not in _SEQUENCES or not (kwargs is None or type(kwargs) is dict):
+                raise TypeError("each call of a batch should be (method, args, kwargs)")
+            # As in `plain_method`, without its frame: there may be many calls.
+            key = (kind, name)
+            method: Any = getattr(target, name, None) if key in known or self._learn(key) else None
+            plain = type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__
+            if not plain:
+                method = find_method(target, name, call.object_id, require_expose=self._require_expose)
             try:
-                result = self._call_user(method, name, args, kwargs or {}, call, caller)
+                if plain:
+                    result = method(*args, **kwargs) if kwargs else method(*args)
+                else:
+                    result = self._call_user(method, name, args, kwargs or {}, call, caller)
             except BaseException as error:  # noqa: BLE001 - it is the result of this call, and the last one
+                if plain:
+                    self._on_error(caller, call, error)
                 results.append(BatchError(self._for_caller(error)))
                 break
+            if type(result) in PLAIN:
+                results.append(result)
+                continue
             if isinstance(result, Coroutine):
                 future = yield result
                 failure = future.exception()
@@ -317,10 +370,3 @@ def _attribute_name(call: Call, count: int) -> str:
     if len(call.args) != count or not isinstance(call.args[0], str):
         raise TypeError(f"{call.method} takes {count} arguments, the first one a name")
     return call.args[0]
-
-
-def _batch_entry(entry: Any) -> tuple[str, Any, Any]:
-    match entry:
-        case (str(name), (list() | tuple()) as args, (dict() | None) as kwargs):
-            return name, args, kwargs
-    raise TypeError("each call of a batch should be (method, args, kwargs)")

@@ -8,9 +8,7 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import Any
 
 from pyronb.context import CallContext, enter, leave
@@ -18,16 +16,12 @@ from pyronb.errors import PyroError, SecurityError, SerializeError
 from pyronb.rpc.call import Call, Outcome
 from pyronb.serializers.base import Serializer
 from pyronb.server.coroutines import Pending
-from pyronb.server.dispatch import PLAIN, Caller, Dispatcher, class_member
-from pyronb.server.exposure import is_exposed, is_private
+from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
 from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
 from pyronb.wire.connection import ServerConnection
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
 __all__ = ["ShortCut"]
-
-_MOST_KNOWN = 1000
-"""Most functions that are known to be plain; the next one begins anew."""
 
 
 @functools.lru_cache
@@ -47,7 +41,7 @@ class ShortCut:
         limit: most bytes of a reply; 0 means no limit.
     """
 
-    __slots__ = ("_caller", "_dispatcher", "_find", "_known", "_largest", "_reply", "_take", "_ways")
+    __slots__ = ("_caller", "_dispatcher", "_find", "_largest", "_reply", "_take", "_ways")
 
     def __init__(
         self,
@@ -61,7 +55,6 @@ class ShortCut:
         self._caller = caller
         self._dispatcher = dispatcher
         self._find = dispatcher.find
-        self._known = dispatcher.plain_functions
         self._reply = reply
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
@@ -91,12 +84,8 @@ class ShortCut:
             return None
         if isinstance(target, type):
             target = self._dispatcher.made(target, caller)
-        kind = type(target)
-        if (kind, name) not in self._known and not self._learn(kind, name):
-            return None
-        # What was found once is known by class and name; its mark is looked at each time.
-        method = getattr(target, name, None)
-        if type(method) is not MethodType or "_pyroExposed" not in method.__func__.__dict__:
+        method = self._dispatcher.plain_method(target, name)
+        if method is None:
             return None
         context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
         token = enter(context)
@@ -119,19 +108,3 @@ class ShortCut:
         if outcome is None:
             outcome = self._dispatcher.returned(value, Call(object_id, name), caller, context)
         return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""))
-
-    def _learn(self, kind: type, name: str) -> bool:
-        """Find out whether this name is nothing but an exposed function of the class, and remember if it is."""
-        function = None if is_private(name) else class_member(kind, name)
-        plain = (
-            type(function) is FunctionType
-            and is_exposed(function)
-            and "_pyroCallback" not in function.__dict__
-            and not inspect.iscoroutinefunction(function)
-            and not inspect.isasyncgenfunction(function)
-        )
-        if plain:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()  # or classes that come and go would never go
-            self._known.add((kind, name))
-        return plain

@@ -298,6 +298,20 @@ def test_a_batch_gives_its_results_in_order(run):
     assert batch(run) == Returned([])
 
 
+def test_plain_calls_of_a_batch_are_known_from_then_on(run, thing):
+    """The mark of the method is looked at for each call, also of those that are known."""
+    assert batch(run, ("add", (1,), {}), ("add", (2,), {})) == Returned([11, 12])
+    thing.add = lambda a: a * 100
+    assert batch(run, ("add", (1,), {})) == Returned([100])
+    del thing.add
+    exposed = Thing.add.__dict__.pop("_pyroExposed")
+    try:
+        assert isinstance(error_of(batch(run, ("add", (1,), {}))), AttributeError)
+    finally:
+        Thing.add._pyroExposed = exposed
+    assert batch(run, ("add", (1,), {})) == Returned([11])
+
+
 def test_an_error_is_the_last_result_of_a_batch(run, thing, told):
     """The calls after it are not run."""
     outcome = batch(run, ("add", (1,), {}), ("fail", (), {}), ("add", (2,), {}))

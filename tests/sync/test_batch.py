@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from uuid import uuid4
 
 import pytest
@@ -65,6 +66,46 @@ def test_can_be_used_again(calls):
     assert 0 == len(calls)
     calls.add(3, 4)
     assert [7] == list(calls())
+
+
+def test_functions_are_kept_as_long_as_the_calls(calls):
+    """The same one for all calls of a name; one that is held longer goes on keeping calls."""
+    add = calls.add
+    assert add is calls.add
+    add(1, 2)
+
+    assert [3] == list(calls())
+    assert "add" not in vars(calls)
+    add(3, 4)
+    calls.add(5, 6)
+    assert [7, 11] == list(calls())
+
+
+def test_a_copy_has_calls_of_its_own(calls):
+    """Those that were kept so far are in both."""
+    calls.add(1, 2)
+    other = copy.copy(calls)
+    other.add(3, 4)
+    calls.add(5, 6)
+
+    assert [3, 7] == list(other())
+    assert [3, 11] == list(calls())
+
+
+def test_a_dropped_batch_goes_at_once(proxy):
+    """It holds the connection, and nothing of its own holds it."""
+    calls = batch(proxy)
+    calls.add(1, 2)
+    gone = weakref.ref(calls.__dict__["add"])
+    del calls
+
+    assert gone() is None
+
+
+def test_no_attributes(calls):
+    """They can neither be read nor set."""
+    with pytest.raises(AttributeError, match="'value' cannot be set"):
+        calls.value = 3
 
 
 def test_empty(calls, sends):
