@@ -25,9 +25,9 @@ from pyronb.client.effects import (
     Send,
 )
 from pyronb.client.procedures import check, connect
-from pyronb.errors import ConnectionClosedError
+from pyronb.errors import ConnectionClosedError, TimeoutError
 from pyronb.net.broadcast import ask
-from pyronb.net.deadline import after
+from pyronb.net.deadline import after, remaining
 from pyronb.net.stream import dial
 
 __all__ = ["run"]
@@ -72,19 +72,24 @@ def _send(effect: Send) -> None:
 
 def _reply(effect: Reply) -> Any:
     link, seq, deadline = effect.link, effect.seq, effect.deadline
+    received = False
     while True:
         connection, stream = link.connection, link.stream
         if connection is None or stream is None:
             raise ConnectionClosedError("receiving: the connection was released")
         event = connection.next_event()
+        if event is not None and check(event, seq):
+            return event
+        if received and deadline is not None and not remaining(deadline):
+            # A peer that never stops sending is no reason to wait for ever.
+            raise TimeoutError("receiving: no answer in time")
         if event is None:
+            received = True
             rest = connection.rest if stream.direct else None
             if rest is None:
                 connection.receive(stream.receive(deadline, missing=connection.missing))
             else:
                 connection.filled(stream.receive_into(rest, deadline))
-        elif check(event, seq):
-            return event
 
 
 def _hang_up(effect: HangUp | Abandon) -> None:

@@ -286,7 +286,9 @@ class _Connection:
         if self.dialect is None or version != self.dialect.version:
             dialect = dialect_for(version)
             if self.dialect is not None:
-                raise OtherDialectError(dialect, self.dialect)
+                other = OtherDialectError(dialect, self.dialect)
+                # Only who greets can do so once more in that one.
+                raise ProtocolError(str(other)) if self.state is OPEN else other
             self.dialect = dialect
             self._layout = LAYOUTS[dialect]
         assert self._layout is not None
