@@ -46,6 +46,7 @@ class Link:
         remote: who is at the other end, as told by the last handshake; None before the first.
         handshake_answer: what the daemon answered to `handshake`.
         handshake_annotations: what came beside that answer.
+        told: moment, on the clock of the synchronous room, at which the metadata was told; None when that is unknown.
         latency: seconds that the last connecting took; None before the first.
         sequence: number of the last request, kept over reconnects.
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
@@ -75,6 +76,7 @@ class Link:
     remote: Peer | None = None
     handshake_answer: Any = None
     handshake_annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+    told: float | None = None
     latency: float | None = None
     sequence: int = 0
     notes: list[str] = field(default_factory=list)

@@ -25,13 +25,14 @@ from pyronb.config import config
 from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, is_default, parse_address
 from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
 from pyronb.jupyter.models import AttributeModel, MethodModel, NameModel, NamesModel, ObjectModel
+from pyronb.net.probe import answering
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import NAMESERVER_ID
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.version import __version__
 
-__all__ = ["MAX_NAME", "failed_object", "object_model", "read_names", "read_object"]
+__all__ = ["MAX_NAME", "enter_name", "failed_object", "leave_names", "object_model", "read_names", "read_object"]
 
 T = TypeVar("T")
 
@@ -265,6 +266,77 @@ def _connected(uri: URI, question: _Question, serializer: str) -> Proxy:
         ns._pyroRelease()
         raise
     return ns
+
+
+# Registering
+
+
+class _Taken(errors.NamingError):
+    """A name leads to something else, which is running."""
+
+
+def enter_name(
+    address: str | None, name: str, uri: URI, tags: Iterable[str] = (), *, timeout: float = 2.0
+) -> Explanation:
+    """Register a name, also in the place of one that leads nowhere any more.
+
+    Args:
+        address: of the name server; None for that of the configuration.
+        name: the name.
+        uri: where it leads.
+        tags: its tags.
+        timeout: seconds that this takes at most.
+
+    Returns:
+        What became of it. This never raises for anything that the network or the peer does.
+    """
+    place = _place(address, NAME_ANOTHER)
+    if isinstance(place, Explanation):
+        return place
+    question = _Question(timeout * _PATIENCE, place)
+    metadata = sorted(tags)
+
+    def ask() -> None:
+        with _nameserver(place, question) as ns:
+            try:
+                ns.register(name, str(uri), safe=True, metadata=metadata)
+            except errors.NamingError:
+                there = URI(ns.lookup(name))
+                if there.location != uri.location and answering([there], question.left() / 2):
+                    said = f"The name {words(name)} is that of an object at {words(there.location)}, which is running."
+                    raise _Taken(said) from None
+                ns.register(name, str(uri), safe=False, metadata=metadata)
+
+    try:
+        _within(timeout, ask)
+    except _Taken as error:
+        return Explanation("refused", str(error), "Choose another name, or end that program.")
+    except Exception as error:
+        _log.debug("registering %r at %s failed", name, place, exc_info=True)
+        return explain(error, address=str(place))
+    return Explanation("ok")
+
+
+def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0) -> None:
+    """Take names back that lead to these addresses; whatever fails here, a later `enter_name` finds them stale."""
+    place = _place(address, NAME_ANOTHER)
+    if isinstance(place, Explanation) or not names:
+        return
+    question = _Question(timeout * _PATIENCE, place)
+
+    def ask() -> None:
+        with _nameserver(place, question) as ns:
+            for name, uri in names.items():
+                try:
+                    if URI(ns.lookup(name)) == uri:
+                        ns.remove(name)
+                except errors.NamingError:
+                    continue
+
+    try:
+        _within(timeout, ask)
+    except Exception:
+        _log.debug("taking back names at %s failed", place, exc_info=True)
 
 
 def _registration(place: Address, name: str, question: _Question) -> tuple[URI, list[str]]:

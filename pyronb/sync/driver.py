@@ -53,6 +53,7 @@ def run(procedure: Procedure[T]) -> T:
 
 def _connect(effect: Connect) -> None:
     run(connect(effect.link, annotations=effect.annotations))
+    effect.link.told = time.monotonic()
 
 
 def _dial(effect: Dial) -> None:

@@ -177,7 +177,8 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             began = time.monotonic()
             context = ambient()
             run(connect(link, annotations=context.annotations))
-            link.latency = time.monotonic() - began
+            link.told = time.monotonic()
+            link.latency = link.told - began
             if context.client is None:
                 # While a call is served, these are for its own reply.
                 context.response_annotations = dict(link.handshake_annotations)

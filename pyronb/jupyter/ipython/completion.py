@@ -19,6 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.client.face import signature_of
 from pyronb.client.speech import CHOICES
+from pyronb.config import ITEMS
 from pyronb.jupyter.ipython.cursor import Spot, bound_by, expression, positions, spot_of, statements, words_of
 from pyronb.jupyter.models import NamesModel
 from pyronb.sync.proxy import Proxy
@@ -31,11 +32,21 @@ PRIORITY = 2000
 MAX_TEXT = 20_000
 """Most characters before the cursor that are looked at."""
 
-_MAGIC = re.compile(r"\s*%{1,2}(pyro_connect|pyro_batch)\s+(.*)$")
+_MAGIC = re.compile(r"\s*%{1,2}(pyro_\w+)\s+(.*)$")
 _OPTIONS = {
-    "pyro_connect": ("--ns", "--serializer", "--timeout"),
     "pyro_batch": ("--async", "--oneway", "--out"),
+    "pyro_close": (),
+    "pyro_config": (),
+    "pyro_connect": ("--ns", "--serializer", "--timeout"),
+    "pyro_expose": ("--ns", "--tag"),
+    "pyro_info": ("--refresh",),
+    "pyro_ls": ("--ns", "--out", "--tag"),
+    "pyro_ns": ("--ns", "--port"),
+    "pyro_serve": ("--ns", "--tag"),
+    "pyro_status": (),
 }
+_FREE = ("--ns", "--out", "--port", "--tag", "--timeout", "-o", "-t")
+"""Options whose value nobody can guess."""
 
 
 class KnownNames:
@@ -188,16 +199,40 @@ def _magic_words(magic: str, rest: str, namespace: Mapping[str, Any]) -> Candida
         found = [(option, "magic") for option in _OPTIONS[magic] if option not in words]
     elif last == "--serializer":
         found = [(name, "magic") for name in sorted(CHOICES)]
-    elif last in ("--ns", "--timeout", "-t", "--out", "-o", "as"):
+    elif last in _FREE or last == "as":
         found = []
-    elif magic == "pyro_batch":
-        proxies = [(name, "instance") for name in sorted(namespace) if issubclass(type(namespace[name]), Proxy)]
-        found = [] if positional else [entry for entry in proxies if not entry[0].startswith("_")]
     else:
-        found = [(name, "path") for name in known_names]
-        if positional and (len(positional) == 1 or positional[-2] != "as"):
-            found = [("as", "keyword"), *found]
+        found = _positional(magic, positional, namespace)
     return [(name, kind) for name, kind in found if name.startswith(word)]
+
+
+def _is_python(magic: str, rest: str) -> bool:
+    """Tell whether the cursor is where a magic takes an expression, which others complete."""
+    return magic == "pyro_serve" and not re.search(r"\sas\s", rest)
+
+
+_SWITCHES = frozenset(name for name, item in ITEMS.items() if isinstance(item.default, bool))
+
+
+def _positional(magic: str, before: Sequence[str], namespace: Mapping[str, Any]) -> Candidates:
+    """List what can stand for the next word that is no option, after these."""
+    proxies = [(name, "instance") for name in sorted(namespace) if issubclass(type(namespace[name]), Proxy)]
+    proxies = [entry for entry in proxies if not entry[0].startswith("_")]
+    names = [(name, "path") for name in known_names]
+    if magic == "pyro_connect":
+        return [("as", "keyword"), *names] if before and (len(before) == 1 or before[-2] != "as") else names
+    if magic == "pyro_close":
+        return proxies
+    if magic == "pyro_config" and len(before) == 1:
+        return [(str(value), "keyword") for value in (False, True)] if before[0] in _SWITCHES else []
+    first: dict[str, Candidates] = {
+        "pyro_batch": proxies,
+        "pyro_config": [(name, "property") for name in ITEMS],
+        "pyro_info": proxies,
+        "pyro_ls": names,
+        "pyro_ns": [("start", "keyword"), ("stop", "keyword")],
+    }
+    return first.get(magic, []) if not before else []
 
 
 def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Answer]:
@@ -207,7 +242,7 @@ def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Answe
     def pyronb_matcher(context: CompletionContext) -> Answer:
         namespace: Mapping[str, Any] = shell.user_ns
         magic = _MAGIC.match(context.text_until_cursor)
-        if magic is not None:
+        if magic is not None and magic[1] in _OPTIONS and not _is_python(magic[1], magic[2]):
             word = magic[2].rpartition(" ")[2]
             return _answer(context.token, word, _magic_words(magic[1], magic[2], namespace))
         lines = context.full_text.split("\n")[: context.cursor_line]

@@ -35,6 +35,7 @@ __all__ = [
     "connect",
     "connect_all",
     "is_proxy",
+    "reach",
     "seconds",
     "serializer",
     "taken",
@@ -200,8 +201,10 @@ def variable_for(target: Target, parts: int = 1) -> str:
     return f"{word}_" if keyword.iskeyword(word) or hasattr(builtins, word) else word
 
 
-def variables_for(several: Sequence[Wanted]) -> list[str]:
+def variables_for(several: Sequence[Wanted], namespace: Mapping[str, Any]) -> list[str]:
     """Make the names of the variables: those that were chosen, and for the others the shortest that tell them apart.
+
+    Where there are several, they do not hide what the user has.
 
     Raises:
         UsageError: a name was chosen twice.
@@ -211,11 +214,13 @@ def variables_for(several: Sequence[Wanted]) -> list[str]:
     if twice is not None:
         raise UsageError(f"as {twice}: that name is given to two objects; choose another one for one of them")
     used, made = set(chosen), []
+    if len(several) > 1:
+        used |= {name for name, held in namespace.items() if not is_proxy(held)}
     short = [want.variable or variable_for(want.target) for want in several]
     for want, name in zip(several, short, strict=True):
         best, parts = name, 1
         most = str(want.target.uri.object).count(".") + 1
-        while not want.variable and (best in used or (parts == 1 and short.count(best) > 1)) and parts < most:
+        while not want.variable and (best in used or short.count(best) > 1) and parts < most:
             parts += 1
             best = variable_for(want.target, parts)
         number = 2
@@ -315,14 +320,22 @@ def connect(
     )
     options = replace(options, lookup=replace(options.lookup, delay=0.0))
     proxy = Proxy(target.uri, options=options)
-    try:
-        _bind(proxy, left)
-    except Exception as error:
-        name = "" if target.uri.protocol == "PYROMETA" else str(target.uri.object)
-        told = explain(error, address=where, name=name)
-        raise UsageError(f"{told.reason} {told.hint}") from error
+    reach(proxy, left, where, "" if target.uri.protocol == "PYROMETA" else str(target.uri.object))
     _settle(proxy, target.uri)
     return proxy, object_model(proxy, target.name, tags)
+
+
+def reach(proxy: Proxy, limit: float, where: str, name: str) -> None:
+    """Connect a proxy within so many seconds.
+
+    Raises:
+        UsageError: it could not be connected; the text says why, and what to do about the object of this name there.
+    """
+    try:
+        _bind(proxy, limit)
+    except Exception as error:
+        told = explain(error, address=where, name=name)
+        raise UsageError(f"{told.reason} {told.hint}") from error
 
 
 def _find(target: Target, asked: Names) -> tuple[URI, list[str]]:

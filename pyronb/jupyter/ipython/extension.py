@@ -12,9 +12,13 @@ from pyronb.futures import FutureResult
 from pyronb.jupyter.ipython.batch import brief
 from pyronb.jupyter.ipython.completion import make_matcher
 from pyronb.jupyter.ipython.inspection import Inspection
-from pyronb.jupyter.ipython.magics import BODY, PyroMagics
+from pyronb.jupyter.ipython.looking import LookingMagics
+from pyronb.jupyter.ipython.magics import PyroMagics
+from pyronb.jupyter.ipython.publishing import EmbeddedNameServer, Publisher
 from pyronb.jupyter.ipython.reprs import future_html, object_html, uri_html
+from pyronb.jupyter.ipython.serving import ServingMagics
 from pyronb.jupyter.ipython.tracebacks import RemoteTracebacks
+from pyronb.jupyter.ipython.words import BODY
 from pyronb.jupyter.runtime import object_model
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
@@ -59,7 +63,13 @@ class _Loaded:
     """What was put into one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self._magics = PyroMagics(shell)
+        self._publisher = Publisher()
+        self._nameserver = EmbeddedNameServer()
+        self._magics = (
+            PyroMagics(shell),
+            LookingMagics(shell, self._publisher),
+            ServingMagics(shell, self._publisher, self._nameserver),
+        )
         self._matcher = make_matcher(shell)
         self._tracebacks = RemoteTracebacks(shell, BODY)
         self._inspection = Inspection(shell)
@@ -71,7 +81,7 @@ class _Loaded:
         self._before: dict[type, Any] = {}
 
     def install(self, shell: InteractiveShell) -> None:
-        shell.register_magics(self._magics)
+        shell.register_magics(*self._magics)
         shell.Completer.custom_matchers.append(self._matcher)
         self._tracebacks.install()
         self._inspection.install()
@@ -82,14 +92,17 @@ class _Loaded:
     def remove(self, shell: InteractiveShell) -> None:
         manager = shell.magics_manager
         for known in manager.magics.values():
-            ours = [name for name, magic in known.items() if getattr(magic, "__self__", None) is self._magics]
+            ours = [name for name, magic in known.items() if getattr(magic, "__self__", None) in self._magics]
             for name in ours:
                 del known[name]
-        manager.registry.pop(type(self._magics).__name__, None)
+        for magics in self._magics:
+            manager.registry.pop(type(magics).__name__, None)
         if self._matcher in shell.Completer.custom_matchers:
             shell.Completer.custom_matchers.remove(self._matcher)
         self._tracebacks.remove()
         self._inspection.remove()
+        self._publisher.close()
+        self._nameserver.stop()
         formatter = _html(shell)
         for kind, show in self._formats.items():
             if formatter.type_printers.get(kind) is show:

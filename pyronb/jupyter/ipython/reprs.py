@@ -26,6 +26,7 @@ __all__ = [
     "object_html",
     "object_text",
     "status_html",
+    "status_text",
     "uri_html",
 ]
 
@@ -249,11 +250,20 @@ def _count(total: int) -> str:
     return "1 name" if total == 1 else f"{total or 'no'} names"
 
 
-def status_html(model: NamesModel, retry: float | None) -> str:
+def status_text(model: NamesModel, *, note: str = "") -> str:
+    """Show in one line how the last look at a name server went."""
+    server = model["nameserver"]
+    if model["state"] != "ok":
+        return names_text(model)
+    facts = ", ".join(filter(None, [server["server"], _count(model["total"]), note]))
+    return f"name server {clean(server['address'])}: {clean(facts)}"
+
+
+def status_html(model: NamesModel, retry: float | None, *, note: str = "") -> str:
     """Show in one line how the last look at a name server went; `retry` is the seconds until the next one."""
     server = model["nameserver"]
     if model["state"] == "ok":
-        facts = " · ".join(filter(None, [server["address"], server["server"], _count(model["total"])]))
+        facts = " · ".join(filter(None, [server["address"], server["server"], _count(model["total"]), note]))
         return block("status", f'<div role="status"><span class="pyronb-good">● connected</span> {muted(facts)}</div>')
     again = "" if retry is None else muted(f"Trying again in {retry:.0f} s." if retry >= 1 else "Trying again.")
     return block("status", '<div role="status">', _trouble_html(model), again, "</div>")
