@@ -6,7 +6,6 @@ one lock, and a change reaches the browser as one message for each part of the v
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import threading
 import weakref
@@ -25,6 +24,7 @@ from pyronb.jupyter.ipython.reprs import (
 )
 from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel
 from pyronb.jupyter.widgets.cells import replace_in_cell
+from pyronb.jupyter.widgets.search import fits
 from pyronb.jupyter.widgets.watch import Watch
 
 __all__ = ["NameServerBrowser", "matches"]
@@ -36,12 +36,8 @@ _NOTHING = "Select a name to see what its object offers."
 
 
 def matches(entry: NameModel, query: str) -> bool:
-    """Tell whether a registration fits: part of its name or of a tag was typed, or a pattern with ``*`` and ``?``."""
-    wanted = query.strip().casefold()
-    texts = [text.casefold() for text in (entry["name"], *entry["tags"])]
-    if any(sign in wanted for sign in "*?["):
-        return any(fnmatch.fnmatchcase(text, wanted) for text in texts)
-    return any(wanted in text for text in texts)
+    """Tell whether a registration is what was searched for: by its name, or by one of its tags."""
+    return fits(query, entry["name"], *entry["tags"])
 
 
 class NameServerBrowser(ipywidgets.VBox):
