@@ -7,9 +7,11 @@ try:
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise ImportError("pyronb.widgets needs ipywidgets; install it with: pip install ipywidgets") from error
 
+from pyronb.jupyter.widgets.callbacks import CallbackFeed
 from pyronb.jupyter.widgets.futures import FutureBoard, FutureView
 from pyronb.jupyter.widgets.names import NameServerBrowser
+from pyronb.jupyter.widgets.objects import ObjectView
 
 del _ipywidgets
 
-__all__ = ["FutureBoard", "FutureView", "NameServerBrowser"]
+__all__ = ["CallbackFeed", "FutureBoard", "FutureView", "NameServerBrowser", "ObjectView"]
