@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pyronb.dialects import Dialect
+from pyronb.dialects import DIALECTS, Dialect
 from pyronb.errors import SecurityError, SerializeError
 from pyronb.serializers.exceptions import exception_from_dict, exception_to_dict, is_library_error, unwrapped
 from pyronb.uri import URI
@@ -31,6 +31,9 @@ Substitute = Callable[[Any], "Any | None"]
 
 _OF_A_DAEMON = ("_pyroId", "_pyroDaemon")
 """What registering an object puts on it, which is no part of its value."""
+
+_FAMILIES = {tag: dialect for dialect in DIALECTS.values() for tag in dialect.tags.values()}
+"""Which dialect names a class of the library's own so, and so shapes its state."""
 
 _WRITTEN_NATIVELY = (dict, list, tuple, str, int, float, bytes, bytearray)
 
@@ -164,7 +167,8 @@ class Hooks:
 
         Args:
             data: the dict, from the peer.
-            dialect: which names the library's own classes have.
+            dialect: which names the library's own classes have; those of another one are understood as well, for a
+                peer may pass on what it got from elsewhere.
             inner: makes objects of what is inside an exception; must not raise.
             room: the room that proxies are made for; see `WireOptions`.
 
@@ -197,6 +201,7 @@ class Hooks:
     def _from_library(
         self, name: str, data: dict[str, Any], dialect: Dialect, inner: Callable[[Any], Any], room: str
     ) -> Any:
+        dialect = _FAMILIES.get(name, dialect)
         if name == dialect.tags.get("batch-error"):
             error = data.get("exception")
             if isinstance(error, dict) and "__class__" in error:

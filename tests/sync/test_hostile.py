@@ -25,54 +25,13 @@ from pyronb.wire.connection import LAYOUTS
 from pyronb.wire.message import CONNECTFAIL, CONNECTOK, PING, RESULT, Message
 from tests.support.fix_daemons import answering
 from tests.support.harm import MEGABYTE, has_not_grown, return_large_blocks
+from tests.support.rawserver import META, RawServer
 from tests.support.serving import client_options
 from tests.support.waiting import scaled
 
-META = {"methods": ["add"], "oneway": [], "attrs": []}
 MOST = 16 * MEGABYTE
 _deflate = zlib.compressobj(9)
 BOMB = b"".join(_deflate.compress(b"[" * MEGABYTE) for _ in range(100)) + _deflate.flush()
-
-
-class Server:
-    """One connection, at the server's end; what it says is in the dialect of whoever greeted."""
-
-    def __init__(self, sock):
-        self.socket = sock
-        self.layout = LAYOUTS[PYRO5]
-        self.dialect = PYRO5
-
-    def exactly(self, count):
-        data = bytearray()
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise ConnectionResetError
-            data += piece
-        return bytes(data)
-
-    def hear(self):
-        """Read one message and give its header."""
-        preamble = self.exactly(6)
-        self.dialect = PYRO4 if preamble[4:] == b"\0\x30" else PYRO5
-        self.layout = LAYOUTS[self.dialect]
-        header = self.layout.unpack_header(preamble + self.exactly(self.layout.header_size - 6))
-        self.exactly(header.payload_size + header.annotations_size)
-        return header
-
-    def packed(self, kind, payload, seq=0, flags=0, number=None, annotations=None):
-        number = self.dialect.serializers["serpent"] if number is None else number
-        message = Message(kind, number, flags, seq, payload, annotations or {})
-        return b"".join(bytes(each) for each in self.layout.pack(message))
-
-    def say(self, *args, **more):
-        self.socket.sendall(self.packed(*args, **more))
-
-    def accept(self, **more):
-        """Take the client in as a real daemon would."""
-        self.hear()
-        payload = repr({"handshake": "hello", "meta": META, **more}).encode()
-        self.say(CONNECTOK, payload, flags=self.dialect.metadata_flag)
 
 
 SERVERS = {}
@@ -330,7 +289,7 @@ def check(name, error):
 
 def serve(name):
     """Give the function that attends to a client as this server does."""
-    return lambda sock: SERVERS[name](Server(sock))
+    return lambda sock: SERVERS[name](RawServer(sock))
 
 
 OPTIONS = {
