@@ -196,8 +196,10 @@ class Configuration:
         ValueError: the value is out of range; also when an environment variable cannot be understood.
     """
 
-    __slots__ = ("_told", "_values")
+    __slots__ = ("_client_options", "_told", "_values")
 
+    # The last records, and the values that they were made of: each proxy asks for them.
+    _client_options: dict[str, tuple[dict[str, Any], ClientOptions]]
     _told: set[str]
     _values: dict[str, Any]
 
@@ -205,6 +207,7 @@ class Configuration:
         """Start from the defaults and this environment; without one, from the process's own."""
         object.__setattr__(self, "_values", {})
         object.__setattr__(self, "_told", set())
+        object.__setattr__(self, "_client_options", {})
         self.reset(environment=environment)
 
     def reset(self, *, environment: Mapping[str, str] | None = None, use_environment: bool = True) -> None:
@@ -306,8 +309,17 @@ class Configuration:
         Args:
             serializer: the one to use where nobody set SERIALIZER.
         """
+        if not serializer or self.told("SERIALIZER"):
+            serializer = self.SERIALIZER
+        of, made = self._client_options.get(serializer, ({}, None))
+        if made is None or of != self._values:
+            of, made = dict(self._values), self._make_client_options(serializer)
+            self._client_options[serializer] = of, made
+        return made
+
+    def _make_client_options(self, serializer: str) -> ClientOptions:
         return ClientOptions(
-            serializer=serializer if serializer and not self.told("SERIALIZER") else self.SERIALIZER,
+            serializer=serializer,
             timeout=self.COMMTIMEOUT or None,
             connect_timeout=min(filter(None, (self.CONNECT_TIMEOUT, self.COMMTIMEOUT)), default=None),
             max_retries=self.MAX_RETRIES,

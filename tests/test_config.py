@@ -283,6 +283,18 @@ def test_records_follow_the_items(config):
     assert (frozenset({"json"}), 3, client.wire) == (daemon.serializers, daemon.workers, daemon.wire)
 
 
+def test_records_of_clients_are_made_once(config):
+    """Until an item changes."""
+    first = config.client_options()
+    assert first is config.client_options()
+    assert config.copy().client_options() == first
+
+    config.MAX_RETRIES = 5
+    assert (0, 5) == (first.max_retries, config.client_options().max_retries)
+    config.reset(environment={})
+    assert 0 == config.client_options().max_retries
+
+
 def test_a_serializer_that_somebody_asked_for_stays(config):
     """A door may prefer another one, but only where neither code nor environment set SERIALIZER."""
     assert config.client_options(serializer="auto").serializer == "auto"

@@ -90,9 +90,13 @@ class RemoteMethod(_Member):
         """Make the method of this name; nothing is sent."""
         super().__init__(link, name)
         self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
-        signature = signature_of(link, name)
-        if signature is not None:
-            self.__signature__ = signature
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the signature, which is read only when somebody looks."""
+        signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
+        if signature is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Give the coroutine that calls it over there."""

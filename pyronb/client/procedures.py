@@ -35,9 +35,10 @@ from pyronb.errors import (
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.handshake import Peer, decode_acceptance, decode_refusal, encode_greeting
+from pyronb.rpc.handshake import Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import SPEAKER
+from pyronb.serializers.recreate import MARK
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
@@ -172,7 +173,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         event = yield Reply(link, None, deadline)
         answer = None
         if isinstance(event, Accepted):
-            answer = decode_acceptance(codec.decode_payload(event.message), link.dialect, event.message.flags)
+            answer = _understood_acceptance(codec, event.message)
     except OtherDialectError:
         raise
     except ConnectionClosedError as error:
@@ -224,6 +225,37 @@ def _ask_metadata(link: Link, object_id: str, deadline: float | None) -> Procedu
             ) from asked.error
         raise asked.error
     return Metadata.from_wire(asked.value if isinstance(asked, Returned) else None)
+
+
+_acceptances: dict[Any, Acceptance] = {}
+"""What was told in a handshake, by its bytes: a daemon tells all clients the same, and much of it."""
+_MOST_ACCEPTANCES = 32
+_LONGEST_ACCEPTANCE = 64 * 1024
+
+
+def _understood_acceptance(codec: Codec, message: Message) -> Acceptance:
+    """Read the answer to a greeting.
+
+    Raises:
+        ProtocolError: it is no such thing.
+        SerializeError: it cannot be read.
+    """
+    payload, dialect = message.payload, codec.dialect
+    key = (codec.catalog, message.serializer_id, message.flags, payload)
+    keep = type(payload) is bytes and len(payload) <= _LONGEST_ACCEPTANCE
+    known = _acceptances.get(key) if keep else None
+    if known is not None:
+        return known
+    answer = decode_acceptance(codec.decode_payload(message), dialect, message.flags)
+    # Only what is nothing but text can be shared, and what no hook had a part in.
+    if keep and type(answer.handshake) is str and not message.flags & dialect.compressed and _MARK not in payload:
+        if len(_acceptances) >= _MOST_ACCEPTANCES:
+            _acceptances.clear()
+        _acceptances[key] = answer
+    return answer
+
+
+_MARK = MARK.encode("ascii")
 
 
 def adopt(link: Link, deadline: float | None) -> Procedure[None]:

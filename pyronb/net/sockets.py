@@ -86,6 +86,10 @@ def addresses(host: str, port: int, ip_version: int = 0) -> list[tuple[socket.Ad
     Raises:
         OSError: the host is not known.
     """
+    with contextlib.suppress(OSError):
+        # What is a number needs no looking up; of IPv6 there are more forms than this.
+        socket.inet_pton(socket.AF_INET, host)
+        return [(socket.AF_INET, (host, port))]
     return in_order(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), ip_version)
 
 

@@ -41,6 +41,8 @@ ABILITIES = (DETAILS, ITEMS)
 """What this version can do."""
 
 _MAX_TEXT = 2000
+_MOST_WRITTEN = 16
+"""Most handshakes that are kept for one object, as they were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +169,24 @@ def encode_acceptance(
     if metadata is None:
         payload = serializer.dumps(handshake)
         return Message(CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id)
-    answer: dict[str, Any] = {
-        "handshake": handshake,
-        "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
-    }
-    if peer.is_pyronb:
-        answer[KEY] = _introduction(serializers)
-    payload = serializer.dumps(answer)
+    # Much is told in it, and the same to all clients. Each serializer is made for one dialect.
+    known = metadata.written if type(handshake) is str and len(handshake) <= _MAX_TEXT else None
+    key = (serializer, handshake, DETAILS in peer.abilities, peer.is_pyronb, frozenset(serializers))
+    written = None if known is None else known.get(key)
+    if written is None:
+        answer: dict[str, Any] = {
+            "handshake": handshake,
+            "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
+        }
+        if peer.is_pyronb:
+            answer[KEY] = _introduction(serializers)
+        written = serializer.dumps(answer)
+        if known is not None:
+            if len(known) >= _MOST_WRITTEN:
+                known.clear()  # what a client says may be part of the answer
+            known[key] = written
     flags = dialect.metadata_flag
-    return Message(CONNECTOK, serializer.number, flags, greeting.seq, payload, correlation_id=greeting.correlation_id)
+    return Message(CONNECTOK, serializer.number, flags, greeting.seq, written, correlation_id=greeting.correlation_id)
 
 
 def decode_acceptance(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> Acceptance:

@@ -64,12 +64,14 @@ class Metadata:
         oneway: names of the methods that callers do not wait for.
         attributes: names of all exposed attributes.
         details: documentation; None when the peer tells none.
+        written: handshakes that tell all this, as they were written.
     """
 
     methods: frozenset[str] = frozenset()
     oneway: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     details: Details | None = None
+    written: dict[Any, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def method(self, name: str) -> MethodDetails:
         """Give what is known about a method; empty details when that is nothing."""

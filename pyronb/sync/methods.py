@@ -68,9 +68,13 @@ class RemoteMethod:
         self._link = link
         self.__name__ = self.__qualname__ = name
         self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
-        signature = signature_of(link, name)
-        if signature is not None:
-            self.__signature__ = signature
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the signature, which is read only when somebody looks."""
+        signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
+        if signature is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it over there."""

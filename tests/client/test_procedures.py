@@ -82,6 +82,27 @@ def test_connect():
     assert ("welcome", f"pyronb {__version__}") == (link.handshake_answer, link.peer)
 
 
+def test_what_all_clients_are_told_is_read_once():
+    """Links share what the same bytes told."""
+    first, second = connected(Desk(echo)), connected(Desk(echo))
+    other = connected(Desk(echo, lambda _: Metadata(frozenset({"add"}))))
+
+    assert first.metadata is second.metadata
+    assert {"add"} == other.metadata.methods
+
+
+def test_an_answer_that_is_no_text_is_read_anew_for_each():
+    """Two links must not share a list."""
+    lists = []
+    for _ in range(2):
+        link = link_to()
+        ByHand([(Dial, None), (Reply, Accepted(acceptance(handshake=["a"])))]).run(connect(link))
+        lists.append(link.handshake_answer)
+
+    assert ["a"] == lists[0] == lists[1]
+    assert lists[0] is not lists[1]
+
+
 def test_connected_already():
     """Nothing is asked for."""
     desk = Desk(echo)

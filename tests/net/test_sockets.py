@@ -12,7 +12,7 @@ import pytest
 from pyronb.errors import ConnectionClosedError
 from pyronb.net import sockets
 from pyronb.net.deadline import after
-from pyronb.net.sockets import SocketFile, addresses, listen, location_of, own_host_for, port_of, tune
+from pyronb.net.sockets import SocketFile, addresses, in_order, listen, location_of, own_host_for, port_of, tune
 from pyronb.net.stream import dial
 from pyronb.uri import URI
 
@@ -175,6 +175,14 @@ def both(monkeypatch):
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+def test_numbers_are_not_looked_up(monkeypatch):
+    """A plain IPv4 address is what the system would make of it."""
+    expected = in_order(socket.getaddrinfo("127.0.0.1", 5, type=socket.SOCK_STREAM), 0)
+    monkeypatch.delattr(socket, "getaddrinfo")
+
+    assert expected == addresses("127.0.0.1", 5) == addresses("127.0.0.1", 5, 6)
 
 
 @pytest.mark.usefixtures("both")

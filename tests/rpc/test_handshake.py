@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,28 @@ def test_acceptance_among_pyronb_peers(serializer):
 
     assert (CONNECTOK, 9, bytes(range(16))) == (message.type, message.seq, message.correlation_id)
     assert Acceptance("welcome", METADATA, Peer(__version__, frozenset(ABILITIES))) == acceptance
+
+
+def test_acceptances_are_written_once(serializer):
+    """For each answer and each kind of peer; answers that are no text are not kept, and no more than a few are."""
+    greeting = encode_greeting(serializer, "obj", "hello", 9)
+    metadata = replace(METADATA)
+
+    def written(answer, peer, names=()):
+        return encode_acceptance(serializer, PYRO5, metadata, answer, peer, greeting, names).payload
+
+    ours = Peer(__version__, frozenset(ABILITIES))
+    assert written("hello", ours) is written("hello", ours)
+    some = written("hello", ours), written("hello", Peer()), written("bye", ours), written("bye", ours, ["json"])
+    assert 4 == len(set(some))
+    before = len(metadata.written)
+    assert serializer.loads(written(1, Peer()))["handshake"] is not True
+    assert serializer.loads(written(True, Peer()))["handshake"] is True
+    assert before == len(metadata.written)
+    for number in range(100):
+        assert str(number) == serializer.loads(written(str(number), Peer()))["handshake"]
+    assert len(metadata.written) < 50
+    assert metadata == METADATA
 
 
 def test_acceptance_towards_a_real_peer(serializer):
