@@ -19,6 +19,8 @@ __all__ = ["CallContext", "Resources", "ambient", "current_context", "enter", "l
 
 Annotations = dict[str, bytes | bytearray | memoryview]
 
+_resources_lock = threading.RLock()
+
 
 class Resources:
     """Things to close when a client's connection ends, kept weakly. Most clients have none, and cost nothing."""
@@ -34,14 +36,17 @@ class Resources:
 
     def add(self, thing: Any) -> None:
         """Keep a thing."""
-        if self._things is None:
-            self._things = WeakSet()
-        self._things.add(thing)
+        # Calls of one client may run at the same time.
+        with _resources_lock:
+            if self._things is None:
+                self._things = WeakSet()
+            self._things.add(thing)
 
     def discard(self, thing: Any) -> None:
         """Let go of a thing; nothing happens when it is not there."""
-        if self._things is not None:
-            self._things.discard(thing)
+        with _resources_lock:
+            if self._things is not None:
+                self._things.discard(thing)
 
 
 @dataclass(slots=True)

@@ -137,6 +137,31 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
                 return
         super().set_result(result)
 
+    def publish(self, result: Any, error: BaseException | None = None) -> bool:
+        """Take the result or the error at once, if nobody's code has to run for that.
+
+        Returns:
+            False when there is a chain, an error handler or a callback: `set_result` or `set_exception` runs them.
+        """
+        with self._condition:
+            with self._guard:
+                if self._chain or self._callbacks() or (error is not None and self._handlers):
+                    return False
+                self._sealed = True
+            self._result, self._exception = result, error
+            self._state = "FINISHED"
+            for waiter in self._waiters:
+                if error is None:
+                    waiter.add_result(self)
+                else:
+                    waiter.add_exception(self)
+            self._condition.notify_all()
+        return True
+
+    def _callbacks(self) -> list[Any]:
+        callbacks: list[Any] = vars(self)["_done_callbacks"]
+        return callbacks
+
     def set_exception(self, exception: BaseException | None) -> None:
         """Publish the error of the call; the chain is not run."""
         with self._guard:

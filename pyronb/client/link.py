@@ -50,6 +50,7 @@ class Link:
         latency: seconds that the last connecting took; None before the first.
         sequence: number of the last request, kept over reconnects.
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
+        wants: abilities of a pyronb daemon that are wanted on connections of this link.
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
         attempt: the connecting that is under way, in a room where others may join it; None when there is none.
@@ -80,6 +81,7 @@ class Link:
     latency: float | None = None
     sequence: int = 0
     notes: list[str] = field(default_factory=list)
+    wants: tuple[str, ...] = ()
     given_socket: bool = False
     lock: Any = None
     attempt: Any = None

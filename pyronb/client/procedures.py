@@ -167,6 +167,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         link.dialect,
         metadata=link.options.metadata,
         annotations={**annotations_of_owner(link), **annotations},
+        wants=link.wants,
     )
     try:
         yield Send(link, connection.greet(greeting), deadline)

@@ -20,6 +20,7 @@ from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS,
 __all__ = [
     "DETAILS",
     "ITEMS",
+    "TOGETHER",
     "Acceptance",
     "Greeting",
     "Peer",
@@ -36,8 +37,10 @@ DETAILS = "details"
 """The peer wants, or gives, documentation in its metadata."""
 ITEMS = "items"
 """The peer gives, or asks for, several items of a far stream at once."""
+TOGETHER = "together"
+"""The peer answers calls that are on their way together in any order, on a connection whose client wants that."""
 
-ABILITIES = (DETAILS, ITEMS)
+ABILITIES = (DETAILS, ITEMS, TOGETHER)
 """What this version can do."""
 
 _MAX_TEXT = 2000
@@ -53,11 +56,13 @@ class Peer:
         version: version of pyronb over there; empty for a real Pyro peer.
         abilities: what it says it can do.
         serializers: names of the serializers that it says requests may use; empty when it did not say.
+        wants: which abilities it wants used on this connection, of those that are not used without being asked for.
     """
 
     version: str = ""
     abilities: frozenset[str] = frozenset()
     serializers: frozenset[str] = frozenset()
+    wants: frozenset[str] = frozenset()
 
     @property
     def is_pyronb(self) -> bool:
@@ -85,8 +90,10 @@ class Acceptance:
     peer: Peer
 
 
-def _introduction(serializers: Collection[str] = ()) -> dict[str, Any]:
+def _introduction(serializers: Collection[str] = (), wants: Collection[str] = ()) -> dict[str, Any]:
     said: dict[str, Any] = {"version": __version__, "can": list(ABILITIES)}
+    if wants:
+        said["wants"] = sorted(wants)
     if serializers:
         said["serializers"] = sorted(serializers)
     return said
@@ -98,7 +105,7 @@ def _peer(wire: object) -> Peer:
     version = wire.get("version")
     if not isinstance(version, str):
         return Peer()
-    return Peer(version[:50], _words(wire.get("can")), _words(wire.get("serializers")))
+    return Peer(version[:50], _words(wire.get("can")), _words(wire.get("serializers")), _words(wire.get("wants")))
 
 
 def _words(wire: object) -> frozenset[str]:
@@ -115,6 +122,7 @@ def encode_greeting(
     *,
     metadata: bool = True,
     annotations: Mapping[str, Buffer] = NO_ANNOTATIONS,
+    wants: Collection[str] = (),
 ) -> Message:
     """Make the CONNECT message.
 
@@ -126,8 +134,9 @@ def encode_greeting(
         dialect: protocol of the conversation.
         metadata: whether to ask what the object exposes; in some dialects everybody is told.
         annotations: chunks that go beside it.
+        wants: abilities that are wanted on this connection.
     """
-    greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction()}
+    greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants)}
     if metadata or not dialect.metadata_flag:
         greeting["object"] = object_id
     flags = dialect.metadata_flag if metadata else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +18,14 @@ from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeErro
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
+from pyronb.rpc.handshake import TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
+from pyronb.wire.bare import LARGEST_BARE, bares_in
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
 from pyronb.wire.message import PING, Buffer, Message
@@ -95,6 +97,9 @@ class Conversation:
         self._codec: Codec | None = None
         self._accepted: tuple[int, ...] = ()
         self.short: ShortCut | None = None
+        self.together = False
+        """Whether calls may be answered in any order, as the client wants it."""
+        self._tail = b""
 
     @property
     def closed(self) -> bool:
@@ -109,7 +114,7 @@ class Conversation:
     @property
     def midway(self) -> bool:
         """Whether a message has begun to arrive and is not complete."""
-        return self._connection.midway
+        return self._connection.midway or bool(self._tail)
 
     @property
     def missing(self) -> int:
@@ -126,8 +131,33 @@ class Conversation:
 
     def receive(self, data: bytes) -> Iterator[Task]:
         """Take bytes in and give what is to be done; each task is to be run before the next one is taken."""
+        if self.together and self.short is not None:
+            return self._together(self.short, data)
         self._connection.receive(data)
         return self._tasks()
+
+    def _together(self, short: ShortCut, data: bytes) -> Iterator[Task]:
+        """Take in bytes of a client that sends many calls together; those that are bare take the short-cut."""
+        if self._connection.idle:
+            data, self._tail = self._tail + data, b""
+            found, at, goes_on = bares_in(data, short.heads, LARGEST_BARE)
+            for _, begin, end in found:
+                yield Task(partial(self._answer_bare, short, data[begin:end]))
+            if goes_on:
+                self._tail = data[at:]
+                return
+            data = data[at:]
+        if data:
+            self._connection.receive(data)
+        yield from self._tasks()
+
+    def _answer_bare(self, short: ShortCut, data: bytes) -> Answer:
+        answer = short.answer(data)
+        if answer is None:
+            self._connection.receive(data)
+            for task in self._tasks():
+                return task.run()
+        return answer
 
     @property
     def rest(self) -> memoryview | None:
@@ -207,6 +237,7 @@ class Conversation:
             return self._refuse(str(error))
         serializer = codec.catalog.by_number(message.serializer_id)
         self.caller.peer = greeting.peer
+        self.together = TOGETHER in greeting.peer.wants
         context = self._context(message)
         token = enter(context)
         try:

@@ -20,7 +20,7 @@ from pyronb.rpc.handshake import Peer
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.coroutines import Pending
 from pyronb.server.exposure import is_exposed, is_private, is_reachable
-from pyronb.server.instances import Instances, Kept
+from pyronb.server.instances import Instances, Kept, is_of_session
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
@@ -51,6 +51,8 @@ class Caller:
         handshake: what it said when it connected.
         dialect: what it speaks.
         peer: who it said it is.
+        loose: whether the call that runs may be left to itself, and the next one begin. A call of an instance that is
+            the client's own may not: such an instance has one call at a time, in their order.
         getpeercert: gives the certificate that it showed, as a map as ``ssl`` makes it; None for none.
     """
 
@@ -60,6 +62,7 @@ class Caller:
     handshake: Any = None
     dialect: Dialect = PYRO5
     peer: Peer = field(default_factory=Peer)
+    loose: bool = False
     getpeercert: Callable[[], dict[str, Any] | None] = lambda: None
 
 
@@ -106,7 +109,14 @@ class Dispatcher:
             return self._go_on(None, steps=self._run_batch(call, caller), context=context)
         token = enter(context)
         try:
-            value = self._run_one(self._target(call.object_id, caller), call, caller)
+            target = self._objects.find(call.object_id)
+            loose = True
+            if isinstance(target, type):
+                loose = not is_of_session(target)
+                target = self._instances.get(target, caller.session)
+            if not call.oneway:  # which may run in a thread that has no say
+                caller.loose = loose
+            value = self._run_one(target, call, caller)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
             return Raised(self._for_caller(error), context.response_annotations)
         finally:

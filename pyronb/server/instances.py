@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["Instances", "Kept"]
+__all__ = ["Instances", "Kept", "is_of_session"]
 
 
 class Kept:
@@ -62,6 +62,11 @@ class Instances:
         """Let go of the single instance of a class."""
         with self._lock:
             self._singles.pop(cls, None)
+
+
+def is_of_session(cls: type) -> bool:
+    """Tell whether each client has an instance of its own of a registered class, which may count on that."""
+    return getattr(cls, "_pyroInstancing", ("session", None))[0] == "session"
 
 
 def _create(cls: type, creator: Any) -> Any:

@@ -17,6 +17,7 @@ from pyronb.rpc.call import Call, Outcome
 from pyronb.serializers.base import Serializer
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
+from pyronb.server.instances import is_of_session
 from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
 from pyronb.wire.connection import ServerConnection
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
@@ -64,6 +65,11 @@ class ShortCut:
         """Take calls in this serializer, which was found to be accepted, from now on."""
         self._ways = (*self._ways, (*_heads(serializer.number), serializer))
 
+    @property
+    def heads(self) -> tuple[bytes, ...]:
+        """How the calls begin that it takes."""
+        return tuple(way[0] for way in self._ways)
+
     def answer(self, data: bytes) -> list[Buffer] | Pending[Any] | None:
         """Run the call in these bytes and give its reply; None when it has to go the long way."""
         bare = self._take(data)
@@ -82,12 +88,15 @@ class ShortCut:
             target = self._find(object_id)
         except (PyroError, ValueError):
             return None
+        shared = True
         if isinstance(target, type):
+            shared = not is_of_session(target)
             target = self._dispatcher.made(target, caller)
         method = self._dispatcher.plain_method(target, name)
         if method is None:
             return None
         context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
+        caller.loose = shared
         token = enter(context)
         outcome: Outcome | Pending[Outcome] | None = None
         value = None

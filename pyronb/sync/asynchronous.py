@@ -1,15 +1,16 @@
 """AsyncProxy: calls that run in the background. (Client chapter, "Asynchronous ('future') remote calls"; S66-S77.)
 
-Each call that is on its way has a connection and a thread, so calls really run at the same time over there. There is a
-limit to how many; calls beyond it wait their turn. Threads end when there is nothing to do, connections stay for the
-next calls until the proxy is released or dropped.
+Calls really run at the same time over there. Towards daemons of pyronb they share one connection (`line.py`); towards
+others each call that is on its way has a connection and a thread. There is a limit to how many; calls beyond it wait
+their turn. Threads end when there is nothing to do, connections stay for the next calls until the proxy is released or
+dropped.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyronb.client.face import check_method, describe, local_names
@@ -18,6 +19,7 @@ from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
 from pyronb.rpc.call import Call
 from pyronb.sync.driver import run
+from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.methods import add_context, value_of
 
 __all__ = ["AsyncProxy"]
@@ -33,48 +35,51 @@ class _Crew:
 
     def __init__(self, link: Link) -> None:
         self._model = link
-        self._work: deque[tuple[Call, FutureResult]] = deque()
+        self._work: deque[Work | Callable[[], None]] = deque()
         self._links: list[Link] = []
         self._came = threading.Condition()
         self._waiting = 0
         self._threads = 0
         self._dismissed = False
 
-    def submit(self, call: Call) -> FutureResult:
-        future = FutureResult()
+    def submit(self, work: Work | Callable[[], None]) -> None:
         with self._came:
             self._dismissed = False
-            self._work.append((call, future))
+            self._work.append(work)
             # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
             if self._waiting >= len(self._work):
                 self._came.notify()
             elif self._threads < _MOST:
                 self._threads += 1
                 threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
-        return future
 
     def _be_thread(self) -> None:
         while (work := self._next()) is not None:
-            call, future = work
-            if future.set_running_or_notify_cancel():
-                link = self._take_link()
-                result: Any = None
-                error: BaseException | None = None
-                try:
-                    result = value_of(link, call)
-                except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
-                    error = failed
-                # First of all, for whoever has the result may release the proxy at once.
-                self._return_link(link)
-                if error is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(error)
-                # Not to be kept alive while waiting for the next one.
-                result = error = None
-            del work, call, future
+            if isinstance(work, tuple):
+                self._make_call(*work)
+            else:
+                work()
+            # Not to be kept alive while waiting for the next one.
+            del work
 
-    def _next(self) -> tuple[Call, FutureResult] | None:
+    def _make_call(self, call: Call, future: FutureResult) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        link = self._take_link()
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = value_of(link, call)
+        except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+            error = failed
+        # First of all, for whoever has the result may release the proxy at once.
+        self._return_link(link)
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def _next(self) -> Work | Callable[[], None] | None:
         with self._came:
             while not self._work:
                 self._waiting += 1
@@ -118,28 +123,41 @@ class AsyncProxy:
     Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way.
     """
 
-    __slots__ = ("_crew", "_link")
+    __slots__ = ("_crew", "_line", "_link")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
         self._link = link.twin()
-        self._crew = _Crew(self._link)
+        self._crew = crew = _Crew(self._link)
+
+        def unable(works: Iterable[Work]) -> None:
+            for work in works:
+                crew.submit(work)
+
+        self._line = Line(self._link, unable, crew.submit) if may_share(self._link) else None
 
     def __getattr__(self, name: str) -> Callable[..., FutureResult]:
         """Give a function that starts a call of this method."""
-        link, crew = self._link, self._crew
+        link, crew, line = self._link, self._crew, self._line
         check_method(link, name, "are called in the background")
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             call = Call("", name, args, kwargs)
             add_context(link, call)
-            return crew.submit(call)
+            future = FutureResult()
+            if line is not None and line.able:
+                line.submit(call, future)
+            else:
+                crew.submit((call, future))
+            return future
 
         start.__name__ = start.__qualname__ = name
         return start
 
     def _pyroRelease(self) -> None:
         """Close the connections on which nothing is on its way; they are made again when they are needed."""
+        if self._line is not None:
+            self._line.release()
         self._crew.release()
 
     def __enter__(self) -> AsyncProxy:

@@ -14,6 +14,7 @@ from pyronb.errors import ProtocolError
 from pyronb.options import WireOptions
 from pyronb.rpc.handshake import (
     ABILITIES,
+    TOGETHER,
     Acceptance,
     Peer,
     decode_acceptance,
@@ -63,6 +64,15 @@ def test_greeting(serializer):
     assert ("obj", {"user": "me"}) == (greeting.object_id, greeting.handshake)
     assert Peer(__version__, frozenset(ABILITIES)) == greeting.peer
     assert greeting.peer.is_pyronb
+
+
+def test_greeting_with_wishes(serializer):
+    """They are told apart from what the client can do, and nothing is wanted that was not asked for."""
+    asked = encode_greeting(serializer, "obj", "hello", 9, wants=(TOGETHER,))
+    plain = encode_greeting(serializer, "obj", "hello", 9)
+
+    assert frozenset({TOGETHER}) == decode_greeting(serializer.loads(asked.payload)).peer.wants
+    assert frozenset() == decode_greeting(serializer.loads(plain.payload)).peer.wants
 
 
 @pytest.mark.parametrize("dialect", [PYRO4, PYRO5])

@@ -18,6 +18,15 @@ from tests.support.fix_daemons import client_options
 from tests.support.waiting import eventually, scaled
 
 
+@pytest.fixture(autouse=True, params=["shared", "apart"])
+def way(request, monkeypatch):
+    """Have calls share a connection, as they do to pyronb daemons, or have one each, as they do to others."""
+    if request.param == "apart":
+        monkeypatch.setattr("pyronb.sync.asynchronous.may_share", lambda _: False)
+    monkeypatch.setattr("pyronb.sync.line._MOST", _MOST)
+    return request.param
+
+
 @pytest.fixture
 def background(proxy):
     """An async proxy for the bench."""

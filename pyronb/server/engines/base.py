@@ -53,7 +53,7 @@ Handler = Callable[[], None]
 class Client:
     """One connected client: its socket, its conversation, and until when it has to get on with it."""
 
-    __slots__ = ("conversation", "deadline", "interest", "leaving", "stream", "tasks")
+    __slots__ = ("conversation", "deadline", "interest", "leaving", "stream", "tasks", "together")
 
     def __init__(self, stream: SocketStream, conversation: Conversation, deadline: float | None) -> None:
         self.stream = stream
@@ -64,6 +64,8 @@ class Client:
         """What is still to be done of what it asked for; None when that is done."""
         self.interest = 0
         """What the selector watches for: 0, or its `EVENT_READ` and `EVENT_WRITE`."""
+        self.together: Any = None
+        """What an engine keeps for calls of the client that run together."""
 
     @property
     def address(self) -> Any:

@@ -27,6 +27,8 @@ log = logging.getLogger("pyronb.server")
 
 _TURN = 0.02
 """Seconds after which a client that asked for many things at once lets the others have their turn."""
+_MOST_PENDING = 1000
+"""Most coroutines that run for one client at the same time."""
 _FULL = 1 << 20
 """Bytes of answers that a client has not read, from which on nothing more is done for it."""
 
@@ -37,9 +39,10 @@ class _Client(Client):
     Attributes:
         busy: whether one of its tasks is being done.
         ended: whether nothing more comes from it.
+        pending: how many of its calls wait for coroutines while others go on.
     """
 
-    __slots__ = ("busy", "ended")
+    __slots__ = ("busy", "ended", "pending")
 
     stream: ReadyStream
 
@@ -47,6 +50,7 @@ class _Client(Client):
         super().__init__(stream, conversation, deadline)
         self.busy = False
         self.ended = False
+        self.pending = 0
 
     @property
     def wants(self) -> int:
@@ -68,7 +72,7 @@ class MultiplexEngine(Engine[_Client]):
         return _Client(ReadyStream(sock, self._options.tls), conversation, deadline)
 
     def _resting(self, client: _Client) -> bool:
-        return not (client.busy or client.tasks or client.stream.unsent or client.conversation.midway)
+        return not (client.busy or client.pending or client.tasks or client.stream.unsent or client.conversation.midway)
 
     def _ready(self, client: _Client) -> None:
         self._attend(client, self._move)
@@ -101,7 +105,7 @@ class MultiplexEngine(Engine[_Client]):
 
     def _take_in(self, client: _Client, data: bytes) -> None:
         short = client.conversation.short
-        if short is not None:
+        if short is not None and not client.conversation.together:
             client.busy = True
             answer = short.answer(data)
             if answer is not None:
@@ -129,20 +133,30 @@ class MultiplexEngine(Engine[_Client]):
             return
         # What is called here may itself let the loop turn once.
         client.busy = True
+        client.conversation.caller.loose = False
         self._send(client, task.run())
 
     def _send(self, client: _Client, answer: Answer) -> None:
         """Send an answer, at once or when it is known; until then the client's next call waits, and others do not."""
         if isinstance(answer, Pending):
-            step = partial(self._attend, client, partial(self._send_what_came, pending=answer))
+            together = client.conversation.together and client.conversation.caller.loose
+            if together and client.pending < _MOST_PENDING:
+                client.pending += 1
+                client.busy = False
+            else:
+                together = False
+            step = partial(self._attend, client, partial(self._send_what_came, pending=answer, together=together))
             answer.future.add_done_callback(lambda _: self.call_soon(step))
             return
         client.busy = False
         if answer:
             client.stream.say(answer)
 
-    def _send_what_came(self, client: _Client, pending: Pending[Any]) -> None:
+    def _send_what_came(self, client: _Client, pending: Pending[Any], *, together: bool) -> None:
+        if together:
+            client.pending -= 1
         if not client.stream.closed:
+            client.conversation.caller.loose = together
             self._send(client, pending.then(pending.future))
             self._go_on(client)
 
@@ -154,7 +168,7 @@ class MultiplexEngine(Engine[_Client]):
             if client.deadline is None:
                 client.deadline = after(self._options.timeout or STALL)
         elif client.tasks is None and not client.busy:
-            if client.ended:
+            if client.ended and not client.pending:
                 self._end(client)
                 return
             self._set_deadline(client)

@@ -6,6 +6,8 @@ the loop. So a thousand idle clients need no thread, the greeting of a new clien
 accepting, and clients that find all workers busy take turns. A client whose call waits for a coroutine needs no thread
 either: it is parked, and a worker goes on with it when the coroutine has ended; and so is one that does not read what
 it asked for, until there is room for more of that.
+
+Calls of one client run one after the other, unless it wants them together (`together.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from selectors import EVENT_WRITE
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
 
 from pyronb.net.deadline import after
@@ -26,6 +28,7 @@ from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
+from pyronb.server.engines.together import MOST_TOGETHER, Together, Turn
 
 __all__ = ["ThreadEngine"]
 
@@ -35,6 +38,12 @@ _STAY = 0.05
 """Seconds that a worker stays with a connection on which nothing arrives."""
 _IDLE = 10.0
 """Seconds after which a worker without work ends."""
+_MOMENT = 0.002
+"""Seconds after which a call is left to itself, where the client's next one may begin."""
+_LINGER = 20
+"""How many moments without any such call the overseer stays awake."""
+_MOST_PENDING = 1000
+"""Most coroutines that run for one client at the same time."""
 
 
 class ThreadEngine(Engine[Client]):
@@ -52,13 +61,19 @@ class ThreadEngine(Engine[Client]):
     ) -> None:
         super().__init__(listener, converse, gone, housekeeping, options)
         # Clients that need a worker; a worker that finds none waits on the condition.
-        self._work: deque[Client] = deque()
+        self._work: deque[tuple[Client, Pending[Any] | None]] = deque()
         self._work_came = threading.Condition(self._lock)
         self._waiting = 0
         self._workers: set[threading.Thread] = set()
         # Clients that wait for a coroutine, and what is to become of its end.
         self._parked: dict[Client, Pending[Any]] = {}
         self._unparked = threading.Condition(self._lock)
+        # How many coroutines run whose clients go on meanwhile; and the clients that have a turn, for the overseer.
+        self._pending = 0
+        self._turns: set[Client] = set()
+        self._turn_came = threading.Condition(self._lock)
+        self._overseer: threading.Thread | None = None
+        self._overseer_waits = False
 
     def __str__(self) -> str:
         return f"<{self.name}; {self.workers} workers, {self.clients} clients>"
@@ -78,12 +93,12 @@ class ThreadEngine(Engine[Client]):
         self._unwatch_client(client)
         self._put(client)
 
-    def _put(self, client: Client) -> None:
-        """Have a worker take a client over; safe from any thread."""
+    def _put(self, client: Client, pending: Pending[Any] | None = None) -> None:
+        """Have a worker take a client over, or just send it what was pending; safe from any thread."""
         with self._lock:
             if self._closed:
                 return
-            self._work.append(client)
+            self._work.append((client, pending))
             # A worker that was woken and has not moved yet still counts as waiting, and so does its client.
             if self._waiting >= len(self._work):
                 self._work_came.notify()
@@ -91,15 +106,26 @@ class ThreadEngine(Engine[Client]):
                 self._start(self._be_worker, "pyronb-worker", self._workers)
 
     def _resting(self, client: Client) -> bool:
+        together: Together | None = client.together
+        if together is not None and (together.running or together.kept):
+            return False
         return bool(client.interest) and not (client.conversation.midway or client.stream.unfinished)
 
     # The workers' side
 
     def _be_worker(self) -> None:
-        while (client := self._next_work()) is not None:
+        while (work := self._next_work()) is not None:
+            client, pending = work
             stays: bool | None = False
             try:
-                stays = self._serve(client)
+                if pending is None:
+                    stays = self._serve(client)
+                else:
+                    stays = None
+                    self._finish_call(client, pending)
+                    with self._lock:
+                        self._pending -= 1
+                        self._unparked.notify_all()
             except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
                 self._tell_why(client, error)
             if stays:
@@ -109,7 +135,7 @@ class ThreadEngine(Engine[Client]):
                 if self._drain_until is not None:
                     self._wakeup.wake()
 
-    def _next_work(self) -> Client | None:
+    def _next_work(self) -> tuple[Client, Pending[Any] | None] | None:
         """Wait for a client that needs a worker; None tells the worker to end."""
         with self._lock:
             while not self._work:
@@ -140,7 +166,7 @@ class ThreadEngine(Engine[Client]):
                 data = stream.receive_within(_STAY, missing=missing)
                 if data is None:
                     return True
-                short = conversation.short
+                short = None if conversation.together else conversation.short
                 answer = None if short is None else short.answer(data)
                 if answer is not None:
                     if not self._send(client, answer):
@@ -170,7 +196,7 @@ class ThreadEngine(Engine[Client]):
             pending = self._parked.pop(client, None)
             if pending is not None:
                 self._unparked.notify_all()
-        if pending is None and not client.stream.unfinished:
+        if pending is None and client.tasks is None and not client.stream.unfinished:
             return True
         if not (self._send(client, pending and pending.then(pending.future)) and self._do_all(client)):
             return False
@@ -178,7 +204,9 @@ class ThreadEngine(Engine[Client]):
         return True
 
     def _do_all(self, client: Client) -> bool:
-        """Do what a client asked for; False when it was parked in the middle of that."""
+        """Do what a client asked for; False when it was parked in the middle of that, or others go on with it."""
+        if client.conversation.together:
+            return self._do_together(client)
         for task in client.tasks or ():
             if task.detached and self._run_detached(task):
                 continue
@@ -189,25 +217,202 @@ class ThreadEngine(Engine[Client]):
 
     def _send(self, client: Client, answer: Answer = None) -> bool:
         """Send an answer, or go on with one; False when it is not known, or the client does not read, and is parked."""
-        stream = client.stream
-        if type(answer) is list or stream.unfinished:
-            assert not isinstance(answer, Pending)
-            if stream.send_within(_STAY, answer or ()):
-                return True
-            client.deadline = after(self._options.timeout or STALL)
-            # The loop tells when there is room for more of it. From here on the client belongs to whoever is told.
-            self.call_soon(partial(self._watch_client, client, EVENT_WRITE))
-            return False
         if isinstance(answer, Pending):
+            return self._park(client, answer)
+        together: Together | None = client.together
+        if together is None:
+            if not (answer or client.stream.unfinished) or client.stream.send_within(_STAY, answer or ()):
+                return True
+        else:
+            together.add(answer or ())
+            if self._flush(client, together):
+                return True
+        client.deadline = after(self._options.timeout or STALL)
+        # The loop tells when there is room for more of it. From here on the client belongs to whoever is told.
+        self.call_soon(partial(self._watch_client, client, EVENT_WRITE))
+        return False
+
+    def _park(self, client: Client, pending: Pending[Any]) -> bool:
+        """Have a client go on when its answer is known."""
+        with self._lock:
+            self._parked[client] = pending
+        # From here on the client belongs to whoever takes it over, perhaps at once.
+        pending.future.add_done_callback(lambda _: self._put(client))
+        return False
+
+    # Calls that run together
+
+    def _do_together(self, client: Client) -> bool:
+        """Do what a client asked for while it is this worker's turn; False when another one goes on with it."""
+        if client.together is None:
+            client.together = Together()
+        together: Together = client.together
+        caller = client.conversation.caller
+        caller.loose = False
+        turn = self._begin_turn(client, together)
+        for task in client.tasks or ():
+            if task.detached and self._run_detached(task):
+                continue
+            failed: BaseException | None = None
+            answer: Answer = None
+            try:
+                answer = task.run()
+            except BaseException as error:  # noqa: BLE001 - it ends the client, after the books were kept
+                failed = error
+            with together.lock:
+                lost, loose = turn.lost, caller.loose
+                if lost:
+                    together.left -= 1
+                else:
+                    caller.loose = False
+                    turn.since = time.monotonic()
+            if lost:
+                self._finish_call(client, answer, failed)
+                return False
+            if failed is not None:
+                self._end_turn(client, together)
+                raise failed
+            if isinstance(answer, Pending):
+                if not loose or together.running >= _MOST_PENDING:
+                    self._end_turn(client, together)
+                    self._flush(client, together)
+                    return self._park(client, answer)
+                with together.lock:
+                    together.running += 1
+                self._await(client, answer)
+            elif answer and together.add(answer) and not self._flush(client, together):
+                self._end_turn(client, together)
+                return self._send(client)
+        client.tasks = None
+        self._end_turn(client, together)
+        return self._send(client)
+
+    def _begin_turn(self, client: Client, together: Together) -> Turn:
+        turn = together.turn = Turn()
+        with self._lock:
+            self._turns.add(client)
+            if self._overseer_waits:
+                self._turn_came.notify()
+            elif self._overseer is None and not self._closed:
+                self._overseer = threading.Thread(target=self._oversee, name="pyronb-overseer", daemon=True)
+                try:
+                    self._overseer.start()
+                except RuntimeError as error:  # calls then run one after the other
+                    self._overseer = None
+                    log.error("cannot start a thread: %s", error)
+        return turn
+
+    def _end_turn(self, client: Client, together: Together) -> None:
+        # A turn is only lost while a call runs.
+        together.turn = None
+        with self._lock:
+            self._turns.discard(client)
+
+    @staticmethod
+    def _flush(client: Client, together: Together) -> bool:
+        """Send the answers that are there; False when the client does not read them."""
+        stream = client.stream
+        with together.sending:
+            if stream.unfinished and not stream.send_within(_STAY):
+                return False
+            replies = together.take()
+            return not replies or stream.send_within(_STAY, replies)
+
+    def _wait_for_room(self, client: Client) -> None:
+        """Have the rest of an answer sent when the client reads, if nobody else is there to do so; for the loop."""
+        if client.interest == EVENT_READ and client.stream.unfinished:
+            client.deadline = after(self._options.timeout or STALL)
+            self._watch_client(client, EVENT_WRITE)
+
+    def _await(self, client: Client, answer: Pending[Any]) -> None:
+        """Have an answer sent when it is known, while the client goes on."""
+        with self._lock:
+            self._pending += 1
+        answer.future.add_done_callback(lambda _: self._put(client, answer))
+
+    def _finish_call(self, client: Client, answer: Answer, failed: BaseException | None = None) -> None:
+        """Send the answer to a call that was left to itself."""
+        together: Together = client.together
+        try:
+            if failed is not None:
+                raise failed
+            if isinstance(answer, Pending) and answer.future.done():
+                answer = answer.then(answer.future)
+            if isinstance(answer, Pending):
+                self._await(client, answer)
+                return
+            if answer:
+                together.add(answer)
+                if not self._flush(client, together):
+                    self.call_soon(partial(self._wait_for_room, client))
+        except BaseException as error:  # noqa: BLE001 - whoever reads from the client finds out as well
+            self._tell_why(client, error)
+            client.stream.shutdown()
+        with together.lock:
+            together.running -= 1
+            ends = together.over and not together.running
+        if ends:
+            self._end(client)
+        if self._drain_until is not None:
+            self._wakeup.wake()
+
+    def _end(self, client: Client) -> None:
+        together: Together | None = client.together
+        if together is not None and not self._closed:
+            with together.lock:
+                together.over = bool(together.running)
+            if together.over:
+                # Its calls go on, and what they use stays open until they are through.
+                self._unwatch_client(client)
+                if not self.stopping:
+                    client.stream.shutdown()
+                return
+        super()._end(client)
+
+    def _oversee(self) -> None:
+        """Take the turn from workers whose call takes long, and give it to others."""
+        quiet = 0
+        while True:
             with self._lock:
-                self._parked[client] = answer
-            # From here on the client belongs to whoever takes it over, perhaps at once.
-            answer.future.add_done_callback(lambda _: self._put(client))
-            return False
+                quiet = 0 if self._turns else quiet + 1
+                if quiet >= _LINGER:
+                    self._overseer_waits = True
+                    self._turn_came.wait(_IDLE)
+                    self._overseer_waits = False
+                    quiet = 0 if self._turns else quiet
+                if (quiet >= _LINGER and not self._turns) or self.stopping:
+                    self._overseer = None
+                    return
+                clients = list(self._turns)
+            time.sleep(_MOMENT)
+            before = time.monotonic() - _MOMENT
+            for client in clients:
+                if self._take_turn(client, before):
+                    self._put(client)
+
+    def _take_turn(self, client: Client, before: float) -> bool:
+        """Leave the call that runs for a client to itself, if it began before this moment and may be left."""
+        together: Together = client.together
+        caller = client.conversation.caller
+        with together.lock:
+            turn = together.turn
+            if turn is None or not caller.loose or turn.since > before or together.left >= MOST_TOGETHER:
+                return False
+            turn.lost = True
+            together.turn = None
+            caller.loose = False
+            together.running += 1
+            together.left += 1
+        with self._lock:
+            self._turns.discard(client)
         return True
 
     def _give_back(self, client: Client) -> None:
-        self.call_soon(partial(self._watch_client, client))
+        self.call_soon(partial(self._watch_again, client))
+
+    def _watch_again(self, client: Client) -> None:
+        # A call that runs on may have left something unsent.
+        self._watch_client(client, EVENT_WRITE if client.stream.unfinished else EVENT_READ)
 
     # Stopping
 
@@ -215,7 +420,7 @@ class ThreadEngine(Engine[Client]):
         """Take leave after the loop has ended: calls that run may end, and their answers are sent."""
         self._stop_listening()
         with self._lock:
-            self._unparked.wait_for(lambda: not self._parked, self.patience)
+            self._unparked.wait_for(lambda: not (self._parked or self._pending), self.patience)
         super().finish()
 
     def _threads(self) -> list[threading.Thread]:
@@ -223,4 +428,6 @@ class ThreadEngine(Engine[Client]):
             # Those who wait for work are told that none will come.
             self._work.clear()
             self._work_came.notify_all()
-            return [*self._workers, *self._oneways]
+            self._turn_came.notify_all()
+            overseer = () if self._overseer is None else (self._overseer,)
+            return [*self._workers, *self._oneways, *overseer]

@@ -1,0 +1,450 @@
+"""Line: one connection on which many calls are on their way, for daemons of pyronb that answer in any order.
+
+Whoever calls only puts the call into a queue. One thread writes what is in the queue, as much as there is at a time:
+so calls that are made without waiting go out together, and the first wait lets the thread run. Another thread reads the
+replies and completes the futures. Both end when there is nothing to do; the connection stays.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.link import Link
+from pyronb.client.procedures import calling, connect, explained, understood
+from pyronb.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    ProtocolError,
+    PyroError,
+    SecurityError,
+    TimeoutError,
+)
+from pyronb.futures import FutureResult
+from pyronb.net.stream import SocketStream
+from pyronb.rpc.blob import SerializedBlob
+from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.codec import Codec
+from pyronb.rpc.handshake import TOGETHER
+from pyronb.serializers.base import CallParts
+from pyronb.serializers.hooks import SPEAKER
+from pyronb.sync.driver import run
+from pyronb.sync.streams import FarStream
+from pyronb.wire.bare import BARE_SIZE, bares_in, pack_bare
+from pyronb.wire.connection import CLOSED, ClientConnection
+from pyronb.wire.events import Broken, Replied
+from pyronb.wire.message import Buffer
+
+__all__ = ["Line", "Work", "may_share"]
+
+Work = tuple[Call, FutureResult]
+
+_MOST = 1000
+"""Most calls that are sent and not answered yet; those beyond wait their turn, and can be cancelled."""
+_ENOUGH = 64 * 1024
+"""Bytes that are sent without waiting for more."""
+_IDLE = 2.0
+"""Seconds after which a thread without work ends."""
+
+
+def may_share(link: Link) -> bool:
+    """Tell whether calls of a link can share a connection, by what it is set to.
+
+    A class of proxies that has its say in each call, and calls that are said again, need the longer way.
+    """
+    return link.owner is None and not (link.raw or link.key or link.max_retries or link.given_socket)
+
+
+class _BareCalls(BareCalls):
+    """Calls and replies that are bare, many in a row."""
+
+    __slots__ = ()
+
+    def pack(self, connection: ClientConnection, call: Call) -> tuple[bytes, int] | None:
+        """Lay a call out, and give its number; None when it has to go the long way."""
+        try:
+            payload = self._dumps(CallParts(call.object_id, call.method, call.args, call.kwargs))
+        except (ProtocolError, SecurityError):
+            # What cannot be written here may be something that only goes the long way, as functions do.
+            return None
+        if type(payload) is not bytes or len(payload) > self._largest:
+            return None
+        seq = connection.next_sequence()
+        connection.calls_made.add(seq)
+        return pack_bare(self._head, seq, payload), seq
+
+    def find(self, data: bytes) -> tuple[list[tuple[int, int, int]], int, bool]:
+        """Find the replies that bytes begin with; as `bares_in`."""
+        return bares_in(data, self._heads, self._largest)
+
+    def read(self, payload: bytes) -> Any:
+        """Read the value in a reply."""
+        return self._loads(payload)
+
+
+@dataclass(slots=True, eq=False)
+class _Way:
+    """A connection, and the calls that are on their way over it.
+
+    Attributes:
+        limits: when each of them has to be answered, in the order in which they were sent; only with a time-out.
+    """
+
+    link: Link
+    stream: SocketStream
+    connection: ClientConnection
+    codec: Codec
+    short: _BareCalls | None
+    waiting: dict[int, Work] = field(default_factory=dict)
+    limits: dict[int, float] = field(default_factory=dict)
+    reading: bool = False
+    leaving: bool = False
+    rest: bytes = b""
+
+
+class Line:
+    """The line of one async proxy.
+
+    Args:
+        link: whom to call; each connection is made with its settings.
+        unable: takes calls over that cannot go this way, because the daemon does not answer in any order.
+        elsewhere: runs something that may take its time in another thread.
+    """
+
+    def __init__(
+        self, link: Link, unable: Callable[[Iterable[Work]], None], elsewhere: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._model = link
+        self._unable = unable
+        self._elsewhere = elsewhere
+        self._lock = threading.Lock()
+        # One condition each, so that nobody is woken in vain.
+        self._queue_came = threading.Condition(self._lock)
+        self._reply_due = threading.Condition(self._lock)
+        self._queue: deque[Work] = deque()
+        self._writing = False
+        self._waits = False
+        self._dismissed = False
+        self._way: _Way | None = None
+        self.able = link.remote is None or TOGETHER in link.remote.abilities
+        """Whether calls can go this way, as far as that is known."""
+
+    def submit(self, call: Call, future: FutureResult) -> None:
+        """Have a call made."""
+        self._queue.append((call, future))
+        # Looking costs less than the lock; whoever writes looks at the queue once more before it waits.
+        if self._writing and not self._waits:
+            return
+        with self._lock:
+            self._dismissed = False
+            if self._waits:
+                self._queue_came.notify()
+            elif not self._writing:
+                self._writing = True
+                self._start(self._write)
+
+    @staticmethod
+    def _start(target: Callable[[], None]) -> None:
+        threading.Thread(target=target, name="pyronb-async", daemon=True).start()
+
+    # Writing
+
+    def _write(self) -> None:
+        while True:
+            with self._lock:
+                self._waits = True
+                while not self._queue or self._full():
+                    came = not self._dismissed and self._queue_came.wait(_IDLE)
+                    if not self._queue and (self._dismissed or not came):
+                        self._waits = self._writing = False
+                        return
+                self._waits = False
+            way = None
+            try:
+                way = self._connected()
+                if way is None:
+                    continue
+                self._write_some(way)
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
+                if way is None:
+                    self._fail(self._queued(), error)
+                else:
+                    self._lose(way, error)
+            del way
+
+    def _full(self) -> bool:
+        return self._way is not None and len(self._way.waiting) >= _MOST
+
+    def _queued(self) -> list[Work]:
+        with self._lock:
+            works = list(self._queue)
+            self._queue.clear()
+        return [work for work in works if work[1].set_running_or_notify_cancel()]
+
+    def _connected(self) -> _Way | None:
+        """Give the connection, and make one if need be; None when the calls have to go another way."""
+        if self._way is not None:
+            return self._way
+        link = self._model.twin()
+        link.wants = (TOGETHER,)
+        link.lock = threading.RLock()
+        run(connect(link))
+        assert link.remote is not None
+        assert link.connection is not None
+        assert link.codec is not None
+        self.able = TOGETHER in link.remote.abilities
+        if not self.able:
+            link.stream.close()
+            with self._lock:
+                works = list(self._queue)
+                self._queue.clear()
+            self._unable(works)
+            return None
+        short = _BareCalls(link) if allows_bare_calls(link) else None
+        way = _Way(link, link.stream, link.connection, link.codec, short)
+        with self._lock:
+            self._way = way
+        return way
+
+    def _write_some(self, way: _Way) -> None:
+        """Send what is in the queue, or the first part of it."""
+        buffers: list[Buffer] = []
+        size = 0
+        timeout = way.link.timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        done: list[FutureResult] = []
+        while size < _ENOUGH and len(way.waiting) < _MOST:
+            try:
+                call, future = self._queue.popleft()
+            except IndexError:
+                break
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                said, seq = self._said(way, call)
+            except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
+                self._fail([(call, future)], error)
+                continue
+            if call.oneway:
+                done.append(future)
+            else:
+                if deadline is not None:
+                    way.limits[seq] = deadline
+                way.waiting[seq] = (call, future)
+            buffers += said
+            size += sum(map(len, said))
+        if buffers:
+            if size < 2 * _ENOUGH:
+                buffers = [b"".join(buffers)]
+            self._have_read(way)
+            way.stream.send(buffers, deadline)
+        for future in done:
+            self._publish(future, None)
+
+    def _said(self, way: _Way, call: Call) -> tuple[list[Buffer], int]:
+        """Lay a call out, and give its number."""
+        link, connection, short = way.link, way.connection, way.short
+        metadata = link.metadata
+        if metadata is not None and call.method in metadata.oneway:
+            call.oneway = True
+        call.object_id = link.object_id
+        plain = not (call.oneway or call.annotations or call.correlation_id is not None)
+        if short is not None and plain and not (call.args and type(call.args[0]) is SerializedBlob):
+            packed = short.pack(connection, call)
+            if packed is not None:
+                return [packed[0]], packed[1]
+        assert link.serializer is not None
+        seq = connection.next_sequence()
+        token = SPEAKER.set(link)
+        try:
+            message = way.codec.encode_call(call, link.serializer, seq)
+            return connection.call(message, oneway=call.oneway), seq
+        except (ProtocolError, SecurityError) as error:
+            raise explained(error, calling(link, call)) from error
+        finally:
+            SPEAKER.reset(token)
+
+    # Reading
+
+    def _have_read(self, way: _Way) -> None:
+        with self._lock:
+            if way.reading:
+                self._reply_due.notify()
+                return
+            way.reading = True
+        self._start(partial(self._read, way))
+
+    def _read(self, way: _Way) -> None:
+        try:
+            while self._reply_is_due(way):
+                self._read_some(way)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
+            self._lose(way, error)
+
+    def _reply_is_due(self, way: _Way) -> bool:
+        """Wait until a reply is due; False when none was for a while, or the connection is not needed any more."""
+        with self._lock:
+            while not way.waiting and not way.leaving:
+                if not self._reply_due.wait(_IDLE) and not way.waiting:
+                    break
+            if way.waiting:
+                return True
+            way.reading = False
+            leaving = way.leaving
+        if leaving:
+            self._close(way)
+        return False
+
+    def _read_some(self, way: _Way) -> None:
+        # A list, for another thread may be adding to them.
+        limits = list(way.limits.values())
+        deadline = limits[0] if limits else None
+        connection, rest = way.connection, way.connection.rest
+        try:
+            if rest is not None and way.stream.direct:
+                connection.filled(way.stream.receive_into(rest, deadline))
+            else:
+                data = way.stream.receive(deadline, missing=connection.missing)
+                if way.short is not None and connection.idle:
+                    data = self._take_bare(way, way.short, data)
+                if data:
+                    connection.receive(data)
+        except TimeoutError as error:
+            self._time_out(way, error)
+            return
+        while (event := connection.next_event()) is not None:
+            if isinstance(event, Broken):
+                raise event.error
+            if isinstance(event, Replied):
+                work = way.waiting.pop(event.message.seq, None)
+                way.limits.pop(event.message.seq, None)
+                if work is not None:
+                    self._settle(way, work, event)
+        if connection.state is CLOSED:
+            raise ConnectionClosedError("receiving: the connection was released")
+        self._progress()
+
+    def _take_bare(self, way: _Way, short: _BareCalls, data: bytes) -> bytes:
+        """Complete the futures of the bare replies that bytes begin with, and give what is for the machine."""
+        data, way.rest = way.rest + data, b""
+        found, at, goes_on = short.find(data)
+        waiting, limits, made, read = way.waiting, way.limits, way.connection.calls_made, short.read
+        for seq, begin, end in found:
+            work = waiting.pop(seq, None)
+            if work is None:
+                return data[begin:]
+            made.discard(seq)
+            if limits:
+                limits.pop(seq, None)
+            try:
+                value = read(data[begin + BARE_SIZE : end])
+            except (ProtocolError, SecurityError) as error:
+                self._fail([work], explained(error, calling(way.link, work[0])))
+            else:
+                self._publish(work[1], value)
+        if goes_on:
+            way.rest = data[at:]
+            return b""
+        return data[at:]
+
+    def _progress(self) -> None:
+        """Have the queue written on, now that there may be room."""
+        if self._waits and self._queue:
+            with self._lock:
+                self._queue_came.notify()
+
+    def _time_out(self, way: _Way, error: TimeoutError) -> None:
+        """Give up the calls whose time is over; their replies are dropped when they come."""
+        now = time.monotonic()
+        for seq, limit in list(way.limits.items()):
+            if limit > now:
+                break
+            del way.limits[seq]
+            work = way.waiting.pop(seq, None)
+            if work is not None:
+                way.connection.abandon(seq)
+                self._fail([work], explained(error, calling(way.link, work[0])))
+        self._progress()
+
+    # What becomes of calls
+
+    def _settle(self, way: _Way, work: Work, event: Replied) -> None:
+        call, future = work
+        try:
+            outcome: Outcome = understood(way.link, way.codec, call, event.message)
+        except PyroError as error:
+            self._fail([work], error)
+            return
+        if isinstance(outcome, Returned):
+            self._publish(future, outcome.value)
+        elif isinstance(outcome, Raised):
+            self._fail([work], outcome.error)
+        else:
+            self._elsewhere(partial(self._take_stream, outcome, future))
+
+    def _take_stream(self, outcome: StreamOpened, future: FutureResult) -> None:
+        """Give a far stream a connection of its own, on which it can be iterated."""
+        link = self._model.twin()
+        link.lock = threading.RLock()
+        try:
+            run(connect(link))
+            stream = FarStream(link, outcome.stream_id)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+            future.set_exception(error)
+        else:
+            future.set_result(stream)
+
+    def _publish(self, future: FutureResult, value: Any) -> None:
+        # What the user does with a result must not keep the other ones waiting.
+        if not future.publish(value):
+            self._elsewhere(partial(future.set_result, value))
+
+    def _fail(self, works: Iterable[Work], error: BaseException) -> None:
+        for _, future in works:
+            if not future.publish(None, error):
+                self._elsewhere(partial(future.set_exception, error))
+
+    def _lose(self, way: _Way, error: BaseException) -> None:
+        """Fail the calls that were on their way over a connection that is lost; those in the queue go over the next."""
+        with self._lock:
+            if self._way is way:
+                self._way = None
+            works = list(way.waiting.values())
+            way.waiting.clear()
+            way.limits.clear()
+            way.leaving = True
+            self._reply_due.notify_all()
+            self._queue_came.notify_all()
+        self._close(way)
+        for work in works:
+            told = error
+            if isinstance(error, CommunicationError):
+                told = explained(error, calling(way.link, work[0]))
+            self._fail([work], told)
+
+    @staticmethod
+    def _close(way: _Way) -> None:
+        way.connection.close()
+        # Whoever reads from it wakes up first.
+        way.stream.shutdown()
+        way.stream.close()
+
+    def release(self) -> None:
+        """Close the connection once nothing is on its way over it."""
+        with self._lock:
+            self._dismissed = True
+            self._queue_came.notify_all()
+            way, self._way = self._way, None
+            if way is None:
+                return
+            way.leaving = True
+            idle = not way.waiting and not way.reading
+            self._reply_due.notify_all()
+        if idle:
+            self._close(way)

@@ -1,0 +1,372 @@
+"""Many calls on their way over one connection, to daemons that answer in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import random
+import threading
+import time
+
+import pytest
+
+from pyronb.context import current_context
+from pyronb.errors import ConnectionClosedError, SerializeError, TimeoutError
+from pyronb.server.engines import _ENGINES
+from pyronb.server.exposure import behavior, expose, oneway
+from pyronb.sync import line
+from pyronb.sync.proxy import Proxy, asyncproxy
+from tests.support.fix_daemons import Bench
+from tests.support.serving import client_options, serving
+from tests.support.waiting import eventually, scaled
+
+
+class Resource:
+    """Something to close."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def close(self):
+        self.closed.set()
+
+
+@expose
+class Thing(Bench):
+    """A bench with what matters for calls that run together."""
+
+    def __init__(self):
+        super().__init__()
+        self.resources = []
+        self.running = 0
+        self.most = 0
+
+    async def sleep(self, seconds, value):
+        """Give the value later."""
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(seconds)
+        self.running -= 1
+        return value
+
+    def nap(self, seconds, value):
+        """Give the value later, and keep a worker meanwhile."""
+        time.sleep(seconds)
+        return value
+
+    def look(self, seconds):
+        """Tell the circumstances of the call, before and after others had theirs."""
+        first = (current_context.seq, current_context.client)
+        current_context.response_annotations["LOOK"] = b"x"
+        time.sleep(seconds)
+        assert (current_context.seq, current_context.client) == first
+        return first[0]
+
+    def track(self):
+        """Use something until the client goes, and wait."""
+        resource = Resource()
+        self.resources.append(resource)
+        current_context.track_resource(resource)
+        self.wait()
+        return resource.closed.is_set()
+
+    @oneway
+    def note(self, value):
+        """Take a value, without an answer."""
+        self.calls.append(value)
+
+
+@expose
+@behavior(instance_mode="session")
+class Session:
+    """An object of which each client has its own."""
+
+    def __init__(self):
+        self.busy = False
+        self.values = []
+
+    def add(self, value):
+        """Take a value, slowly."""
+        assert not self.busy
+        self.busy = True
+        time.sleep(0.004)
+        self.values.append(value)
+        self.busy = False
+        return len(self.values)
+
+    async def add_later(self, value):
+        """Take a value, slowly, as a coroutine."""
+        assert not self.busy
+        self.busy = True
+        await asyncio.sleep(0.004)
+        self.values.append(value)
+        self.busy = False
+        return len(self.values)
+
+    def all(self):
+        """Give all values."""
+        return self.values
+
+
+@pytest.fixture(params=list(_ENGINES))
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def thing():
+    made = Thing()
+    yield made
+    made.go.set()
+
+
+@pytest.fixture
+def daemon(engine, thing):
+    with serving(engine=engine) as running:
+        running.register(thing, "thing")
+        running.register(Session, "session")
+        yield running
+        thing.go.set()
+
+
+@pytest.fixture
+def background(daemon):
+    with Proxy(daemon.uriFor("thing"), options=client_options()) as proxy, asyncproxy(proxy) as made:
+        yield made
+
+
+threads_only = pytest.mark.parametrize("engine", ["thread"], indirect=True)
+
+
+def test_one_connection(background, daemon):
+    """All results come, each to its own call, over one connection."""
+    futures = [background.give(number) for number in range(3000)]
+
+    assert list(range(3000)) == [future.value for future in futures]
+    assert daemon._engine.clients == 1
+
+
+@threads_only
+def test_no_call_waits_for_another(background, thing):
+    """Some take long; those that came later are answered first."""
+    slow = [background.wait(number) for number in range(20)]
+    for _ in slow:
+        assert thing.entered.acquire(timeout=scaled(10))
+
+    assert list(range(500)) == [future.value for future in [background.give(number) for number in range(500)]]
+    assert not any(future.ready for future in slow)
+    thing.go.set()
+    assert list(range(20)) == [future.value for future in slow]
+
+
+@threads_only
+def test_no_more_at_a_time_than_allowed(background, thing, monkeypatch):
+    """The others wait, and nobody else has to wait for them."""
+    monkeypatch.setattr("pyronb.server.engines.threads.MOST_TOGETHER", 3)
+    slow = [background.wait(number) for number in range(10)]
+    for _ in range(4):
+        assert thing.entered.acquire(timeout=scaled(10))
+
+    assert not thing.entered.acquire(timeout=0.05)
+    with Proxy(background._link.uri, options=client_options()) as other:
+        assert 3 == other.add(1, 2)
+    thing.go.set()
+    assert list(range(10)) == [future.value for future in slow]
+
+
+def test_coroutines(background, thing):
+    """They run at the same time, whichever the engine."""
+    futures = [background.sleep(0.05, number) for number in range(100)]
+
+    assert list(range(100)) == [future.value for future in futures]
+    assert thing.most > 10
+
+
+def test_session(daemon):
+    """An instance of the client's own has one call at a time, in their order."""
+    with Proxy(daemon.uriFor("session"), options=client_options()) as proxy, asyncproxy(proxy) as background:
+        futures = [(background.add_later if number % 3 else background.add)(number) for number in range(60)]
+
+        assert list(range(1, 61)) == [future.value for future in futures]
+        assert list(range(60)) == background.all().value
+
+
+def test_circumstances(background):
+    """Each call has its own, also while others run."""
+    numbers = [future.value for future in [background.look(0.005 * (number % 3)) for number in range(30)]]
+
+    assert 30 == len(set(numbers))
+
+
+@threads_only
+def test_resources(background, thing, daemon):
+    """They are closed when the client is gone and no call of it runs any more."""
+    future = background.track()
+    assert thing.entered.acquire(timeout=scaled(10))
+    assert 3 == background.add(1, 2).value
+    background._line._way.stream.shutdown()
+    with pytest.raises(ConnectionClosedError):
+        _ = future.value
+
+    assert not thing.resources[0].closed.is_set()
+    thing.go.set()
+    assert thing.resources[0].closed.wait(scaled(10))
+    assert eventually(lambda: daemon._engine.clients == 0)
+
+
+def test_oneway(background, thing):
+    """Its future is done when it was sent."""
+    futures = [background.note(number) for number in range(20)]
+
+    assert [None] * 20 == [future.value for future in futures]
+    assert eventually(lambda: sorted(thing.calls) == list(range(20)))
+
+
+def test_errors(background):
+    """They belong to their call."""
+    futures = [background.fail("no") if number % 2 else background.give(number) for number in range(50)]
+    told = [future.exception(scaled(10)) for future in futures]
+
+    assert [ValueError, type(None)] * 25 == [type(error) for error in told[1:]] + [type(told[0])]
+    assert 4 == futures[4].value
+
+
+def test_what_cannot_travel(background):
+    """Neither there nor back; the others do."""
+    futures = [background.give(1), background.give(threading.Lock()), background.lock(), background.give(2)]
+
+    assert isinstance(futures[1].exception(scaled(10)), SerializeError)
+    assert isinstance(futures[2].exception(scaled(10)), SerializeError)
+    assert [1, 2] == [futures[0].value, futures[3].value]
+
+
+@pytest.mark.parametrize("serializer", ["serpent", "msgpack", "native"])
+def test_any_sizes(background, serializer):
+    """Small and large, long and short: each answer finds its call."""
+    background._link.serializer_name = serializer
+    chance = random.Random(3)
+    values = [str(number) * chance.choice([1, 10, 1000, 20_000]) for number in range(400)]
+    futures = [
+        background.nap(chance.choice([0, 0.003]), value) if chance.random() < 0.05 else background.give(value)
+        for value in values
+    ]
+
+    assert values == [future.value for future in futures]
+
+
+def test_from_many_threads(background):
+    """Whoever calls, each gets what belongs to it."""
+    failed = []
+
+    def work(first):
+        futures = [background.give(number) for number in range(first, first + 300)]
+        if list(range(first, first + 300)) != [future.value for future in futures]:
+            failed.append(first)
+
+    threads = [threading.Thread(target=work, args=(1000 * number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(scaled(20))
+
+    assert [] == failed
+
+
+@threads_only
+def test_a_call_that_takes_too_long(daemon, thing):
+    """It fails alone; its answer is dropped when it comes."""
+    options = client_options(timeout=0.2)
+    with Proxy(daemon.uriFor("thing"), options=options) as proxy, asyncproxy(proxy) as background:
+        slow = background.wait()
+        with pytest.raises(TimeoutError, match="while calling 'wait' of 'thing'"):
+            _ = slow.value
+        thing.go.set()
+
+        assert list(range(100)) == [future.value for future in [background.give(number) for number in range(100)]]
+        assert daemon._engine.clients == 1
+
+
+@threads_only
+def test_a_lost_connection(background, daemon, thing):
+    """Calls that were on their way fail, each with its name; the next call connects again."""
+    slow = [background.wait() for _ in range(5)]
+    for _ in slow:
+        assert thing.entered.acquire(timeout=scaled(10))
+    background._line._way.stream.shutdown()
+    for future in slow:
+        with pytest.raises(ConnectionClosedError, match="while calling 'wait' of 'thing'"):
+            _ = future.value
+
+    assert 3 == background.add(1, 2).value
+    thing.go.set()
+
+
+@threads_only
+def test_a_call_that_waits_its_turn_can_be_cancelled(background, thing, monkeypatch):
+    """It is never sent; one that is on its way cannot be cancelled."""
+    monkeypatch.setattr(line, "_MOST", 8)
+    running = [background.wait() for _ in range(8)]
+    for _ in running:
+        assert thing.entered.acquire(timeout=scaled(10))
+    waiting = [background.add(1, 2), background.add(2, 3)]
+
+    assert waiting[0].cancel()
+    assert not running[0].cancel()
+    thing.go.set()
+    concurrent.futures.wait(running, scaled(10))
+    assert 5 == waiting[1].value
+    assert [(2, 3)] == thing.calls
+
+
+def test_steps_that_wait_for_other_calls(background):
+    """What is done with a result does not keep other results waiting."""
+    futures = [background.give(number).then(lambda value: background.add(value, 1).value) for number in range(10)]
+
+    assert list(range(1, 11)) == [future.value for future in futures]
+
+
+@pytest.mark.parametrize("ending", ["drain", "shutdown"])
+def test_ending(thing, ending):
+    """Calls that run are answered before the daemon ends."""
+    with serving(engine="thread") as daemon:
+        uri = daemon.register(thing, "thing")
+        with Proxy(uri, options=client_options()) as proxy, asyncproxy(proxy) as background:
+            slow = [background.wait(number) for number in range(5)] + [background.sleep(0.3, 5)]
+            for _ in range(5):
+                assert thing.entered.acquire(timeout=scaled(10))
+            assert eventually(lambda: thing.running == 1)
+            daemon.drain(scaled(10)) if ending == "drain" else daemon.shutdown()
+            threading.Timer(0.1, thing.go.set).start()
+
+            assert list(range(6)) == [future.value for future in slow]
+
+
+def test_streams(background, daemon):
+    """A far stream goes on over a connection of its own, and so does not disturb other calls."""
+    stream = background.count(300).value
+
+    assert [0, 1] == [next(stream), next(stream)]
+    assert 3 == background.add(1, 2).value
+    assert list(range(2, 300)) == list(stream)
+
+
+@threads_only
+def test_a_client_that_does_not_read(daemon, thing, monkeypatch):
+    """Its calls wait, and no worker waits with them."""
+    with Proxy(daemon.uriFor("thing"), options=client_options()) as proxy, asyncproxy(proxy) as background:
+        reading = threading.Event()
+        real = line.Line._read_some
+
+        def read(self, way):
+            reading.wait(scaled(20))
+            real(self, way)
+
+        monkeypatch.setattr(line.Line, "_read_some", read)
+        futures = [background.zeros(30_000) for _ in range(900)]
+        with Proxy(daemon.uriFor("thing"), options=client_options()) as other:
+            assert 3 == other.add(1, 2)
+            assert eventually(lambda: any(client.stream.unfinished for client in daemon._engine._all_clients()))
+            assert eventually(lambda: daemon._engine._waiting + 1 >= daemon._engine.workers)
+        reading.set()
+
+        assert {30_000} == {len(future.value) for future in futures}
