@@ -24,6 +24,7 @@ COMMANDS = {
     "echoserver": "serve an object to try clients with",
     "gateway": "let programs call objects over HTTP with JSON",
     "config": "show the settings and where they come from",
+    "doctor": "go each step of reaching an object, and say where it breaks",
     "demo": "serve the demo objects: this machine, an oscilloscope, a store",
     "lab": "open JupyterLab with a name server and the demo objects",
 }

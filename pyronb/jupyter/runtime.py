@@ -32,7 +32,18 @@ from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 from pyronb.version import __version__
 
-__all__ = ["MAX_NAME", "enter_name", "failed_object", "leave_names", "object_model", "read_names", "read_object"]
+__all__ = [
+    "MAX_NAME",
+    "ONLY_THERE",
+    "enter_name",
+    "failed_object",
+    "leave_names",
+    "object_model",
+    "only_there",
+    "read_names",
+    "read_object",
+    "within",
+]
 
 T = TypeVar("T")
 
@@ -91,7 +102,7 @@ class _Question:
         return seconds
 
 
-def _within(seconds: float, question: Callable[[], T]) -> T:
+def within(seconds: float, question: Callable[[], T]) -> T:
     """Run this in a thread of its own and wait no longer than told.
 
     Deadlines bound what the runtime does; they do not bound the resolver of host names, or reading a huge answer. A
@@ -164,7 +175,7 @@ def read_names(
         return peer, _registrations(answer)
 
     try:
-        peer, names = _within(timeout, ask)
+        peer, names = within(timeout, ask)
     except Exception as error:
         _log.debug("asking the name server at %s failed", place, exc_info=True)
         _explained(model, explain(error, address=question.where, another=another))
@@ -200,7 +211,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
             return object_model(proxy, name, found["tags"])
 
     try:
-        return _within(timeout, ask)
+        return within(timeout, ask)
     except Exception as error:
         _log.debug("asking for the object %r failed", name, exc_info=True)
         # Its own copy: the thread may still be at work on the other, if it was only slow.
@@ -209,16 +220,17 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
         told = explain(error, address=question.where, name=about, another=another)
         if isinstance(error, _Unknown) and error.alike:
             told = replace(told, hint=f"Did you mean {' or '.join(map(repr, map(words, error.alike)))}?")
-        elif told.state == "unreachable" and _only_there(model["uri"], place):
-            told = replace(told, hint=_ONLY_THERE)
+        elif told.state == "unreachable" and only_there(model["uri"], place):
+            told = replace(told, hint=ONLY_THERE)
         _explained(model, told)
         return model
 
 
-_ONLY_THERE = (
+ONLY_THERE = (
     "It was registered with an address that only its own machine can reach; "
     "start its daemon with the name or address of that machine as host."
 )
+"""What to do where `only_there` holds."""
 
 
 class _Unknown(errors.NamingError):
@@ -308,7 +320,7 @@ def enter_name(
                 ns.register(name, str(uri), safe=False, metadata=metadata)
 
     try:
-        _within(timeout, ask)
+        within(timeout, ask)
     except _Taken as error:
         return Explanation("refused", str(error), "Choose another name, or end that program.")
     except Exception as error:
@@ -334,7 +346,7 @@ def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0)
                     continue
 
     try:
-        _within(timeout, ask)
+        within(timeout, ask)
     except Exception:
         _log.debug("taking back names at %s failed", place, exc_info=True)
 
@@ -370,7 +382,7 @@ def _alike(name: str, ns: Proxy, question: _Question) -> list[str]:
         return []
 
 
-def _only_there(uri: str, place: Address) -> bool:
+def only_there(uri: str, place: Address) -> bool:
     """Tell whether this is a loopback address that came from a name server elsewhere."""
     try:
         host = URI(uri).host

@@ -24,7 +24,7 @@ from tests.support.waiting import eventually, scaled
 A = "PYRO:a@localhost:1"
 
 
-COMMANDS = ["ns", "nsc", "echoserver", "gateway", "config", "demo", "lab"]
+COMMANDS = ["ns", "nsc", "echoserver", "gateway", "config", "doctor", "demo", "lab"]
 
 
 def pyronb(*words, typed="", **environment):
@@ -619,3 +619,38 @@ def test_demo_without_a_name_server_is_one_line():
     assert (code, out) == (1, "")
     assert "no name server found" in err
     assert err.count("\n") == 1
+
+
+# doctor
+
+
+def test_doctor(names):
+    """Each step on a line, and 0 when the object can be reached."""
+    place = f"{LOCAL}:{names.uri.port}"
+    code, out, err = pyronb("doctor", "Pyro.NameServer", "--ns", place)
+
+    assert (code, err) == (0, "")
+    assert out.startswith("Reaching Pyro.NameServer: All is well")
+    for step in ("name server", "name", "host", "port", "greeting", "protocol", "metadata", "ping"):
+        assert f"  {step} " in out
+
+
+def test_doctor_tells_where_it_breaks(names):
+    """In words, in JSON, and with 1."""
+    place = f"{LOCAL}:{names.uri.port}"
+    code, out, _ = pyronb("doctor", "Pyro.NameServe", "--ns", place)
+    assert code == 1
+    assert "It breaks at the name. Did you mean Pyro.NameServer?" in out
+    code, out, _ = pyronb("doctor", "Pyro.NameServe", "--ns", place, "--json")
+
+    told = json.loads(out)
+    assert (code, told["reached"]) == (1, False)
+    assert [step["state"] for step in told["steps"]][:3] == ["ok", "failed", "not tried"]
+
+
+@pytest.mark.parametrize("words", [("PYRO:a",), ("a", "--ns", ":1"), ("a", "-t", "soon"), ("a", "-t", "0"), ()])
+def test_doctor_misused(words):
+    code, out, err = pyronb("doctor", *words)
+
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: pyronb doctor")

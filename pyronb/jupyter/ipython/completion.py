@@ -37,6 +37,7 @@ _OPTIONS = {
     "pyro_batch": ("--async", "--oneway", "--out"),
     "pyro_close": (),
     "pyro_config": (),
+    "pyro_doctor": ("--ns",),
     "pyro_connect": ("--ns", "--serializer", "--timeout"),
     "pyro_expose": ("--ns", "--tag"),
     "pyro_info": ("--refresh",),
@@ -228,6 +229,7 @@ def _positional(magic: str, before: Sequence[str], namespace: Mapping[str, Any])
     first: dict[str, Candidates] = {
         "pyro_batch": proxies,
         "pyro_config": [(name, "property") for name in ITEMS],
+        "pyro_doctor": [*proxies, *names],
         "pyro_info": proxies,
         "pyro_ls": names,
         "pyro_ns": [("start", "keyword"), ("stop", "keyword")],

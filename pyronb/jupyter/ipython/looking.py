@@ -1,4 +1,4 @@
-"""The magics that look: `%pyro_ls`, `%pyro_info`, `%pyro_status`, `%pyro_config`, `%pyro_close`."""
+"""The magics that look: `%pyro_ls`, `%pyro_info`, `%pyro_doctor`, `%pyro_status`, `%pyro_config`, `%pyro_close`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from pyronb.client.speech import AUTO
 from pyronb.config import ITEMS, config
 from pyronb.futures import FutureResult
-from pyronb.jupyter.ipython.connect import LIMIT, Names, check_variable, reach
+from pyronb.jupyter.doctor import diagnose, section_of
+from pyronb.jupyter.ipython.connect import LIMIT, Names, check_variable, is_proxy, reach
 from pyronb.jupyter.ipython.publishing import Publisher
 from pyronb.jupyter.ipython.reprs import names_html, names_text, object_html, object_text
 from pyronb.jupyter.ipython.views import Cell, Section, sections_html, sections_text
@@ -151,6 +152,30 @@ class LookingMagics(Magics):
                 note += f" Told {_ago(time.monotonic() - link.told)}; %pyro_info {args.variable} --refresh asks again."
         text = object_text(model, variable=args.variable, limit=None)
         show(f"{text}\n{note}", object_html(model, variable=args.variable, note=note, limit=None))
+
+    @arguments.magic_arguments()
+    @arguments.argument("target", metavar="NAME_OR_URI", help="name, URI, or variable that holds a proxy")
+    @arguments.argument("--ns", metavar="HOST:PORT", help="the name server, instead of the configured one")
+    @line_magic
+    def pyro_doctor(self, line: str) -> None:
+        """Go each step of reaching an object, with its time, and say where it breaks and what helps.
+
+        Each step takes two seconds at most::
+
+            %pyro_doctor lab.camera
+            %pyro_doctor cam
+            %pyro_doctor PYRO:camera@lab-pc:4433
+        """
+        __tracebackhide__ = True
+        args = parse(self.pyro_doctor, line, "%pyro_doctor lab.camera")
+        held = self.shell.user_ns.get(args.target)
+        target = str(held._pyro.uri) if is_proxy(held) else args.target
+        try:
+            diagnosis = diagnose(target, args.ns, timeout=LIMIT)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        section = section_of(diagnosis)
+        show(sections_text([section]), sections_html("doctor", [section]))
 
     @line_magic
     def pyro_status(self, line: str) -> None:

@@ -219,3 +219,29 @@ def test_completion(shell, counter, network, text, expected):
     """From what is known; nobody is asked."""
     assert expected <= words(shell, text)
     assert network.calls == []
+
+
+# The doctor
+
+
+def test_the_doctor_examines_names_and_variables(counter, scene, cell):
+    for target in (f"lab.counter --ns {scene.nameserver}", "c", str(scene.daemon.uriFor("counter"))):
+        done = cell(f"%pyro_doctor {target}")
+
+        assert done.error is None
+        assert "All is well" in done.text
+        assert "ping" in done.html
+
+
+def test_the_doctor_tells_where_it_breaks(scene, cell):
+    """Which is no error of the cell."""
+    done = cell(f"%pyro_doctor lab.counters --ns {scene.nameserver}")
+
+    assert done.error is None
+    assert "It breaks at the name. Did you mean lab.counter?" in done.text
+    assert "not tried" in done.html
+
+
+def test_mistakes_with_the_doctor(cell):
+    assert "lacks @host:port" in usage(cell("%pyro_doctor PYRO:a"))
+    assert "required: NAME_OR_URI; for example: %pyro_doctor lab.camera" in usage(cell("%pyro_doctor"))
