@@ -8,6 +8,7 @@ through first: literals, brackets, commas and colons pass; anything else, above 
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from typing import Any
 
@@ -31,6 +32,7 @@ _TOKEN = "|".join(
 _tokens = re.compile(f"(?:{_TOKEN}){{1,500}}", re.ASCII).match
 # Short texts hold no chain that is long enough to hurt.
 _HARMLESS = 1000
+_TRIES = 10
 
 
 def parse(text: str) -> Any:
@@ -39,6 +41,7 @@ def parse(text: str) -> Any:
     Raises:
         SerializeError: the text holds more than literals.
         SyntaxError, ValueError, TypeError, MemoryError, RecursionError: it is no literal; the caller translates them.
+        SystemError: Python's parser failed each time.
     """
     if "\0" in text:
         raise SerializeError("serpent text has a NUL character in it")
@@ -49,4 +52,9 @@ def parse(text: str) -> Any:
             if match is None:
                 raise SerializeError(f"serpent text has something else than a literal at character {pos}")
             pos = match.end()
+    # The parser of Python 3.11 counts for all threads together how deep it is. Where another thread parses meanwhile,
+    # as the garbage collector may let it, it finds a wrong count at the end and fails, whatever the text was.
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(SystemError):
+            return ast.literal_eval(text)
     return ast.literal_eval(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from typing import Any
 
 import pytest
@@ -68,3 +70,34 @@ def test_chains_are_refused(link: str) -> None:
     """Long chains, at which Python's parser may give up the ghost, are refused quickly."""
     with pytest.raises((SerializeError, SyntaxError, MemoryError)):
         parse(link * 200_000 + "1")
+
+
+def test_threads_parse_at_the_same_time() -> None:
+    """Whatever the garbage collector runs in between, also the parser in another thread."""
+    value = [["x", 1, (2, 3)]] * 20
+    text = repr(value)
+    parsed = []
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            thread = threading.Thread(target=lambda: parsed.append(parse("[1, [2]]")))
+            thread.start()
+            thread.join()
+
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()  # so that the collector is quick
+    try:
+        for allocations in range(20, 200, 20):
+            Garbage()
+            gc.set_threshold(allocations)
+            assert value == parse(text)
+            gc.set_threshold(0)
+            gc.collect()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert [[1, [2]]] * 9 == parsed
