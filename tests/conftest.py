@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -40,3 +41,9 @@ def pytest_collection_modifyitems(items):
                     item.add_marker(folder)
         if chromium is None and item.get_closest_marker("browser"):
             item.add_marker(no_browser)
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector all tests, with which it would take long each time one asks for it."""
+    gc.collect()
+    gc.freeze()

@@ -75,7 +75,10 @@ def test_s60_faster_than_single_calls(calculator):
         work()
         return time.perf_counter() - began
 
-    assert min(seconds(together) for _ in range(3)) < min(seconds(single) for _ in range(3))
+    # What else the machine does must not decide: each gets the best of many moments, and both the same ones.
+    times = [(seconds(together), seconds(single)) for _ in range(15)]
+
+    assert min(batched for batched, _ in times) < min(alone for _, alone in times)
 
 
 def test_s61_one_proxy_only(calculator, serve):
