@@ -180,7 +180,7 @@ def parse_signature(text: str) -> inspect.Signature | None:
             warnings.simplefilter("ignore")
             tree = ast.parse(f"def f{text}: pass")
         return _signature(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         return None
 
 
