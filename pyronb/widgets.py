@@ -11,7 +11,8 @@ from pyronb.jupyter.widgets.callbacks import CallbackFeed
 from pyronb.jupyter.widgets.futures import FutureBoard, FutureView
 from pyronb.jupyter.widgets.names import NameServerBrowser
 from pyronb.jupyter.widgets.objects import ObjectView
+from pyronb.jupyter.widgets.plots import AttributePlot
 
 del _ipywidgets
 
-__all__ = ["CallbackFeed", "FutureBoard", "FutureView", "NameServerBrowser", "ObjectView"]
+__all__ = ["AttributePlot", "CallbackFeed", "FutureBoard", "FutureView", "NameServerBrowser", "ObjectView"]

@@ -10,10 +10,8 @@ import ipywidgets
 
 from pyronb.jupyter.ipython.batch import brief
 from pyronb.jupyter.ipython.style import block, code, muted, shorten, table, text_table
-from pyronb.jupyter.widgets.live import LiveView, button, fragment, row
+from pyronb.jupyter.widgets.live import CallableView, button, fragment, row
 from pyronb.jupyter.widgets.search import fits
-from pyronb.serializers.hooks import HOOKS, SPEAKER
-from pyronb.server.references import function_instead, withdraw
 
 __all__ = ["CallbackFeed", "Event"]
 
@@ -35,7 +33,7 @@ class Event(NamedTuple):
     """Its arguments, shortened."""
 
 
-class CallbackFeed(LiveView):
+class CallbackFeed(CallableView):
     """A callable for remote methods that want a function to call back; each call becomes a row of the view.
 
     Give the feed itself as the argument: ``host.subscribe(feed)``. It is called by the far side until it is closed;
@@ -82,8 +80,7 @@ class CallbackFeed(LiveView):
 
     # For the far side, and for programs
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Take one call, whatever its arguments."""
+    def _take(self, *args: Any, **kwargs: Any) -> None:
         given = [*map(brief, args), *(f"{name}={brief(value)}" for name, value in kwargs.items())]
         event = Event(time.time(), shorten(", ".join(given), _LONGEST))
         with self._guard:
@@ -175,13 +172,6 @@ class CallbackFeed(LiveView):
         head = f'<span class="pyronb-title">Callbacks</span>{muted(" · ".join(facts))}'
         return f'<div class="pyronb-head">{head}</div>'
 
-    def _end(self) -> None:
-        # To the far side it is a function of ours, and that function is gone.
-        withdraw(self._take)
-
-    def _take(self, *args: Any, **kwargs: Any) -> None:
-        self(*args, **kwargs)
-
     def _as_text(self) -> str:
         rows = [[_clock(event), shorten(event.text)] for event in self.rows[-SAVED:]]
         return "\n".join([f"callbacks: {', '.join(self._facts())}", *text_table(rows)])
@@ -204,7 +194,3 @@ def _rows_html(events: list[Event], query: str, total: int) -> str:
 
 def _time_html(event: Event) -> str:
     return f'<span class="pyronb-time">{_clock(event)}</span>'
-
-
-# A view is no function, but it travels as one.
-HOOKS.register_substitute(CallbackFeed, lambda feed: function_instead(feed._take, SPEAKER.get()))

@@ -28,6 +28,8 @@ Again = Callable[[], AnyFuture]
 
 _KINDS = {"done": "pyronb-good", "failed": "pyronb-bad"}
 _SIGNS = {"pending": "○", "running": "◔", "done": "●", "failed": "✕", "cancelled": "⊘"}
+_FIRST = "7rem"
+"""Width of the first column, under which nothing else is written."""
 _BEAT = 0.2
 _ROWS_A_SECOND = 100
 """Most clocks that are moved on in a second, all rows together."""
@@ -56,21 +58,23 @@ class _Row:
     widgets: _RowWidgets | None = None
     """Made when it is drawn for the first time: many rows come and go without ever being seen."""
 
-    def __init__(self, board: FutureBoard, future: AnyFuture, label: str, again: Again | None) -> None:
+    def __init__(
+        self, board: FutureBoard, future: AnyFuture, label: str, again: Again | None, began: float | None
+    ) -> None:
         self.label = label
         self.again = again
         self.tries = 0
         self.note = ""
         self._board = board
-        self.watch(future)
+        self.watch(future, began)
 
-    def watch(self, future: AnyFuture) -> None:
-        """Show this future from now on."""
+    def watch(self, future: AnyFuture, began: float | None = None) -> None:
+        """Show this future from now on; `began` is when it was started, on the monotonic clock."""
         self.future = future
         self.tries += 1
         self.note = ""
         # What was over before it was shown took nobody knows how long.
-        self.began: float | None = None if future.done() else time.monotonic()
+        self.began = time.monotonic() if began is None and not future.done() else began
         self.ended: float | None = None
         feed = self._board._feed
         # A future that never ends must not keep a view that nobody has any more.
@@ -114,7 +118,8 @@ class _Row:
             if self.again is None or not self.future.done():
                 return
             try:
-                self.watch(self.again())
+                began = time.monotonic()
+                self.watch(self.again(), began)
             except Exception as error:
                 self.note = f"It could not be called again: {error_line(error)}"
             self._board._feed.poke()
@@ -134,15 +139,18 @@ class _RowWidgets:
     """The widgets that show one row."""
 
     def __init__(self, entry: _Row) -> None:
-        self.state = ipywidgets.HTML(layout=ipywidgets.Layout(flex="0 0 7rem"))
+        self.state = ipywidgets.HTML(layout=ipywidgets.Layout(flex=f"0 0 {_FIRST}"))
         self.title = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 12rem", min_width="0"))
         self.time = ipywidgets.HTML(layout=ipywidgets.Layout(flex="0 0 6rem"))
         self.cancel = button("Cancel", "Have it not run; what runs already is not stopped", icon="times")
         self.retry = button("Retry", "Make the same call again", icon="repeat")
-        self.outcome = ipywidgets.HTML()
+        self.outcome = ipywidgets.HTML(layout=ipywidgets.Layout(margin=f"0 0 0 calc({_FIRST} + 6px)", min_width="0"))
         self.cancel.on_click(lambda _: entry.cancel())
         self.retry.on_click(lambda _: entry.retry())
-        self.all = ipywidgets.VBox([row(self.state, self.title, self.time, self.cancel, self.retry), self.outcome])
+        actions = ipywidgets.HBox(
+            [self.cancel, self.retry], layout=ipywidgets.Layout(flex="0 0 7rem", justify_content="flex-end")
+        )
+        self.all = ipywidgets.VBox([row(self.state, self.title, self.time, actions), self.outcome])
         self.all.add_class("pyronb-row")
         self._drawn: tuple[object, ...] = ()
 
@@ -221,11 +229,7 @@ class FutureBoard(LiveView):
         """
         if not isinstance(future, concurrent.futures.Future):
             raise TypeError(f"a board shows futures (FutureResult, concurrent.futures), not {type(future).__name__}")
-        with self._guard:
-            if not self._over:
-                self._rows.append(_Row(self, future, label or variable_of(future, "future"), again))
-                self._make_room()
-                self._feed.poke()
+        self._add(future, label or variable_of(future, "future"), again, None)
         return future
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> AnyFuture:
@@ -242,7 +246,10 @@ class FutureBoard(LiveView):
             future: AnyFuture = start(*args, **kwargs)
             return future
 
-        return self.add(again(), _call_label(function, args, kwargs), again=again)
+        began = time.monotonic()
+        future = again()
+        self._add(future, _call_label(function, args, kwargs), again, began)
+        return future
 
     @property
     def states(self) -> list[str]:
@@ -263,6 +270,13 @@ class FutureBoard(LiveView):
             self._feed.poke()
 
     # Inside
+
+    def _add(self, future: AnyFuture, label: str, again: Again | None, began: float | None) -> None:
+        with self._guard:
+            if not self._over:
+                self._rows.append(_Row(self, future, label, again, began))
+                self._make_room()
+                self._feed.poke()
 
     def _starter(self, function: Callable[..., Any]) -> Callable[..., AnyFuture]:
         """Give what starts this function in the background."""

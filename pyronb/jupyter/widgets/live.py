@@ -13,12 +13,16 @@ from typing import Any
 
 import ipywidgets
 
+from pyronb.errors import SerializeError
 from pyronb.jupyter.ipython.reprs import note_html
 from pyronb.jupyter.ipython.style import STYLE, clean, shorten
 from pyronb.jupyter.widgets.cells import replace_in_cell
 from pyronb.jupyter.widgets.feed import Feed
+from pyronb.serializers.hooks import HOOKS, SPEAKER
+from pyronb.server.references import function_instead, withdraw
+from pyronb.sync.proxy import Proxy
 
-__all__ = ["LiveView", "button", "fragment", "row"]
+__all__ = ["CallableView", "LiveView", "button", "close_all", "fragment", "row"]
 
 _SAVED = "A saved picture: not connected. Run the cell to have the live view."
 
@@ -98,6 +102,35 @@ class LiveView(ipywidgets.VBox):
         # A view that is closed does not come here: ipywidgets has it shown as plain text.
         live = super()._repr_mimebundle_(**kwargs) or {}
         return {**live, "text/plain": self._as_text(), "text/html": self._as_html() + note_html(_SAVED)}
+
+
+class CallableView(LiveView):
+    """A view that remote methods take for a function: it is lent to the far side until it is closed."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Take one call; never waits for the browser."""
+        self._take(*args, **kwargs)
+
+    def _take(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        # To the far side it is a function of ours, and that function is gone.
+        withdraw(self._take)
+
+
+def _instead(view: CallableView) -> Proxy | None:
+    """Give what travels in the place of a view.
+
+    Raises:
+        SerializeError: it is closed.
+    """
+    if view.closed:
+        raise SerializeError(f"this {type(view).__name__} is closed and takes no more calls: make another one")
+    return function_instead(view._take, SPEAKER.get())
+
+
+HOOKS.register_substitute(CallableView, _instead)
 
 
 def close_all(part: Any) -> None:

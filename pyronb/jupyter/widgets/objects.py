@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from html import escape
+from itertools import islice
 from typing import Any
 
 import ipywidgets
@@ -40,7 +41,18 @@ _BEAT = 0.2
 _NOTHING = "Select a method or an attribute."
 _LONGEST = 10_000
 
-_full = reprlib.Repr()
+
+class _InOrder(reprlib.Repr):
+    """Shows the items of a dict in their order, for that may say something."""
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
+        return f"{{{', '.join([*shown, *(['...'] if len(x) > self.maxdict else [])])}}}"
+
+
+_full = _InOrder()
 _full.maxstring = _full.maxother = _full.maxlong = 2000
 _full.maxlist = _full.maxtuple = _full.maxset = _full.maxfrozenset = _full.maxdict = 100
 

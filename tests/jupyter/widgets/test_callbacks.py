@@ -9,7 +9,7 @@ import time
 import pytest
 
 import pyronb.widgets
-from pyronb.errors import PyroError
+from pyronb.errors import PyroError, SerializeError
 from pyronb.jupyter.widgets.callbacks import SHOWN, CallbackFeed
 from pyronb.jupyter.widgets.feed import MIN_GAP
 from pyronb.server.exposure import expose
@@ -76,6 +76,8 @@ def test_closing_withdraws_it(source, no_leaks):
     with pytest.raises(PyroError):
         source.emit("after")
     feed("after")
+    with pytest.raises(SerializeError, match="closed"):
+        proxy.subscribe(feed)
 
     assert texts(feed) == ["'before'"]
     eventually(lambda: not feed._feed.alive)
