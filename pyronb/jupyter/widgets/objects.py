@@ -399,13 +399,7 @@ class _MethodPanel:
         self._leave.on_click(lambda _: view._calls.give_up())
         for field_input in self._inputs.values():
             field_input.observe(lambda _: view._feed.poke(), "value")
-        lines = [
-            row(
-                ipywidgets.Label(shorten(clean(field.label), 60), layout=ipywidgets.Layout(width="14rem")),
-                self._inputs[field.name],
-            )
-            for field in self._fields
-        ]
+        lines = [row(_label(field), self._inputs[field.name]) for field in self._fields]
         self.all = ipywidgets.VBox([about, *lines, self._code, row(self.call, self._leave, self._state), self._shown])
 
     def arguments(self) -> Arguments:
