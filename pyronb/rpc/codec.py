@@ -114,8 +114,10 @@ class Codec:
                 return self.encode_outcome(Raised(error, annotations), request, serializer)
             flags = request.flags & dialect.batch
         elif isinstance(outcome, StreamOpened):
-            # The payload is an error for peers that do not know of streams.
-            payload = serializer.dumps(ProtocolError(_NOT_STREAMED))
+            # The payload is an error for peers that do not know of streams. It came from nowhere, and they are told so.
+            unknown = ProtocolError(_NOT_STREAMED)
+            vars(unknown)["_pyroTraceback"] = None
+            payload = serializer.dumps(unknown)
             flags = dialect.exception | dialect.item_stream
             if outcome.stream_id is not None:
                 annotations = {**annotations, STREAM: outcome.stream_id.encode("ascii")}
