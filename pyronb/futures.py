@@ -36,12 +36,11 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
     def __init__(self) -> None:
         """Start without a result."""
         super().__init__()
-        self._guard = threading.Lock()
-        self._chain: deque[Callable[[Any], Any]] = deque()
+        # Made when they are needed, for most futures need none of them. All are guarded by the lock of the base class.
+        self._chain: deque[Callable[[Any], Any]] | None = None
+        self._handlers: list[Callable[[BaseException], Any]] | None = None
+        self._late: threading.RLock | None = None
         self._sealed = False
-        # Steps that come after the result run one after the other.
-        self._late = threading.RLock()
-        self._handlers: list[Callable[[BaseException], Any]] = []
 
     @property
     def value(self) -> Any:
@@ -82,10 +81,15 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
         def step(result: Any) -> Any:
             return call(result, *args, **kwargs)
 
-        with self._guard:
+        with self._condition:
             if not self._sealed:
+                if self._chain is None:
+                    self._chain = deque()
                 self._chain.append(step)
                 return self
+            if self._late is None:
+                self._late = threading.RLock()
+        # Steps that come after the result run one after the other.
         with self._late:
             if self.cancelled() or self.exception() is not None:
                 return self
@@ -102,7 +106,9 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
 
     def iferror(self, errorhandler: Callable[[BaseException], Any]) -> FutureResult:
         """Call this with the exception if the call or its chain fails; gives the future itself."""
-        with self._guard:
+        with self._condition:
+            if self._handlers is None:
+                self._handlers = []
             self._handlers.append(errorhandler)
         if self.done() and not self.cancelled():
             error = self.exception()
@@ -113,7 +119,7 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
     def _tell(self, error: BaseException) -> None:
         """Call the error handlers that were not called yet."""
         while True:
-            with self._guard:
+            with self._condition:
                 if not self._handlers:
                     return
                 handler = self._handlers.pop(0)
@@ -125,7 +131,7 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
     def set_result(self, result: Any) -> None:
         """Take the result of the call, run the chain on it, and publish what comes out."""
         while True:
-            with self._guard:
+            with self._condition:
                 if not self._chain:
                     self._sealed = True
                     break
@@ -144,10 +150,9 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
             False when there is a chain, an error handler or a callback: `set_result` or `set_exception` runs them.
         """
         with self._condition:
-            with self._guard:
-                if self._chain or self._callbacks() or (error is not None and self._handlers):
-                    return False
-                self._sealed = True
+            if self._chain or vars(self)["_done_callbacks"] or (error is not None and self._handlers):
+                return False
+            self._sealed = True
             self._result, self._exception = result, error
             self._state = "FINISHED"
             for waiter in self._waiters:
@@ -158,13 +163,9 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
             self._condition.notify_all()
         return True
 
-    def _callbacks(self) -> list[Any]:
-        callbacks: list[Any] = vars(self)["_done_callbacks"]
-        return callbacks
-
     def set_exception(self, exception: BaseException | None) -> None:
         """Publish the error of the call; the chain is not run."""
-        with self._guard:
+        with self._condition:
             self._sealed = True
         super().set_exception(exception)
         if exception is not None:

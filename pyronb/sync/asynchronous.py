@@ -123,11 +123,13 @@ class AsyncProxy:
     Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way.
     """
 
-    __slots__ = ("_crew", "_line", "_link")
+    __slots__ = ("_crew", "_line", "_link", "_started")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
         self._link = link.twin()
+        # Functions that start calls, by name; of those methods that the object is known to have.
+        self._started: dict[str, Callable[..., FutureResult]] = {}
         self._crew = crew = _Crew(self._link)
 
         def unable(works: Iterable[Work]) -> None:
@@ -138,6 +140,9 @@ class AsyncProxy:
 
     def __getattr__(self, name: str) -> Callable[..., FutureResult]:
         """Give a function that starts a call of this method."""
+        known = self._started.get(name)
+        if known is not None:
+            return known
         link, crew, line = self._link, self._crew, self._line
         check_method(link, name, "are called in the background")
 
@@ -152,6 +157,8 @@ class AsyncProxy:
             return future
 
         start.__name__ = start.__qualname__ = name
+        if link.metadata is not None:
+            self._started[name] = start
         return start
 
     def _pyroRelease(self) -> None:
