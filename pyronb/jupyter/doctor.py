@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -295,7 +295,11 @@ def _told_metadata(proxy: Proxy) -> str:
     if known is None:
         return "not asked for (METADATA is off)"
     documented = " with documentation" if known.details is not None else ""
-    return f"{len(known.methods)} methods, {len(known.attributes)} attributes{documented}"
+    return f"{_count(known.methods, 'method')}, {_count(known.attributes, 'attribute')}{documented}"
+
+
+def _count(names: Collection[str], what: str) -> str:
+    return f"{len(names)} {what}{'s' * (len(names) != 1)}"
 
 
 def section_of(diagnosis: Diagnosis) -> Section:

@@ -6,7 +6,7 @@ While the cell runs, the recorder takes the proxy's place: it queues calls, and 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, overload
 
@@ -14,7 +14,7 @@ from pyronb.client.face import local_names
 from pyronb.client.link import Link
 from pyronb.jupyter.ipython.reprs import BatchRow, batch_html, batch_text
 
-__all__ = ["BatchRecorder", "BatchResults", "NotRunError", "Placeholder", "Queue", "collect"]
+__all__ = ["BatchRecorder", "BatchResults", "Batches", "NotRunError", "Placeholder", "Queue", "collect"]
 
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = _brief.maxlong = 100
@@ -221,6 +221,29 @@ class BatchResults(Sequence[Any]):
 
     def _repr_html_(self) -> str:
         return batch_html(self.rows())
+
+
+class Batches(Mapping[str, BatchResults]):
+    """The results of several batches, by the variables of their proxies."""
+
+    def __init__(self, batches: Mapping[str, BatchResults]) -> None:
+        """Hold these."""
+        self._batches = dict(batches)
+
+    def __getitem__(self, variable: str) -> BatchResults:
+        return self._batches[variable]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __repr__(self) -> str:
+        return "\n".join(batch_text(b.rows(), title=f"batch of {name}") for name, b in self._batches.items())
+
+    def _repr_html_(self) -> str:
+        return "".join(batch_html(b.rows(), title=f"Batch of {name}") for name, b in self._batches.items())
 
 
 def collect(calls: Sequence[str], results: Iterable[Any]) -> BatchResults:

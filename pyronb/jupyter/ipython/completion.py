@@ -34,7 +34,7 @@ MAX_TEXT = 20_000
 
 _MAGIC = re.compile(r"\s*%{1,2}(pyro_\w+)\s+(.*)$")
 _OPTIONS = {
-    "pyro_batch": ("--async", "--oneway", "--out"),
+    "pyro_batch": ("--async", "--oneway", "--out", "--progress-after", "--timeout"),
     "pyro_close": (),
     "pyro_config": (),
     "pyro_doctor": ("--ns",),
@@ -46,7 +46,7 @@ _OPTIONS = {
     "pyro_serve": ("--ns", "--tag"),
     "pyro_status": (),
 }
-_FREE = ("--ns", "--out", "--port", "--tag", "--timeout", "-o", "-t")
+_FREE = ("--ns", "--out", "--port", "--progress-after", "--tag", "--timeout", "-o", "-t")
 """Options whose value nobody can guess."""
 
 
@@ -222,12 +222,11 @@ def _positional(magic: str, before: Sequence[str], namespace: Mapping[str, Any])
     names = [(name, "path") for name in known_names]
     if magic == "pyro_connect":
         return [("as", "keyword"), *names] if before and (len(before) == 1 or before[-2] != "as") else names
-    if magic == "pyro_close":
-        return proxies
+    if magic in ("pyro_batch", "pyro_close"):
+        return [entry for entry in proxies if entry[0] not in before]
     if magic == "pyro_config" and len(before) == 1:
         return [(str(value), "keyword") for value in (False, True)] if before[0] in _SWITCHES else []
     first: dict[str, Candidates] = {
-        "pyro_batch": proxies,
         "pyro_config": [(name, "property") for name in ITEMS],
         "pyro_doctor": [*proxies, *names],
         "pyro_info": proxies,

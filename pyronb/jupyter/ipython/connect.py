@@ -35,6 +35,7 @@ __all__ = [
     "connect",
     "connect_all",
     "is_proxy",
+    "number",
     "reach",
     "seconds",
     "serializer",
@@ -161,21 +162,28 @@ def _expanded(pattern: str, address: str | None, names: Names) -> list[Target]:
     return [target_of(name, address) for name in found]
 
 
-def seconds(text: str | None) -> float | None:
-    """Read the number of --timeout; 0 means no limit, as in Pyro.
+def number(text: str, option: str, zero: str) -> float:
+    """Read the number of seconds of an option; `zero` is what 0 means there.
 
     Raises:
         UsageError: it is no such number.
     """
-    if text is None:
-        return config.COMMTIMEOUT or None
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value <= MAX_SECONDS:
-        raise UsageError(f"--timeout takes a number of seconds such as 2.5 (0 waits for ever), not {text!r}")
-    return value or None
+        raise UsageError(f"{option} takes a number of seconds such as 2.5 (0 {zero}), not {text!r}")
+    return value
+
+
+def seconds(text: str | None) -> float | None:
+    """Read the number of --timeout, or take the configured one; 0 means no limit, as in Pyro.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    return (config.COMMTIMEOUT if text is None else number(text, "--timeout", "waits for ever")) or None
 
 
 def serializer(name: str | None) -> str:

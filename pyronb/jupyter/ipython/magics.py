@@ -5,13 +5,17 @@ Users' mistakes are `UsageError`s: one line, no traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from pyronb.jupyter.ipython.batch import BatchRecorder, BatchResults, Queue, collect
+from pyronb.errors import PyroError
+from pyronb.futures import FutureResult
+from pyronb.jupyter.ipython.batch import Batches, BatchRecorder, BatchResults, Queue, collect
 from pyronb.jupyter.ipython.connect import (
     Found,
     Names,
@@ -19,6 +23,7 @@ from pyronb.jupyter.ipython.connect import (
     connect,
     connect_all,
     is_proxy,
+    number,
     seconds,
     serializer,
     taken,
@@ -26,8 +31,10 @@ from pyronb.jupyter.ipython.connect import (
     wanted,
 )
 from pyronb.jupyter.ipython.reprs import connections_html, connections_text, object_html, object_text
-from pyronb.jupyter.ipython.words import arguments, parse, proxy_named, run_body, show
-from pyronb.sync.proxy import batch
+from pyronb.jupyter.ipython.waiting import Waiting
+from pyronb.jupyter.ipython.words import arguments, listed, parse, proxy_named, run_body, show
+from pyronb.sync.batch import BatchProxy
+from pyronb.sync.proxy import Proxy, batch
 
 __all__ = ["PyroMagics"]
 
@@ -96,10 +103,14 @@ class PyroMagics(Magics):
             raise UsageError(f"not connected: {' '.join(failed)}")
 
     @arguments.magic_arguments()
-    @arguments.argument("variable", metavar="VAR", help="variable that holds a proxy")
+    @arguments.argument("variables", nargs="+", metavar="VAR", help="variable that holds a proxy")
     @arguments.argument("--out", "-o", metavar="NAME", help="variable for the results, which are then not shown")
     @arguments.argument("--oneway", action="store_true", help="do not wait for results")
     @arguments.argument("--async", dest="background", action="store_true", help="give a FutureResult at once")
+    @arguments.argument("--timeout", "-t", metavar="SECONDS", help="limit for each batch; 0 waits for ever")
+    @arguments.argument(
+        "--progress-after", metavar="SECONDS", default="5", help="show for how long it takes after so many (default: 5)"
+    )
     @cell_magic
     def pyro_batch(self, line: str, cell: str) -> Any:
         """Send all calls that the cell makes on a proxy as one message.
@@ -112,48 +123,106 @@ class PyroMagics(Magics):
             for angle in range(0, 360, 30):
                 cam.turn(angle)
                 cam.picture()
+
+        With several proxies there is one batch for each, sent one after the other (with --async at the same time), and
+        the results are found by the names of the variables::
+
+            %%pyro_batch cam stage
+            stage.move(3)
+            cam.picture()
         """
         __tracebackhide__ = True
         args = parse(self.pyro_batch, line, "%%pyro_batch cam")
-        proxy = proxy_named(args.variable, self.shell.user_ns)
+        namespace = self.shell.user_ns
+        proxies = {variable: proxy_named(variable, namespace) for variable in args.variables}
         out = check_variable(args.out, "-o") if args.out is not None else ""
         if args.oneway and (out or args.background):
             raise UsageError("--oneway brings no results, so it goes neither with -o nor with --async")
-        if out == args.variable:
+        if out in proxies:
             raise UsageError(f"-o {out}: that variable holds the proxy; choose another name")
-        sender = batch(proxy)
-
-        def add(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            getattr(sender, method)(*args, **kwargs)
-
-        queue = Queue(args.variable, proxy._pyro, add)
+        patience = number(args.progress_after, "--progress-after", "shows it at once")
+        limit = None if args.timeout is None else number(args.timeout, "--timeout", "waits for ever")
+        senders = {variable: batch(proxy) for variable, proxy in proxies.items()}
+        queues = {variable: _queue(variable, proxies[variable], senders[variable]) for variable in proxies}
+        recorders = {variable: BatchRecorder(queue) for variable, queue in queues.items()}
         try:
-            run_body(self.shell, "pyro_batch", line, cell, {args.variable: BatchRecorder(queue)})
+            run_body(self.shell, "pyro_batch", line, cell, recorders)
         finally:
-            queue.closed = True
-        if not queue.calls:
-            print(f"The batch is empty: the cell made no calls on {args.variable}, and nothing was sent.")  # noqa: T201 - a magic prints
-            result: Any = BatchResults((), ())
-        elif args.oneway:
-            sender(oneway=True)
-            print(f"{_count(queue.calls)} sent, no results.")  # noqa: T201 - a magic prints
-            return None
-        elif args.background:
-            calls = tuple(queue.calls)
-            result = sender(asynchronous=True).then(lambda results: collect(calls, results))
-        else:
-            result = collect(queue.calls, sender())
+            for queue in queues.values():
+                queue.closed = True
+        some = {variable: queue for variable, queue in queues.items() if queue.calls}
+        if not some:
+            print(f"The batch is empty: the cell made no calls on {listed(queues)}, and nothing was sent.")  # noqa: T201 - a magic prints
+        with ExitStack() as limits:
+            for variable in some if limit is not None else ():
+                limits.enter_context(_limited(proxies[variable], limit))
+            if args.oneway:
+                for variable in some:
+                    senders[variable](oneway=True)
+                if some:
+                    print(f"{_count(some)} sent, no results.")  # noqa: T201 - a magic prints
+                return None
+            if args.background:
+                results: dict[str, Any] = {variable: _later(queues[variable], senders[variable]) for variable in some}
+            else:
+                results = _now(some, senders, patience, keep=len(proxies) > 1)
+        results = {variable: results.get(variable, BatchResults((), ())) for variable in proxies}
+        single = len(proxies) == 1
+        result: Any = results[args.variables[0]] if single else results if args.background else Batches(results)
         if out:
-            self.shell.user_ns[out] = result
-            if isinstance(result, BatchResults) and result.error is not None:
-                # Results are silent with -o; that they are not all there is not.
-                print(_failure(result, out))  # noqa: T201 - a magic prints
+            namespace[out] = result
+            for each in results.values():
+                if isinstance(each, BatchResults) and each.error is not None:
+                    # Results are silent with -o; that they are not all there is not.
+                    print(_failure(each, out))  # noqa: T201 - a magic prints
             return None
-        return result if queue.calls else None
+        return result if some else None
 
 
-def _count(calls: list[str]) -> str:
-    return f"{len(calls)} call{'s' if len(calls) != 1 else ''}"
+def _queue(variable: str, proxy: Proxy, sender: BatchProxy) -> Queue:
+    def add(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        getattr(sender, method)(*args, **kwargs)
+
+    return Queue(variable, proxy._pyro, add)
+
+
+@contextmanager
+def _limited(proxy: Proxy, limit: float | None) -> Iterator[None]:
+    """Let calls of a proxy take so many seconds at most, meanwhile."""
+    before, proxy._pyroTimeout = proxy._pyroTimeout, limit or None
+    try:
+        yield
+    finally:
+        proxy._pyroTimeout = before
+
+
+def _later(queue: Queue, sender: BatchProxy) -> FutureResult:
+    """Send a batch in the background, and give the future of its results."""
+    calls = tuple(queue.calls)
+    future: FutureResult = sender(asynchronous=True)
+    return future.then(lambda results: collect(calls, results))
+
+
+def _now(
+    queues: Mapping[str, Queue], senders: Mapping[str, BatchProxy], patience: float, *, keep: bool
+) -> dict[str, BatchResults]:
+    """Send batches and wait for their results; with `keep` one that does not come through spoils no other."""
+    __tracebackhide__ = True
+    results = {}
+    for variable, queue in queues.items():
+        with Waiting(f"{_count({variable: queue})} of {variable}", patience):
+            try:
+                results[variable] = collect(queue.calls, senders[variable]())
+            except PyroError as error:
+                if not keep:
+                    raise
+                results[variable] = BatchResults(queue.calls, (), error)
+    return results
+
+
+def _count(queues: Mapping[str, Queue]) -> str:
+    count = sum(len(queue.calls) for queue in queues.values())
+    return f"{count} call{'s' if count != 1 else ''}"
 
 
 def _failure(results: BatchResults, out: str) -> str:

@@ -28,6 +28,8 @@ __all__ = [
     "status_html",
     "status_text",
     "uri_html",
+    "waiting_html",
+    "waiting_text",
 ]
 
 MAX_METHODS = 10
@@ -307,10 +309,10 @@ def _around_error(rows: Sequence[BatchRow]) -> list[tuple[str, BatchRow | None]]
     return [*numbered[:half], *middle, *numbered[-half:]]
 
 
-def batch_text(rows: Sequence[BatchRow]) -> str:
+def batch_text(rows: Sequence[BatchRow], *, title: str = "batch") -> str:
     """Show the calls of a batch with their results as plain text."""
     if not rows:
-        return "batch: no calls"
+        return f"{clean(title)}: no calls"
     lines = [
         [number, shorten(row.call), "not run" if row.state == "not run" else shorten(row.outcome)] if row else [number]
         for number, row in _around_error(rows)
@@ -318,15 +320,16 @@ def batch_text(rows: Sequence[BatchRow]) -> str:
     full = [line for line in lines if len(line) > 1]
     aligned = iter(text_table(full))
     return "\n".join(
-        [f"batch: {_summary(rows)}", *(next(aligned) if len(line) > 1 else f"  {line[0]}" for line in lines)]
+        [f"{clean(title)}: {_summary(rows)}", *(next(aligned) if len(line) > 1 else f"  {line[0]}" for line in lines)]
     )
 
 
-def batch_html(rows: Sequence[BatchRow]) -> str:
+def batch_html(rows: Sequence[BatchRow], *, title: str = "Batch") -> str:
     """Show the calls of a batch with their results as a table."""
-    head = f'<div class="pyronb-head"><span class="pyronb-title">Batch</span>{muted(_summary(rows))}</div>'
+    summary = muted(_summary(rows)) if rows else "no calls"
+    head = f'<div class="pyronb-head"><span class="pyronb-title">{escape(clean(title))}</span>{summary}</div>'
     if not rows:
-        return block("batch", '<div class="pyronb-head"><span class="pyronb-title">Batch</span>no calls</div>')
+        return block("batch", head)
     cells = [
         [number, code(shorten(row.call)), _outcome_html(row)] if row else ["", muted(number), ""]
         for number, row in _around_error(rows)
@@ -340,6 +343,21 @@ def _outcome_html(row: BatchRow) -> str:
     if row.state == "error":
         return f'<span class="pyronb-bad">{escape(shorten(row.outcome))}</span>'
     return code(shorten(row.outcome))
+
+
+# Waiting
+
+
+def waiting_text(what: str, seconds: float, end: str = "") -> str:
+    """Say for how long something is waited for; `end` says how that ended, and is empty while it goes on."""
+    return f"{clean(what)}: {f'{end} after {seconds:.1f} s' if end else f'{seconds:.1f} s so far'}"
+
+
+def waiting_html(what: str, seconds: float, end: str = "") -> str:
+    """Say for how long something is waited for, with a bar that moves while it goes on."""
+    said = f" {end} after {seconds:.1f} s" if end else f" {seconds:.1f} s so far"
+    bar = "" if end else '<progress aria-label="waiting"></progress> '
+    return block("waiting", f'<div role="status">{bar}{escape(clean(what))}{muted(said)}</div>')
 
 
 # Small things

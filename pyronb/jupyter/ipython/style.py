@@ -14,6 +14,7 @@ STYLE = """<style>
 .pyronb-view.pyronb-view{max-width:64rem;font-family:var(--jp-ui-font-family,system-ui,sans-serif);
  font-size:var(--jp-ui-font-size1,13px);line-height:1.5;color:var(--jp-content-font-color1,inherit)}
 .pyronb-view.pyronb-view .pyronb-head{display:flex;flex-wrap:wrap;align-items:baseline;column-gap:.6em;margin:0 0 .15em}
+.pyronb-view.pyronb-view .pyronb-scroll+.pyronb-head,.pyronb-view.pyronb-view~.pyronb-view{margin-top:.9em}
 .pyronb-view.pyronb-view .pyronb-title{font-weight:600;font-size:1.1em;overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-muted{color:var(--jp-content-font-color2,inherit);overflow-wrap:anywhere}
 .pyronb-view.pyronb-view .pyronb-doc{margin:.15em 0 .4em;white-space:pre-wrap}

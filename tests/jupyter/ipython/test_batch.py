@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from IPython.core.error import UsageError
 
 from pyronb.futures import FutureResult
-from pyronb.jupyter.ipython.batch import BatchRecorder, BatchResults, NotRunError, Placeholder
+from pyronb.jupyter.ipython.batch import Batches, BatchRecorder, BatchResults, NotRunError, Placeholder
 from pyronb.jupyter.ipython.reprs import MAX_ROWS
+from pyronb.server.exposure import expose
 from pyronb.sync.batch import BatchProxy
-from tests.jupyter.ipython.scene import HOSTILE
+from pyronb.sync.proxy import Proxy
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, free_port
 from tests.jupyter.ipython.test_connect import usage
 from tests.support.waiting import eventually, scaled
 
@@ -299,7 +303,9 @@ def test_the_failed_connection_is_an_error_of_the_cell(scene, counter, cell):
         ("c -o", "expected one argument"),
         ("c --oneway -o x", "--oneway brings no results"),
         ("c --oneway --async", "--oneway brings no results"),
-        ("c d", "unrecognized arguments: d"),
+        ("c d", "there is no variable d; these are proxies: c"),
+        ("c --timeout soon", "--timeout takes a number of seconds such as 2.5 (0 waits for ever)"),
+        ("c --progress-after -1", "--progress-after takes a number of seconds such as 2.5 (0 shows it at once)"),
     ],
 )
 def test_mistakes_on_the_line(shell, counter, cell, sent, line, part):
@@ -312,3 +318,140 @@ def test_mistakes_on_the_line(shell, counter, cell, sent, line, part):
 def test_without_any_proxy(cell):
     assert "get one with: %pyro_connect NAME as VAR" in usage(cell("%%pyro_batch c\nc.add(1)"))
     assert UsageError
+
+
+# Several proxies
+
+
+@pytest.fixture
+def other(shell, scene, counter, cell):
+    """A second object, in the variable `d`."""
+    scene.offer("lab.other", Counter())
+    assert cell(f"%pyro_connect lab.other as d --ns {scene.nameserver}").error is None
+    proxy = shell.user_ns["d"]
+    yield proxy
+    proxy._pyroRelease()
+
+
+BOTH = "c.add(1)\nd.add(10)\nc.add(2)\n"
+
+
+def test_several_proxies_make_one_batch_each(counter, other, cell, sent):
+    """The results are found by the variables, and the proxies are back."""
+    done = cell(f"%%pyro_batch c d\n{BOTH}")
+
+    assert done.error is None
+    assert isinstance(done.result, Batches)
+    assert {"c": [1, 3], "d": [10]} == dict(done.result)
+    assert sent == [2, 1]
+    assert repr(done.result).startswith("batch of c: 2 calls\n  0  c.add(1)  1")
+    assert "Batch of d" in done.result._repr_html_()
+    assert cell("c.add(0), d.add(0)").result == (3, 10)
+
+
+def test_an_error_in_one_batch_spoils_no_other(counter, other, cell):
+    done = cell("%%pyro_batch c d\nc.fail('no')\nc.add(1)\nd.add(10)")
+
+    assert isinstance(done.result["c"].error, ValueError)
+    assert done.result["d"] == [10]
+    assert "ValueError: no" in repr(done.result)
+
+
+def test_a_batch_that_does_not_come_through_spoils_no_other(shell, counter, other, cell):
+    """Its first call has the error, the others were not run."""
+    shell.user_ns["e"] = Proxy(f"PYRO:gone@{HOST}:{free_port()}")
+    done = cell("%%pyro_batch e d\ne.add(1)\ne.add(1)\nd.add(10)")
+
+    assert [row.state for row in done.result["e"].rows()] == ["error", "not run"]
+    assert "ConnectionClosedError" in repr(done.result["e"])
+    assert done.result["d"] == [10]
+
+
+def test_a_proxy_without_calls_sends_nothing(counter, other, cell, sent):
+    assert {"c": [1], "d": []} == dict(cell("%%pyro_batch c d\nc.add(1)").result)
+    assert sent == [1]
+    assert "made no calls on c, d, and nothing was sent" in cell("%%pyro_batch c d\npass").stdout
+
+
+def test_several_in_the_background(shell, counter, other, cell):
+    """Each has its future."""
+    done = cell(f"%%pyro_batch c d --async -o jobs\n{BOTH}")
+
+    assert done.error is None
+    assert {"c": [1, 3], "d": [10]} == {name: job.result(scaled(10)) for name, job in shell.user_ns["jobs"].items()}
+
+
+def test_several_without_results(scene, counter, other, cell):
+    assert cell(f"%%pyro_batch c d --oneway\n{BOTH}").stdout == "3 calls sent, no results.\n"
+    eventually(lambda: scene.counter.total == 3 and other.add(0) == 10)
+
+
+def test_several_failures_are_told(shell, counter, other, cell):
+    """As with one, results in a variable are silent but for errors."""
+    done = cell("%%pyro_batch c d -o out\nc.fail('no')\nd.fail('nor')")
+
+    assert done.stdout.count("failed (ValueError: no") == 2
+    assert list(shell.user_ns["out"]) == ["c", "d"]
+
+
+# Time
+
+
+@expose
+class Slow:
+    """Answers when the test lets it."""
+
+    def __init__(self):
+        self.let = threading.Event()
+
+    def wait(self):
+        return self.let.wait(scaled(10))
+
+    def ready(self):
+        return True
+
+
+@pytest.fixture
+def slow(shell, scene, cell):
+    """An object that takes its time, in the variable `s`."""
+    slow = Slow()
+    scene.offer("lab.slow", slow)
+    assert cell(f"%pyro_connect lab.slow as s --ns {scene.nameserver}").error is None
+    yield slow
+    slow.let.set()
+    shell.user_ns["s"]._pyroRelease()
+
+
+def test_a_limit_for_the_batch(shell, slow, cell):
+    """For this batch only; the proxy works on."""
+    done = cell("%%pyro_batch s --timeout 0.2\ns.wait()")
+
+    assert isinstance(done.error, TimeoutError)
+    assert shell.user_ns["s"]._pyroTimeout is None
+    slow.let.set()
+    assert cell("s.ready()").result is True
+
+
+def test_a_limit_in_the_background(slow, cell):
+    done = cell("%%pyro_batch s --timeout 0.2 --async\ns.wait()")
+
+    assert isinstance(done.result.exception(scaled(10)), TimeoutError)
+
+
+def test_a_wait_is_shown(slow, cell):
+    """It counts, and says in the end how long it was; a quick batch shows nothing."""
+    assert "so far" not in cell("%%pyro_batch s\ns.ready()").text
+    threading.Timer(scaled(0.8), slow.let.set).start()
+    done = cell("%%pyro_batch s --progress-after 0.1\ns.wait()\ns.ready()")
+
+    assert done.result == [True, True]
+    shown = [output.data["text/plain"] for output in done.outputs if "2 calls of s" in output.data["text/plain"]]
+    assert "s so far" in shown[0]
+    assert shown[-1].startswith("2 calls of s: done after ")
+    assert "<progress" in done.html
+
+
+def test_a_wait_that_fails_says_so(slow, cell):
+    done = cell("%%pyro_batch s --progress-after 0 --timeout 0.3\ns.wait()")
+
+    assert "1 call of s: ended by TimeoutError after " in done.text
