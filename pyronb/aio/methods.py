@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pyronb.aio.driver import run_on
 from pyronb.aio.outcomes import settle, take_annotations
 from pyronb.aio.shortcut import NOT_TAKEN, ShortCut, short_cut
-from pyronb.client.face import annotations_of_owner, doc_of, signature_of
+from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
@@ -101,6 +101,11 @@ class RemoteMethod(_Member):
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Give the coroutine that calls it over there."""
         return call_remote(self._link, self.__name__, args, kwargs)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say that there is nothing below a method."""
+        # The link may not be there, in a method that is just being copied.
+        raise dotted(self._link, self.__name__, name) if "_link" in vars(self) else AttributeError(name)
 
     def __repr__(self) -> str:
         """Show the name and the object."""

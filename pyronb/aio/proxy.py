@@ -11,7 +11,7 @@ from typing import Any
 from pyronb.aio.batch import BatchProxy
 from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote
+from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
 from pyronb.client.speech import AUTO
@@ -131,7 +131,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
         await self._pyro_connect()
         if link.options.metadata and link.metadata is not None and name not in link.metadata.attributes:
-            raise missing(link, name)
+            raise not_set(link, name)
         await call_remote(link, "__setattr__", (name, value), None)
 
     # The connection

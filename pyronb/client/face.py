@@ -28,9 +28,11 @@ __all__ = [
     "check_method",
     "describe",
     "doc_of",
+    "dotted",
     "local_names",
     "missing",
     "never_remote",
+    "not_set",
     "signature_of",
 ]
 
@@ -55,6 +57,24 @@ def missing(link: Link, name: str) -> AttributeError:
     hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
     return AttributeError(
         f"remote object {link.uri.object!r} at {link.place} has no exposed attribute or method {name!r}{hint}"
+    )
+
+
+def not_set(link: Link, name: str) -> AttributeError:
+    """Make the error for setting what is no remote attribute."""
+    if link.metadata is not None and name in link.metadata.methods:
+        return AttributeError(f"{name!r} is a method of the remote object at {link.place}; only attributes can be set")
+    return missing(link, name)
+
+
+def dotted(link: Link, method: str, name: str) -> AttributeError:
+    """Make the error for ``proxy.method.name``.
+
+    Real clients send such names, and all daemons refuse them; nothing that looks at a method should make a call.
+    """
+    return AttributeError(
+        f"remote method {method!r} of {link.uri.object!r} at {link.place} has no attribute {name!r}: only members of "
+        "the object itself can be reached"
     )
 
 
@@ -200,6 +220,8 @@ class ProxyFace:
 
     @_pyroMaxRetries.setter
     def _pyroMaxRetries(self, times: int) -> None:
+        if times < 0:
+            raise ValueError(f"a number of retries cannot be negative: {times}")
         self._pyro.max_retries = times
         self._pyro.short = None
 

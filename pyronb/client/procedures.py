@@ -182,10 +182,17 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         over_tls = link.options.tls is not None
         hint = "it may want a certificate, SSL_CLIENTCERT" if over_tls else "if it talks TLS, switch SSL on"
         raise ConnectionClosedError(f"{error}; {hint} (while connecting to {link.place})") from error
-    except CommunicationError as error:
-        raise explained(error, f"while connecting to {link.place}") from error
+    except (CommunicationError, SecurityError) as error:
+        circumstances = f"while connecting to {link.place}"
+        limit = link.options.connect_timeout
+        if isinstance(error, TimeoutError) and limit is not None:
+            circumstances += f"; CONNECT_TIMEOUT and COMMTIMEOUT allow {limit:g} s"
+        raise explained(error, circumstances) from error
     if isinstance(event, Refused):
         text = decode_refusal(_refusal_payload(codec, event.message))
+        if _SERIALIZER in text and serializer.name not in text:
+            # Real daemons tell but its number.
+            text += f" (which is {serializer.name}; choose another one with SERIALIZER or _pyroSerializer)"
         raise CommunicationError(f"connection to {link.place} rejected: {text}")
     if answer is None:
         raise ProtocolError(f"{link.place} did not answer the greeting")
@@ -206,6 +213,10 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         link.owner._pyroValidateHandshake(answer.handshake)
         if link.handshake_annotations:
             link.owner._pyroResponseAnnotations(link.handshake_annotations, event.message.type)
+
+
+_SERIALIZER = "serializer that is not accepted"
+"""What daemons of all families say, and before it `message used`."""
 
 
 def _refusal_payload(codec: Codec, message: Message) -> object:
@@ -400,6 +411,8 @@ def give_up(owed: Abandon, what: Call, error: BaseException) -> Procedure[BaseEx
     circumstances = calling(link, what)
     if isinstance(error, ConnectionClosedError) and not link.given_socket:
         circumstances += "; is its program still running? the next call connects again"
+    if isinstance(error, TimeoutError) and link.timeout is not None:
+        circumstances += f"; COMMTIMEOUT or _pyroTimeout allows {link.timeout:g} s"
     return explained(error, circumstances)
 
 

@@ -17,12 +17,20 @@ from pyronb.tracebacks import remote_traceback
 from pyronb.wire.compression import deflate, inflate
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "in_result"]
 
 STREAM = "STRM"
 BLOB = "BLBI"
 
 _NOT_STREAMED = "result of call is an iterator"
+
+
+def in_result(error: Exception, call: Call | None) -> Exception:
+    """Give an error of ours that kept a result from being sent with the call in its text."""
+    if call is None or not isinstance(error, ProtocolError | SecurityError):
+        return error
+    named = type(error)(f"{error} (in the result of {call.method!r} of {call.object_id!r})")
+    return named.with_traceback(error.__traceback__)
 
 
 class Codec:
@@ -98,10 +106,17 @@ class Codec:
             correlation_id=request.correlation_id,
         )
 
-    def encode_outcome(self, outcome: Outcome, request: Message, serializer: Serializer | None = None) -> Message:
+    def encode_outcome(
+        self,
+        outcome: Outcome,
+        request: Message,
+        serializer: Serializer | None = None,
+        *,
+        call: Call | None = None,
+    ) -> Message:
         """Make the reply to a request, in the request's own serializer unless another one is given. (S31.)
 
-        What cannot be written is replaced by an error that says so, so a reply always comes out.
+        What cannot be written is replaced by an error that says so, and names the call, so a reply always comes out.
         """
         dialect = self.dialect
         if serializer is None:
@@ -111,7 +126,7 @@ class Codec:
             try:
                 payload = serializer.dumps(outcome.value)
             except (SerializeError, SecurityError) as error:
-                return self.encode_outcome(Raised(error, annotations), request, serializer)
+                return self.encode_outcome(Raised(in_result(error, call), annotations), request, serializer)
             flags = request.flags & dialect.batch
         elif isinstance(outcome, StreamOpened):
             # The payload is an error for peers that do not know of streams. It came from nowhere, and they are told so.

@@ -17,7 +17,7 @@ from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
-from pyronb.rpc.codec import Codec
+from pyronb.rpc.codec import Codec, in_result
 from pyronb.rpc.handshake import TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
@@ -316,7 +316,7 @@ class Conversation:
         except (PyroError, ValueError) as error:
             outcome = Raised(error)
         if not oneway:
-            return self._reply(outcome, message)
+            return self._reply(outcome, message, call)
         if isinstance(outcome, Pending):
             return outcome.follow(self._keep_silent)
         self._keep_silent(outcome)
@@ -330,15 +330,15 @@ class Conversation:
         if isinstance(outcome, Raised):
             log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
 
-    def _reply(self, outcome: Outcome | Pending[Outcome], message: Message) -> Answer:
+    def _reply(self, outcome: Outcome | Pending[Outcome], message: Message, call: Call | None) -> Answer:
         if isinstance(outcome, Pending):
-            return outcome.follow(lambda known: self._reply(known, message))
+            return outcome.follow(lambda known: self._reply(known, message, call))
         codec = self._codec
         assert codec is not None
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
-        return self._pack_outcome(codec, outcome, message)
+        return self._pack_outcome(codec, outcome, message, call)
 
     def _refuse_call(self, message: Message, codec: Codec, error: SerializeError) -> Buffers | None:
         """Tell a client that its call was not read, in the call's own serializer: clients take no other.
@@ -355,13 +355,13 @@ class Conversation:
             return None
         return self._connection.reply(codec.encode_outcome(Raised(error), message, serializer))
 
-    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message) -> Buffers:
+    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message, call: Call | None) -> Buffers:
         token = SPEAKER.set(self)
         try:
-            return self._connection.reply(codec.encode_outcome(outcome, message))
+            return self._connection.reply(codec.encode_outcome(outcome, message, call=call))
         except Exception as error:  # noqa: BLE001 - too large, or user code set annotations that are none
             # An error without annotations always fits.
-            return self._connection.reply(codec.encode_outcome(Raised(error), message))
+            return self._connection.reply(codec.encode_outcome(Raised(in_result(error, call)), message))
         finally:
             SPEAKER.reset(token)
 

@@ -38,7 +38,7 @@ class ShortCut:
         connection: the conversation's connection machine.
         caller: the client.
         dispatcher: finds objects, and makes outcomes of what is not plain.
-        reply: lays out the reply to a request, whatever the outcome.
+        reply: lays out the reply to a request and call, whatever the outcome.
         limit: most bytes of a reply; 0 means no limit.
     """
 
@@ -49,7 +49,7 @@ class ShortCut:
         connection: ServerConnection,
         caller: Caller,
         dispatcher: Dispatcher,
-        reply: Callable[[Outcome | Pending[Outcome], Message], list[Buffer] | Pending[Any] | None],
+        reply: Callable[[Outcome | Pending[Outcome], Message, Call | None], list[Buffer] | Pending[Any] | None],
         limit: int,
     ) -> None:
         self._take = connection.take_bare
@@ -98,12 +98,14 @@ class ShortCut:
         context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
         caller.loose = shared
         token = enter(context)
+        call: Call | None = None
         outcome: Outcome | Pending[Outcome] | None = None
         value = None
         try:
             value = method(*args, **kwargs) if kwargs else method(*args)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller learns it and the daemon goes on
-            outcome = self._dispatcher.failed(error, Call(object_id, name, args, kwargs), caller, context)
+            call = Call(object_id, name, args, kwargs)
+            outcome = self._dispatcher.failed(error, call, caller, context)
         finally:
             leave(token)
         if outcome is None and type(value) in PLAIN and not context.response_annotations:
@@ -115,5 +117,6 @@ class ShortCut:
             if type(written) is bytes and len(written) <= self._largest:
                 return [pack_bare(reply_head, seq, written)]
         if outcome is None:
-            outcome = self._dispatcher.returned(value, Call(object_id, name), caller, context)
-        return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""))
+            call = Call(object_id, name)
+            outcome = self._dispatcher.returned(value, call, caller, context)
+        return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""), call)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from pyronb.client.face import annotations_of_owner, doc_of, signature_of
+from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
@@ -86,6 +86,11 @@ class RemoteMethod:
             if value is not NOT_TAKEN:
                 return value
         return call_remote(link, self.__name__, args, kwargs)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say that there is nothing below a method."""
+        # The link may not be there, in a method that is just being copied.
+        raise dotted(self._link, self.__name__, name) if "_link" in vars(self) else AttributeError(name)
 
     def __repr__(self) -> str:
         """Show the name and the object."""

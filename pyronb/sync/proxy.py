@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote
+from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
@@ -113,7 +113,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
                 f"attribute {name!r} of the remote object at {link.place} cannot be reached: METADATA is off"
             )
         if name not in self._pyro_known().attributes:
-            raise missing(link, name)
+            raise not_set(link, name)
         call_remote(link, "__setattr__", (name, value), None)
 
     def _pyro_known(self) -> Metadata:

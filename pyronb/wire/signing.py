@@ -38,8 +38,10 @@ def check(key: bytes | None, payload: Buffer, annotations: dict[str, Buffer]) ->
     signature = annotations.get(NAME)
     if key is None and signature is None:
         return
-    if key is None or signature is None:
-        raise SecurityError("hmac key config not symmetric: only one of the two peers signs its messages")
+    if key is None:
+        raise SecurityError("hmac key config not symmetric: the peer signs its messages; set _pyroHmacKey here too")
+    if signature is None:
+        raise SecurityError("hmac key config not symmetric: the peer signs nothing; set _pyroHmacKey there too")
     if not hmac.compare_digest(sign(key, payload, annotations), bytes(signature)):
         raise SecurityError("message hmac mismatch: the peer has another key")
     del annotations[NAME]

@@ -481,7 +481,7 @@ async def test_key(bench, make):
 
             assert [3, 4] == await asyncio.gather(proxy.add(1, 2), proxy.add(2, 2))
         stranger = Proxy(uri, options=client_options())
-        with pytest.raises(SecurityError, match="only one of the two"):
+        with pytest.raises(SecurityError, match="set _pyroHmacKey here too"):
             await stranger.add(1, 2)
 
 

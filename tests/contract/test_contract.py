@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import uuid
 
 import numpy as np
@@ -208,8 +209,8 @@ def test_errors_of_unknown_classes(remote):
 
 
 def test_results_and_arguments_that_cannot_travel(remote):
-    """Each is an error of that call alone."""
-    with pytest.raises(PyroError):
+    """Each is an error of that call alone, and names it."""
+    with pytest.raises(PyroError, match="in the result of 'lock' of 'thing'"):
         remote.call("lock")
     with pytest.raises(PyroError, match="give"):
         remote.call("give", object)
@@ -223,6 +224,25 @@ def test_unknown_members_and_objects(remote, reach, daemon):
         remote.call("nope")
     with pytest.raises(CommunicationError, match="unknown object"):
         reach(daemon.uriFor("nobody")).call("add", 1, 2)
+
+
+def test_members_of_methods(remote):
+    """There are none, and nobody is asked: the error names the method and the object. (Inventory B1, dotted names.)"""
+    remote.bind()
+    sent = remote.proxy._pyroSeq
+    for use in (lambda: remote.proxy.add.nope, lambda: remote.proxy.add.nope(1, 2)):
+        with pytest.raises(AttributeError, match=r"remote method 'add' of 'thing' at PYRO:.* has no attribute 'nope'"):
+            use()
+    assert not hasattr(remote.proxy.add, "_ipython_display_")
+    assert remote.proxy.add.__name__ == copy.copy(remote.proxy.add).__name__
+
+    assert sent == remote.proxy._pyroSeq
+
+
+def test_setting_a_method(remote):
+    """The error says that it is one."""
+    with pytest.raises(AttributeError, match=r"'add' is a method .*; only attributes can be set"):
+        remote.set("add", 1)
 
 
 def test_oneway(remote, thing):
@@ -517,7 +537,9 @@ def test_timeout(remote, thing):
     """A call that takes too long is a TimeoutError that names it; afterwards the proxy works, and gets its own."""
     remote.bind()
     remote.proxy._pyroTimeout = 0.1
-    with pytest.raises(errors.TimeoutError, match=r"no answer in time \(while calling 'wait' of 'thing'"):
+    with pytest.raises(
+        errors.TimeoutError, match=r"no answer .*calling 'wait' of 'thing' .*_pyroTimeout allows 0\.1 s"
+    ):
         remote.call("wait", "late")
     remote.proxy._pyroTimeout = scaled(10)
     thing.go.set()

@@ -233,8 +233,24 @@ def test_our_client_without_the_key_of_a_real_daemon(real_key, our_key):
     with peer("pyro4_daemon.py", {"key": real_key}) as uri:
         proxy = pyronb.Proxy(uri, options=client_options())
         proxy._pyroHmacKey = our_key
-        with proxy, pytest.raises((pyronb.errors.CommunicationError, pyronb.errors.SecurityError), match="hmac"):
+        with (
+            proxy,
+            pytest.raises((pyronb.errors.CommunicationError, pyronb.errors.SecurityError), match="hmac") as caught,
+        ):
             proxy.add(1, 2)
+        assert str(uri) in str(caught.value)
+
+
+@pytest.mark.parametrize(("serializer", "number"), [("pickle", 4), ("dill", 5)])
+def test_serializer_that_a_real_daemon_does_not_accept(serializer, number):
+    """It tells a number; the error has the name too, and what to do."""
+    with peer("pyro4_daemon.py") as uri:
+        proxy = pyronb.Proxy(uri, options=client_options(serializer=serializer))
+        with pytest.raises(
+            pyronb.errors.CommunicationError,
+            match=rf"{uri} rejected: .* not accepted: {number} \(which is {serializer}; .* _pyroSerializer\)",
+        ):
+            proxy._pyroBind()
 
 
 @needs_pyro5

@@ -502,6 +502,10 @@ def test_timeout_values():
     assert proxy._pyroTimeout is None
     with pytest.raises(ValueError, match="cannot be negative: -1"):
         proxy._pyroTimeout = -1
+    with pytest.raises(ValueError, match="retries cannot be negative: -2"):
+        proxy._pyroMaxRetries = -2
+
+    assert (None, 0) == (proxy._pyroTimeout, proxy._pyroMaxRetries)
 
 
 def test_endless_timeout(proxy):

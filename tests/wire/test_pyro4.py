@@ -168,8 +168,8 @@ def test_signed_messages_are_read_in_any_chunks(chunk):
     ("theirs", "ours", "text"),
     [
         (b"other", b"secret", "message hmac mismatch"),
-        (None, b"secret", "hmac key config not symmetric"),
-        (b"secret", None, "hmac key config not symmetric"),
+        (None, b"secret", "hmac key config not symmetric: the peer signs nothing"),
+        (b"secret", None, "hmac key config not symmetric: the peer signs its messages"),
     ],
 )
 def test_wrong_keys(theirs, ours, text):
