@@ -582,7 +582,7 @@ def lookup_by_tags(server: Link, tags: list[str], deadline: float | None) -> Pro
     if not isinstance(found, dict):
         raise ProtocolError(f"the name server at {server.place} answered a lookup by tags with {type(found).__name__}")
     if not found:
-        raise NamingError(f"no object with the tags {', '.join(tags)} is registered at {server.place}")
+        raise NamingError(f"no object with the tags {', '.join(tags)} is registered")
     return [URI(uri) for _, uri in sorted(found.items())]
 
 
@@ -603,9 +603,9 @@ def _find(server: Link, uri: URI, delay: float, deadline: float | None) -> Proce
             if isinstance(uri.object, str):
                 return [(yield from lookup(server, uri.object, deadline))]
             return (yield from lookup_by_tags(server, sorted(uri.object), deadline))
-        except NamingError:
+        except NamingError as error:
             if waited >= delay:
-                raise
+                raise explained(error, f"while looking up {uri} at {server.place}") from error
         step = min(_LOOK_AGAIN, delay - waited)
         yield Pause(step)
         waited += step

@@ -729,7 +729,9 @@ def test_name_is_looked_up_at_every_connecting():
 def test_unknown_name():
     """The name server's own error comes through, and it is left."""
     desk, link = names(TABLE), link_to("PYRONAME:nobody")
-    with pytest.raises(NamingError, match="unknown name: nobody"):
+    with pytest.raises(
+        NamingError, match=r"unknown name: nobody \(while looking up PYRONAME:nobody at PYRO:Pyro.NameServer@"
+    ):
         desk.run(connect(link))
 
     assert "HangUp" == desk.kinds[-1]
