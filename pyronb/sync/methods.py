@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
 from pyronb.client.link import Link
@@ -70,10 +70,13 @@ class RemoteMethod:
         self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
 
     def __getattr__(self, name: str) -> Any:
-        """Give the signature, which is read only when somebody looks."""
+        """Give the signature, which is read only when somebody looks; there is nothing else."""
+        if name == "_link":
+            # Not there yet, in a method that is just being copied.
+            raise AttributeError(name)
         signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
         if signature is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise dotted(self._link, self.__name__, name)
         return signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -86,11 +89,6 @@ class RemoteMethod:
             if value is not NOT_TAKEN:
                 return value
         return call_remote(link, self.__name__, args, kwargs)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        """Say that there is nothing below a method."""
-        # The link may not be there, in a method that is just being copied.
-        raise dotted(self._link, self.__name__, name) if "_link" in vars(self) else AttributeError(name)
 
     def __repr__(self) -> str:
         """Show the name and the object."""
