@@ -57,10 +57,18 @@ def getPyroTraceback(
     ex_value: BaseException | None = None,
     ex_tb: TracebackType | None = None,
 ) -> list[str]:
-    """Give the traceback of an exception with its remote part, as lines.
+    """Give the traceback of an exception with its remote part, as lines. (S84.)
 
     Without arguments the exception that is being handled is taken. One exception alone, or the three values of
     ``sys.exc_info()``, may be given.
+
+    Args:
+        ex_type: the class of the exception, or the exception.
+        ex_value: the exception, after its class.
+        ex_tb: its traceback; the exception's own by default.
+
+    Returns:
+        The lines, each ending in a newline.
 
     Raises:
         ValueError: no exception was given and none is being handled.
@@ -74,7 +82,7 @@ def getPyroTraceback(
 
 
 def excepthook(ex_type: type[BaseException], ex_value: BaseException, ex_tb: TracebackType | None) -> None:
-    """Print an exception with its remote traceback; made to be assigned to ``sys.excepthook``."""
+    """Print an exception with its remote traceback; made to be assigned to ``sys.excepthook``. (S84.)"""
     sys.stderr.write("".join(getPyroTraceback(ex_type, ex_value, ex_tb)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pyronb.aio.batch import BatchProxy
 from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
+from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
 from pyronb.client.speech import AUTO
@@ -232,7 +232,12 @@ def in_this_room(options: ClientOptions) -> ClientOptions:
 
 
 def batch(proxy: Proxy) -> BatchProxy:
-    """Give a batch for a proxy: calls made on it are kept, and sent together when it is called. (S59-S65.)"""
+    """Give a batch for a proxy: calls made on it are kept, and sent together when it is called. (S59-S65.)
+
+    Raises:
+        TypeError: it is no proxy of this room.
+    """
+    check_proxy(proxy, Proxy)
     return BatchProxy(proxy._pyro)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "RemoteDoc",
     "annotations_of_owner",
     "check_method",
+    "check_proxy",
     "describe",
     "doc_of",
     "dotted",
@@ -91,6 +92,18 @@ def check_method(link: Link, name: str, only: str) -> None:
         if name in metadata.attributes:
             raise AttributeError(f"{name!r} is an attribute; only methods {only}")
         raise missing(link, name)
+
+
+def check_proxy(thing: object, kind: type[ProxyFace]) -> None:
+    """Refuse what is no proxy of this kind.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(thing, kind):
+        raise TypeError(
+            f"a {kind.__module__}.{kind.__qualname__} is needed, not {type(thing).__qualname__}: {thing!r:.80}"
+        )
 
 
 def annotations_of_owner(link: Link) -> Mapping[str, Buffer]:

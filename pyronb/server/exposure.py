@@ -51,7 +51,7 @@ def expose(method_or_class: Any = None) -> Any:
 
     On a class, its public methods and properties are marked, but not those it inherits from a class that is not
     exposed itself. With ``staticmethod``, ``classmethod`` and ``property``, write ``@expose`` above them or below them
-    alike.
+    alike. (S17, S18; feature inventory B2.)
 
     Raises:
         AttributeError: the member is private.
@@ -95,14 +95,14 @@ def _expose_class(cls: type) -> None:
 
 
 def oneway(method: T) -> T:
-    """Mark a method as one that callers do not wait for: they get None at once, and no error."""
+    """Mark a method as one that callers do not wait for: they get None at once, and no error. (S53-S58.)"""
     target: Any = method.__func__ if isinstance(method, staticmethod | classmethod) else method
     target._pyroOneway = True
     return method
 
 
 def callback(method: T) -> T:
-    """Mark a method whose errors are logged here too, besides being sent to the caller."""
+    """Mark a method whose errors are logged here too, besides being sent to the caller. (S82, S83.)"""
     target: Any = method.__func__ if isinstance(method, staticmethod | classmethod) else method
     target._pyroCallback = True
     return method
@@ -111,7 +111,7 @@ def callback(method: T) -> T:
 def behavior(
     instance_mode: str = "session", instance_creator: InstanceCreator | None = None
 ) -> Callable[[Class], Class]:
-    """Say how instances of a registered class are made.
+    """Say how instances of a registered class are made. (Feature inventory B2.)
 
     Args:
         instance_mode: ``single`` (one for the daemon), ``session`` (one for each connection) or ``percall``.

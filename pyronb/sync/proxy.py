@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
+from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
@@ -280,14 +280,21 @@ def asyncproxy(proxy: Proxy) -> AsyncProxy:
 
     Raises:
         PyroError: the proxy is on a given socket, and there can be no second connection.
+        TypeError: it is no proxy.
     """
+    check_proxy(proxy, Proxy)
     if proxy._pyro.given_socket:
         raise PyroError("a proxy on a given socket cannot make calls in the background: there is but one connection")
     return AsyncProxy(proxy._pyro)
 
 
 def batch(proxy: Proxy) -> BatchProxy:
-    """Give a batch for a proxy: calls made on it are kept, and sent together when the batch is called. (S59-S65.)"""
+    """Give a batch for a proxy: calls made on it are kept, and sent together when the batch is called. (S59-S65.)
+
+    Raises:
+        TypeError: it is no proxy.
+    """
+    check_proxy(proxy, Proxy)
     return BatchProxy(proxy._pyro)
 
 

@@ -38,7 +38,10 @@ _MAGIC = 0x4DC5
 _NO_CORRELATION = bytes(16)
 _VERSION = PYRO5.version
 _CORRELATION = PYRO5.correlation
-_NO_KEYS = "a message key is set, and protocol 502 (Pyro5) knows no signed messages; use TLS, or clear the key"
+_NO_KEYS = (
+    "a message key is set, and protocol 502 (Pyro5) knows no signed messages; use TLS instead, or set the same key "
+    "at both ends, which then speak protocol 48 (Pyro4)"
+)
 _LARGEST = 0xFFFFFFFF
 
 # Joining small pieces is cheaper than handing several buffers to the system; from here on it is the other way round.

@@ -154,6 +154,13 @@ def test_a_proxy_that_was_never_connected(proxy, dials):
     background._pyroRelease()
 
 
+@pytest.mark.parametrize("make", [asyncproxy, pyronb.batch])
+def test_what_is_no_proxy(make):
+    """It is refused by name, at once."""
+    with pytest.raises(TypeError, match=r"Proxy is needed, not str: 'PYRO:a@b:1'"):
+        make("PYRO:a@b:1")
+
+
 def test_a_dead_server():
     """The error is in the future."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
