@@ -79,10 +79,15 @@ class Found:
 
 
 class Names:
-    """What name servers say, each asked once; completion remembers it."""
+    """What name servers say, each asked once while a magic runs; completion remembers it.
+
+    Attributes:
+        began: when the magic began, for the time that all of it may take.
+    """
 
     def __init__(self) -> None:
         """Know nothing yet."""
+        self.began = time.monotonic()
         self._models: dict[str | None, NamesModel] = {}
 
     def at(self, address: str | None) -> NamesModel:
@@ -305,21 +310,18 @@ def connect_all(
     return found, failed
 
 
-def connect(
-    target: Target, timeout: float | None, serializer_name: str, names: Names | None = None
-) -> tuple[Proxy, ObjectModel]:
+def connect(target: Target, timeout: float | None, serializer_name: str, names: Names) -> tuple[Proxy, ObjectModel]:
     """Connect to an object and describe it.
 
     Raises:
         UsageError: it could not be reached; the text says why and what to do.
     """
-    start = time.monotonic()
     tags: list[str] = []
     where = str(target.uri.location or default_address())
     if target.name:
-        found, tags = _find(target, names or Names())
+        found, tags = _find(target, names)
         where = str(found.location or where)
-    left = max(LEAST, LIMIT - (time.monotonic() - start))
+    left = max(LEAST, LIMIT - (time.monotonic() - names.began))
     options = replace(
         config.client_options(),
         timeout=timeout,
