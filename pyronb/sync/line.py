@@ -68,6 +68,13 @@ class _BareCalls(BareCalls):
 
     def pack(self, connection: ClientConnection, call: Call) -> tuple[bytes, int] | None:
         """Lay a call out, and give its number; None when it has to go the long way."""
+        if (
+            call.annotations
+            or call.correlation_id is not None
+            or call.method in self._oneway
+            or (call.args and type(call.args[0]) is SerializedBlob)
+        ):
+            return None
         try:
             payload = self._dumps(CallParts(call.object_id, call.method, call.args, call.kwargs))
         except (ProtocolError, SecurityError):
@@ -219,6 +226,7 @@ class Line:
         timeout = way.link.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         done: list[FutureResult] = []
+        short, connection, object_id = way.short, way.connection, way.link.object_id
         while size < _ENOUGH and len(way.waiting) < _MOST:
             try:
                 call, future = self._queue.popleft()
@@ -226,8 +234,10 @@ class Line:
                 break
             if not future.set_running_or_notify_cancel():
                 continue
+            call.object_id = object_id
             try:
-                said, seq = self._said(way, call)
+                packed = short.pack(connection, call) if short is not None else None
+                said, seq = ([packed[0]], packed[1]) if packed is not None else self._said(way, call)
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
                 self._fail([(call, future)], error)
                 continue
@@ -248,17 +258,11 @@ class Line:
             self._publish(future, None)
 
     def _said(self, way: _Way, call: Call) -> tuple[list[Buffer], int]:
-        """Lay a call out, and give its number."""
-        link, connection, short = way.link, way.connection, way.short
+        """Lay a call out that is not bare, and give its number."""
+        link, connection = way.link, way.connection
         metadata = link.metadata
         if metadata is not None and call.method in metadata.oneway:
             call.oneway = True
-        call.object_id = link.object_id
-        plain = not (call.oneway or call.annotations or call.correlation_id is not None)
-        if short is not None and plain and not (call.args and type(call.args[0]) is SerializedBlob):
-            packed = short.pack(connection, call)
-            if packed is not None:
-                return [packed[0]], packed[1]
         assert link.serializer is not None
         seq = connection.next_sequence()
         token = SPEAKER.set(link)

@@ -240,6 +240,20 @@ def test_what_cannot_travel(background):
     assert [1, 2] == [futures[0].value, futures[3].value]
 
 
+def test_a_value_that_nobody_can_look_at(background):
+    """Whatever its own code raises belongs to its call alone."""
+
+    class Odd(dict):
+        def items(self):
+            raise RecursionError("round and round")
+
+    futures = [background.give(1), background.give(Odd(a=1)), background.give(2)]
+    concurrent.futures.wait(futures, scaled(10))
+
+    assert [1, 2] == [futures[0].value, futures[2].value]
+    assert all(future.ready for future in futures)
+
+
 @pytest.mark.parametrize("serializer", ["serpent", "msgpack", "native"])
 def test_any_sizes(background, serializer):
     """Small and large, long and short: each answer finds its call."""
