@@ -13,6 +13,7 @@ import { addCommands, CommandIDs } from './commands.js';
 import { NotebookWriter } from './notebook.js';
 import { PyroPanel } from './sidebar.js';
 import { Store } from './state.js';
+import { showViews } from './views.js';
 
 const PLUGIN_ID = 'pyronb-lab:plugin';
 
@@ -47,6 +48,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const category = trans.__('Pyro');
     for (const command of Object.values(CommandIDs)) {
       palette?.addItem({ command, category });
+    }
+    if (tracker) {
+      showViews(tracker);
     }
     if (registry) {
       followSettings(registry, store, actions);

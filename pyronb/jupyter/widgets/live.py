@@ -22,9 +22,12 @@ from pyronb.serializers.hooks import HOOKS, SPEAKER
 from pyronb.server.references import function_instead, withdraw
 from pyronb.sync.proxy import Proxy
 
-__all__ = ["CallableView", "LiveView", "button", "close_all", "fragment", "row"]
+__all__ = ["VIEW_MIME", "CallableView", "LiveView", "button", "close_all", "fragment", "row", "with_picture"]
 
-_SAVED = "A saved picture: not connected. Run the cell to have the live view."
+VIEW_MIME = "application/vnd.pyronb.view+json"
+"""Has pyronb's lab extension show the saved picture where the live view is not there any more; others ignore it."""
+
+SAVED = "A saved picture: not connected. Run the cell to have the live view."
 
 LIVE_STYLE = """<style>
 .pyronb-live .widget-html-content,.pyronb-live .widget-html{line-height:1.5;min-width:0}
@@ -100,8 +103,12 @@ class LiveView(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Give the live view, and for a saved notebook what there is to see now."""
         # A view that is closed does not come here: ipywidgets has it shown as plain text.
-        live = super()._repr_mimebundle_(**kwargs) or {}
-        return {**live, "text/plain": self._as_text(), "text/html": self._as_html() + note_html(_SAVED)}
+        return with_picture(super()._repr_mimebundle_(**kwargs), self._as_text(), self._as_html())
+
+
+def with_picture(live: dict[str, Any] | None, text: str, html: str) -> dict[str, Any]:
+    """Put what a saved notebook shows beside what is shown live."""
+    return {**(live or {}), VIEW_MIME: {}, "text/plain": text, "text/html": html + note_html(SAVED)}
 
 
 class CallableView(LiveView):

@@ -24,6 +24,7 @@ from pyronb.jupyter.ipython.reprs import (
 )
 from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel
 from pyronb.jupyter.widgets.cells import replace_in_cell
+from pyronb.jupyter.widgets.live import with_picture
 from pyronb.jupyter.widgets.search import fits
 from pyronb.jupyter.widgets.watch import Watch
 
@@ -198,9 +199,9 @@ class NameServerBrowser(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Give the live view, and for a saved notebook the names as they are now."""
         self._watch.looked.wait(PATIENCE)
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        live = super()._repr_mimebundle_(**kwargs)
         with self._guard:
-            return {**bundle, "text/plain": names_text(self._model), "text/html": names_html(self._model)}
+            return with_picture(live, names_text(self._model), names_html(self._model))
 
 
 def _row(align: str = "center") -> Any:
