@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _SMALL = 64 * 1024
-_LARGE = 4 * 1024 * 1024
+_LARGE = 1024 * 1024
 _MOST_BUFFERS = 64
 FIRST_ATTEMPT = 0.01
 """Seconds for connecting, even when the deadline has passed."""

@@ -11,8 +11,11 @@ import mmap
 
 __all__ = ["Block", "ReceiveBuffer"]
 
-_MAPPED = 32 * 1024 * 1024
-"""Bytes from which on the allocator would ask the system each time anyhow; asked directly, it gives large pages."""
+_MAPPED = 4 * 1024 * 1024
+"""Bytes from which on the system is asked directly: it gives large pages, where the allocator gets thousands of small
+ones, and mostly anew for each message."""
+_PAGE = 2 * 1024 * 1024
+"""Bytes of a large page, on most systems; the last one is as large as the others."""
 
 
 class ReceiveBuffer:
@@ -133,9 +136,10 @@ def _reserved(size: int) -> memoryview:
         return memoryview(bytearray(size))
     # Shared memory, which is the default, comes in small pages only.
     private = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
-    memory = mmap.mmap(-1, size, flags=private) if private else mmap.mmap(-1, size)
+    whole = -(-size // _PAGE) * _PAGE
+    memory = mmap.mmap(-1, whole, flags=private) if private else mmap.mmap(-1, whole)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     if advice is not None:
         with contextlib.suppress(OSError):  # the system does as it likes
             memory.madvise(advice)
-    return memoryview(memory)
+    return memoryview(memory)[:size]
