@@ -42,7 +42,8 @@ MEANING: dict[str, Callable[[bytes], Any]] = {
 }
 
 # What goes otherwise on purpose.
-LOST_TAGS = {("Pyro4", name, "object") for name in ("json", "marshal", "msgpack")}  # Pyro4 forgets the class
+LOST_TAGS = {("Pyro4", name, "object") for name in ("json", "marshal", "msgpack")}
+"""Where Pyro4 forgets the class: from Python 3.11 on, whose objects all have a state."""
 UNREADABLE = {("Pyro5", "serpent", "ordered"), ("Pyro4", "serpent", "ordered")}  # no real Pyro reads what it wrote
 WRAPPED = "foreign error"  # a real Pyro would hang up over the class
 
@@ -145,5 +146,7 @@ def test_the_recordings_are_true(dialect: Dialect) -> None:
     assert RECORDED[dialect].keys() == now.keys()
     for name, meaning in MEANING.items():
         for case, recorded in RECORDED[dialect][name].items():
+            if sys.version_info < (3, 11) and (dialect.family, name, case) in LOST_TAGS:
+                continue
             both = [data and repr(meaning(bytes.fromhex(data))) for data in (recorded, now[name][case])]
             assert both[0] == both[1], f"{name} {case}"

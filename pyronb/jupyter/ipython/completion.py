@@ -14,13 +14,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from IPython import version_info
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.client.face import signature_of
 from pyronb.client.speech import CHOICES
 from pyronb.config import ITEMS
-from pyronb.jupyter.ipython.cursor import Spot, bound_by, expression, positions, spot_of, statements, words_of
+from pyronb.jupyter.ipython.cursor import (
+    Spot,
+    bound_by,
+    expression,
+    positions,
+    spot_of,
+    statements,
+    tokens_of,
+    words_of,
+)
 from pyronb.jupyter.models import NamesModel
 from pyronb.sync.proxy import Proxy
 
@@ -28,6 +38,8 @@ __all__ = ["KnownNames", "known_names", "make_matcher"]
 
 IDENTIFIER = "pyronb.proxy"
 PRIORITY = 2000
+
+_KEYWORDS = "IPCompleter.python_func_kw_matcher"
 
 MAX_TEXT = 20_000
 """Most characters before the cursor that are looked at."""
@@ -253,10 +265,19 @@ def make_matcher(shell: InteractiveShell) -> Callable[[CompletionContext], Answe
         spot = spot_of(text)
         candidates = None if spot is None else _candidates(spot, text, namespace)
         if spot is None or candidates is None:
-            return {"completions": []}
+            return _in_string(context.token, text, namespace)
         return _answer(context.token, spot.fragment, candidates)
 
     return pyronb_matcher  # type: ignore[no-any-return]
+
+
+def _in_string(token: str, text: str, namespace: Mapping[str, Any]) -> Answer:
+    """Leave a string to others; but keep IPython 8 from evaluating what is called with it where that is a proxy's."""
+    string = tokens_of(text)[1]
+    spot = spot_of(text[: -len(string)]) if string and version_info < (9,) else None
+    if spot is None or _candidates(spot, text, namespace) is None:
+        return {"completions": []}
+    return {"completions": [SimpleCompletion(token, type="")], "suppress": {_KEYWORDS}}
 
 
 def _answer(token: str, typed: str, candidates: Candidates) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Path", "Spot", "bound_by", "expression", "positions", "spot_of", "statements", "words_of"]
+__all__ = ["Path", "Spot", "bound_by", "expression", "positions", "spot_of", "statements", "tokens_of", "words_of"]
 
 _TOKEN = re.compile(
     r"(?P<space>\s+|\\\n|\#[^\n]*)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 import pytest
+from IPython import version_info
 
 from pyronb.errors import PyroError
 from pyronb.jupyter.ipython.extension import unload_ipython_extension
@@ -38,6 +39,8 @@ def test_plumbing_is_hidden_and_kept(counter, cell):
 
 @pytest.mark.parametrize("mode", ["Context", "Plain", "Verbose", "Docs"])
 def test_in_each_mode(shell, counter, cell, mode):
+    if mode not in shell.InteractiveTB.valid_modes:
+        pytest.skip(f"IPython {version_info[0]} has no mode {mode}")
     shell.InteractiveTB.set_mode(mode=mode)
     shown = cell("c.fail('no')").stdout
 
