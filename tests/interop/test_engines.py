@@ -55,7 +55,7 @@ def test_real_clients_of_both_families_at_once(engine):
     """All checks of each, while the other one makes its own."""
     left_out = NEEDS_THREADS if engine == "multiplex" else set()
     with our_daemon(engine=engine) as daemon, ThreadPoolExecutor() as pool:
-        options = {"uri": str(daemon.uriFor("thing")), "serializers": ["serpent", "msgpack"]}
+        options = {"uri": str(daemon.uriFor("thing")), "serializers": list(checks.ALL)}
 
         def ask(script):
             only = [name for name in SCRIPTS[script] if name not in left_out]
