@@ -34,7 +34,9 @@ __all__ = [
     "missing",
     "never_remote",
     "not_set",
+    "retries_of",
     "signature_of",
+    "timeout_of",
 ]
 
 P = TypeVar("P", bound="ProxyFace")
@@ -92,6 +94,28 @@ def check_method(link: Link, name: str, only: str) -> None:
         if name in metadata.attributes:
             raise AttributeError(f"{name!r} is an attribute; only methods {only}")
         raise missing(link, name)
+
+
+def timeout_of(seconds: float | None) -> float | None:
+    """Give a time-out as a link keeps it: None for nothing and 0, which wait for ever.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if seconds is not None and seconds < 0:
+        raise ValueError(f"a timeout cannot be negative: {seconds}")
+    return seconds or None
+
+
+def retries_of(times: int) -> int:
+    """Give a number of retries as a link keeps it.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if times < 0:
+        raise ValueError(f"a number of retries cannot be negative: {times}")
+    return times
 
 
 def check_proxy(thing: object, kind: type[ProxyFace]) -> None:
@@ -219,9 +243,7 @@ class ProxyFace:
 
     @_pyroTimeout.setter
     def _pyroTimeout(self, seconds: float | None) -> None:
-        if seconds is not None and seconds < 0:
-            raise ValueError(f"a timeout cannot be negative: {seconds}")
-        self._pyro.timeout = seconds or None
+        self._pyro.timeout = timeout_of(seconds)
 
     @property
     def _pyroMaxRetries(self) -> int:
@@ -233,9 +255,7 @@ class ProxyFace:
 
     @_pyroMaxRetries.setter
     def _pyroMaxRetries(self, times: int) -> None:
-        if times < 0:
-            raise ValueError(f"a number of retries cannot be negative: {times}")
-        self._pyro.max_retries = times
+        self._pyro.max_retries = retries_of(times)
         self._pyro.short = None
 
     @property

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pyronb.client.face import check_method, describe, local_names
+from pyronb.client.face import check_method, describe, local_names, retries_of, timeout_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
@@ -21,6 +21,7 @@ from pyronb.rpc.call import Call
 from pyronb.sync.driver import run
 from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.methods import add_context, value_of
+from pyronb.uri import URI
 
 __all__ = ["AsyncProxy"]
 
@@ -120,17 +121,21 @@ class _Crew:
 class AsyncProxy:
     """A proxy whose method calls give a `FutureResult` at once and run in the background.
 
-    Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way.
+    Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way. It
+    begins with the settings of the proxy that it was made from; a change holds for calls that are made after it.
     """
 
     __slots__ = ("_crew", "_line", "_link", "_started")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
-        self._link = link.twin()
+        self._begin(link.twin())
+
+    def _begin(self, link: Link) -> None:
+        self._link = link
         # Functions that start calls, by name; of those methods that the object is known to have.
         self._started: dict[str, Callable[..., FutureResult]] = {}
-        self._crew = crew = _Crew(self._link)
+        self._crew = crew = _Crew(link)
 
         def unable(works: Iterable[Work]) -> None:
             for work in works:
@@ -160,6 +165,35 @@ class AsyncProxy:
         if link.metadata is not None:
             self._started[name] = start
         return start
+
+    @property
+    def _pyroUri(self) -> URI:
+        """The address."""
+        return self._link.uri
+
+    @property
+    def _pyroTimeout(self) -> float | None:
+        """Seconds that a call may take; None waits for ever."""
+        return self._link.timeout
+
+    @_pyroTimeout.setter
+    def _pyroTimeout(self, seconds: float | None) -> None:
+        link = self._link.twin()
+        link.timeout = timeout_of(seconds)
+        self._pyroRelease()
+        self._begin(link)
+
+    @property
+    def _pyroMaxRetries(self) -> int:
+        """How often a call is sent again after a timeout or a lost connection; see `Proxy`."""
+        return self._link.max_retries
+
+    @_pyroMaxRetries.setter
+    def _pyroMaxRetries(self, times: int) -> None:
+        link = self._link.twin()
+        link.max_retries = retries_of(times)
+        self._pyroRelease()
+        self._begin(link)
 
     def _pyroRelease(self) -> None:
         """Close the connections on which nothing is on its way; they are made again when they are needed."""

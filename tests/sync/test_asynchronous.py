@@ -154,6 +154,27 @@ def test_a_proxy_that_was_never_connected(proxy, dials):
     background._pyroRelease()
 
 
+def test_settings(background, proxy, bench):
+    """It begins with those of its proxy; what is changed holds for the calls that are made after that."""
+    assert (proxy._pyroUri, proxy._pyroTimeout, 0) == (
+        background._pyroUri,
+        background._pyroTimeout,
+        background._pyroMaxRetries,
+    )
+    assert 3 == background.add(1, 2).value
+    early = background.wait("early")
+    background._pyroTimeout = 0.1
+    with pytest.raises(TimeoutError, match="no answer in time"):
+        _ = background.wait("late").value
+    background._pyroTimeout, background._pyroMaxRetries = 0, 1
+    bench.go.set()
+
+    assert ["early", "in time"] == [early.value, background.wait("in time").value]
+    assert (None, 1) == (background._pyroTimeout, background._pyroMaxRetries)
+    with pytest.raises(ValueError, match="cannot be negative"):
+        background._pyroTimeout = -1
+
+
 @pytest.mark.parametrize("make", [asyncproxy, pyronb.batch])
 def test_what_is_no_proxy(make):
     """It is refused by name, at once."""
