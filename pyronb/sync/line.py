@@ -111,6 +111,7 @@ class _Way:
     waiting: dict[int, Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
     reading: bool = False
+    writing: bool = False
     leaving: bool = False
     rest: bytes = b""
 
@@ -178,6 +179,7 @@ class Line:
                 if way is None:
                     continue
                 self._write_some(way)
+                self._have_written(way)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
                 if way is None:
                     self._fail(self._queued(), error)
@@ -196,8 +198,11 @@ class Line:
 
     def _connected(self) -> _Way | None:
         """Give the connection, and make one if need be; None when the calls have to go another way."""
-        if self._way is not None:
-            return self._way
+        with self._lock:
+            way = self._way
+            if way is not None:
+                way.writing = True
+                return way
         link = self._model.twin()
         link.wants = (TOGETHER,)
         link.lock = threading.RLock()
@@ -214,7 +219,7 @@ class Line:
             self._unable(works)
             return None
         short = _BareCalls(link) if allows_bare_calls(link) else None
-        way = _Way(link, link.stream, link.connection, link.codec, short)
+        way = _Way(link, link.stream, link.connection, link.codec, short, writing=True)
         with self._lock:
             self._way = way
         return way
@@ -253,9 +258,22 @@ class Line:
             if size < 2 * _ENOUGH:
                 buffers = [b"".join(buffers)]
             self._have_read(way)
-            way.stream.send(buffers, deadline)
+            try:
+                way.stream.send(buffers, deadline)
+            except BaseException as error:
+                self._fail(((Call("", ""), future) for future in done), error)
+                raise
         for future in done:
             self._publish(future, None)
+
+    def _have_written(self, way: _Way) -> None:
+        with self._lock:
+            way.writing = False
+            done = way.leaving and not way.waiting and not way.reading
+            if way.leaving:
+                self._reply_due.notify_all()
+        if done:
+            self._close(way)
 
     def _said(self, way: _Way, call: Call) -> tuple[list[Buffer], int]:
         """Lay a call out that is not bare, and give its number."""
@@ -294,13 +312,13 @@ class Line:
     def _reply_is_due(self, way: _Way) -> bool:
         """Wait until a reply is due; False when none was for a while, or the connection is not needed any more."""
         with self._lock:
-            while not way.waiting and not way.leaving:
+            while not way.waiting and (way.writing or not way.leaving):
                 if not self._reply_due.wait(_IDLE) and not way.waiting:
                     break
             if way.waiting:
                 return True
             way.reading = False
-            leaving = way.leaving
+            leaving = way.leaving and not way.writing
         if leaving:
             self._close(way)
         return False
@@ -448,7 +466,7 @@ class Line:
             if way is None:
                 return
             way.leaving = True
-            idle = not way.waiting and not way.reading
+            idle = not (way.waiting or way.reading or way.writing)
             self._reply_due.notify_all()
         if idle:
             self._close(way)

@@ -222,6 +222,30 @@ def test_oneway(background, thing):
     assert eventually(lambda: sorted(thing.calls) == list(range(20)))
 
 
+def test_release_right_after_a_call(background, daemon):
+    """The call is made all the same, and then its connection closes."""
+    futures = []
+    for number in range(100):
+        futures.append(background.give(number))
+        if number % 3 == 0:
+            futures[-1].wait(scaled(10))
+        background._pyroRelease()
+
+    assert list(range(100)) == [future.value for future in futures]
+    assert eventually(lambda: daemon._engine.clients == 0)
+
+
+@threads_only
+def test_oneway_over_a_lost_connection(background, daemon):
+    """Its future tells."""
+    background.add(1, 2).wait(scaled(10))
+    background._line._way.stream.closed = True
+    background._line._way.stream.socket.close()
+
+    assert isinstance(background.note(1).exception(scaled(10)), ConnectionClosedError)
+    assert 3 == background.add(1, 2).value
+
+
 def test_errors(background):
     """They belong to their call."""
     futures = [background.fail("no") if number % 2 else background.give(number) for number in range(50)]
