@@ -70,6 +70,8 @@ _HEAD = struct.Struct(">cI")
 _ALIGNMENT = 64
 
 _DOUBLES = struct.Struct("<dd")
+_new_tuple = tuple.__new__
+"""Makes an `ExtType` without the checks of its own constructor, which is not needed for codes and bytes of ours."""
 _LATER = b"f"
 
 
@@ -177,7 +179,7 @@ class _Writer:
         kind = type(obj)
         code = _SEQUENCES.get(kind)
         if code is not None:
-            return self.extension(code, list(obj))
+            return _new_tuple(msgpack.ExtType, (code, self.pack(list(obj))))
         other = self._plainer.hooked(obj)
         if other is obj:
             write = _WRITERS.get(kind)
@@ -288,6 +290,16 @@ class _Reader:
 
     def extension(self, code: int, data: bytes) -> Any:
         """Give the value of an extension."""
+        if code == _TUPLE:
+            # As below, without two frames: most extensions are tuples.
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise _too_deep()
+            value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=self.extension)
+            self._depth -= 1
+            if type(value) is list:
+                return tuple(value)
+            raise _no_list(value)
         read = _READERS.get(code)
         if read is None:
             raise SerializeError(f"native data has an extension of unknown type {code:#x}")
@@ -297,7 +309,7 @@ class _Reader:
         """Read what is inside an extension."""
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise SerializeError(f"native data has more than {_DEEPEST} tuples, sets and objects inside one another")
+            raise _too_deep()
         value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=self.extension)
         self._depth -= 1
         return value
@@ -306,7 +318,7 @@ class _Reader:
         """Read what should be a list."""
         value = self.inside(data)
         if type(value) is not list:
-            raise SerializeError(f"native data has a {type(value).__name__} where a list should be")
+            raise _no_list(value)
         return value
 
     def object(self, data: bytes) -> Any:
@@ -328,6 +340,14 @@ class _Reader:
         return arrays.from_parts(description, shape, order, where, 0)
 
 
+def _too_deep() -> SerializeError:
+    return SerializeError(f"native data has more than {_DEEPEST} tuples, sets and objects inside one another")
+
+
+def _no_list(value: Any) -> SerializeError:
+    return SerializeError(f"native data has a {type(value).__name__} where a list should be")
+
+
 def _read_moment(kind: Any) -> Callable[[_Reader, bytes], Any]:
     def read(_: _Reader, data: bytes) -> Any:
         later = data.startswith(_LATER)
@@ -338,7 +358,6 @@ def _read_moment(kind: Any) -> Callable[[_Reader, bytes], Any]:
 
 
 _READERS: dict[int, Callable[[_Reader, bytes], Any]] = {
-    _TUPLE: lambda reader, data: tuple(reader.items(data)),
     _SET: lambda reader, data: set(reader.items(data)),
     _FROZENSET: lambda reader, data: frozenset(reader.items(data)),
     _INT: lambda _, data: int.from_bytes(data, "little", signed=True),
