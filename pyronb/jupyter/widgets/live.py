@@ -14,8 +14,7 @@ from typing import Any
 import ipywidgets
 
 from pyronb.errors import SerializeError
-from pyronb.jupyter.ipython.reprs import note_html
-from pyronb.jupyter.ipython.style import STYLE, clean, shorten
+from pyronb.jupyter.ipython.style import STYLE, clean, muted, shorten
 from pyronb.jupyter.widgets.cells import replace_in_cell
 from pyronb.jupyter.widgets.feed import Feed
 from pyronb.serializers.hooks import HOOKS, SPEAKER
@@ -108,7 +107,8 @@ class LiveView(ipywidgets.VBox):
 
 def with_picture(live: dict[str, Any] | None, text: str, html: str) -> dict[str, Any]:
     """Put what a saved notebook shows beside what is shown live."""
-    return {**(live or {}), VIEW_MIME: {}, "text/plain": text, "text/html": html + note_html(SAVED)}
+    # The style is in the picture already.
+    return {**(live or {}), VIEW_MIME: {}, "text/plain": text, "text/html": html + fragment("note", muted(SAVED))}
 
 
 class CallableView(LiveView):
