@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sqlite3
@@ -123,6 +124,7 @@ def test_tables_are_those_of_pyro(tmp_path, module):
         assert storage.entries() == kept | {"gone": (A, {"three"})}
         assert storage.with_tags(["theirs", "more"], every=True).keys() == {"shared"}
         storage.close()
+    gc.collect()  # so that the warning comes here
 
 
 def test_tables_that_real_pyro_makes_are_used(tmp_path):
