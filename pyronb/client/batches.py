@@ -118,7 +118,7 @@ def results_of(link: Link, batch: Call, outcome: Outcome) -> list[Any]:
 
 def replay(results: Sequence[Any]) -> Iterator[Any]:
     """Give the results one after the other; a call that failed raises where it comes."""
-    if BatchError not in set(map(type, results)):
+    if not any(issubclass(kind, BatchError) for kind in set(map(type, results))):
         yield from results
         return
     for result in results:
