@@ -127,6 +127,7 @@ def test_tables_are_those_of_pyro(tmp_path, module):
     gc.collect()  # so that the warning comes here
 
 
+@pytest.mark.filterwarnings("ignore:.*sqlite3.Connection object:pytest.PytestUnraisableExceptionWarning")
 def test_tables_that_real_pyro_makes_are_used(tmp_path):
     """Made there, changed here, and read there again."""
     pyro = pytest.importorskip("Pyro5.nameserver")
@@ -140,6 +141,7 @@ def test_tables_that_real_pyro_makes_are_used(tmp_path):
     storage.close()
 
     assert theirs.everything(return_metadata=True) == {"a": (A, {"one"}), "b": (A, {"two"})}
+    gc.collect()
 
 
 @pytest.mark.parametrize("numbered", [False, True])
