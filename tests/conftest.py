@@ -17,6 +17,7 @@ from tests.support.chromium import find_chromium
 pytest_plugins = [
     "tests.support.fix_certs",
     "tests.support.fix_coroutines",
+    "tests.support.fix_dialects",
     "tests.support.fix_engines",
     "tests.support.fix_leaks",
 ]
