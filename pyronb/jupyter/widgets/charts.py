@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 __all__ = ["chart_svg", "ticks"]
@@ -73,7 +74,9 @@ def ticks(low: float, high: float, about: int) -> list[float]:
     if not (step > 0 and math.isfinite(low / step) and math.isfinite(high / step)):
         return []
     begin, end = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(begin, end + 1)] if end - begin <= 10 * about else []
+    if end - begin > 10 * about:
+        return []
+    return [tick for number in range(begin, end + 1) if math.isfinite(tick := number * step)]
 
 
 def _span(low: float, high: float) -> Point:
@@ -81,8 +84,7 @@ def _span(low: float, high: float) -> Point:
     room = (high / 2 - low / 2) * 0.1
     if room <= abs(high) * 1e-12:
         room = max(abs(high) * 0.05, 0.5)
-    limit = 1.7e308
-    return max(low - room, -limit), min(high + room, limit)
+    return max(low - room, -sys.float_info.max), min(high + room, sys.float_info.max)
 
 
 def _runs(points: Sequence[Point]) -> list[list[Point]]:

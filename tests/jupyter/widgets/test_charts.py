@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyronb.jupyter.widgets.charts import HEIGHT, WIDTH, chart_svg, ticks
@@ -72,6 +73,8 @@ def test_ticks(low, high, about, found):
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.floats()), max_size=50).map(sorted))
+@example([(0.0, sys.float_info.max), (0.0, sys.float_info.max)])
+@example([(0.0, -sys.float_info.max), (1.0, sys.float_info.max)])
 def test_any_numbers_make_a_picture(points):
     svg = chart_svg(points, "level")
     if not any(math.isfinite(value) for _, value in points):
