@@ -198,9 +198,9 @@ def test_without_required_marks_all_that_is_not_private_is_exposed():
         def _private(self):
             pass
 
-    registry = Registry(require_expose=False)
-    registry.register(Unmarked(), "thing")
-    told = registry.metadata("thing")
+    objects = Registry(require_expose=False)
+    objects.register(Unmarked(), "thing")
+    told = objects.metadata("thing")
 
     assert told.methods == {"method", "static"}
     assert told.attributes == {"value"}
