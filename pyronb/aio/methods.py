@@ -6,10 +6,11 @@ from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from pyronb.aio.driver import run_on
-from pyronb.aio.outcomes import settle, take_annotations
 from pyronb.aio.shortcut import NOT_TAKEN, ShortCut, short_cut
+from pyronb.aio.streams import FarStream
 from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
 from pyronb.client.link import Link
+from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome
@@ -60,7 +61,7 @@ async def _value_in_short(
 
 
 async def _value_of(link: Link, call: Call) -> Any:
-    value = settle(link, await outcome_of(link, call))
+    value = settle(link, await outcome_of(link, call), FarStream)
     if link.short is None:
         link.short = short_cut(link)
     return value

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyronb.aio.driver import run
-from pyronb.aio.outcomes import settle, take_annotations
+from pyronb.aio.streams import FarStream
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
+from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import calling, exchange, explained, give_up, understood
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
@@ -107,7 +108,7 @@ class ShortCut(BareCalls):
         if type(answer) is not bytes:
             outcome = understood(link, codec, self._call(method, args, kwargs), answer.message)
             take_annotations(context, outcome)
-            return settle(link, outcome)
+            return settle(link, outcome, FarStream)
         if context.response_annotations and context.client is None:
             context.response_annotations = {}
         try:
@@ -123,4 +124,4 @@ class ShortCut(BareCalls):
             raise explained(error, calling(link, what)) from error
         outcome = await run(exchange(link, what, seq, buffers, deadline))
         take_annotations(ambient(), outcome)
-        return settle(link, outcome)
+        return settle(link, outcome, FarStream)

@@ -7,12 +7,13 @@ from typing import Any
 
 from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
 from pyronb.client.link import Link
+from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome
 from pyronb.sync.driver import run
-from pyronb.sync.outcomes import settle, take_annotations
 from pyronb.sync.shortcut import NOT_TAKEN, short_cut
+from pyronb.sync.streams import FarStream
 from pyronb.wire.message import RESULT
 
 __all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of"]
@@ -53,7 +54,7 @@ def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[st
 
 def value_of(link: Link, call: Call) -> Any:
     """Say one call and give its result, or raise what it raised."""
-    return settle(link, outcome_of(link, call))
+    return settle(link, outcome_of(link, call), FarStream)
 
 
 class RemoteMethod:

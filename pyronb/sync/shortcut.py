@@ -13,6 +13,7 @@ from typing import Any
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
+from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import calling, exchange, explained, give_up
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
@@ -21,7 +22,7 @@ from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
 from pyronb.serializers.base import CallParts, new_parts
 from pyronb.sync.driver import run
-from pyronb.sync.outcomes import settle, take_annotations
+from pyronb.sync.streams import FarStream
 from pyronb.wire.bare import pack_bare
 from pyronb.wire.connection import OPEN
 from pyronb.wire.message import Buffer
@@ -99,4 +100,4 @@ class ShortCut(BareCalls):
         deadline = None if link.timeout is None else after(link.timeout)
         outcome = run(exchange(link, what, seq, buffers, deadline))
         take_annotations(ambient(), outcome)
-        return settle(link, outcome)
+        return settle(link, outcome, FarStream)
