@@ -28,7 +28,7 @@ NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 :
 CHROMIUMS := chromium chromium-browser google-chrome
 
 # Parts of `make test`, in its order: what fails fast comes first.
-PARTS := lint types unit interop server slow labextension-test notebooks browser
+PARTS := lint types unit interop server slow labextension-test docs notebooks browser
 
 # note PART TEXT: say that (some of) a part did not run. `make test` gathers the notes and repeats them at its end.
 # some-tests PART ARGUMENTS: pytest, for which "no test was selected" (5) is a note rather than a failure.
@@ -57,7 +57,7 @@ $(STAMPS)/python: pyproject.toml $(wildcard jupyter-config/*/*.json) $(STAMPS)/v
 	@echo "make: installing pyronb and its tools into $(VENV)"
 	rm -rf $(LINK)
 	mkdir -p $(BUNDLE)
-	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 python -m pip install --quiet --editable '.[bench,lab,test]'
+	HATCH_JUPYTER_BUILDER_SKIP_NPM=1 python -m pip install --quiet --editable '.[bench,docs,lab,test]'
 	rm -rf $(LINK)
 	mkdir -p $(dir $(LINK))
 	ln -s ../../../../$(BUNDLE) $(LINK)
@@ -175,11 +175,13 @@ types: venv ## mypy, strict
 	@mypy $(wildcard tests/typing) pyronb
 
 HANDLERS := tests/jupyter/server
+# How many tests run side by side, where they have nothing in common.
+JOBS ?= 2
 
 .PHONY: unit
 unit: venv ## tests that need nothing but Python
 	@$(functions)
-	some-tests unit -m 'not (slow or interop or browser or notebooks)' --ignore=$(HANDLERS) $(ARGS)
+	some-tests unit --numprocesses=$(JOBS) -m 'not (slow or interop or browser or notebooks)' --ignore=$(HANDLERS) $(ARGS)
 
 .PHONY: interop
 interop: venv ## against the real Pyro4 and Pyro5
@@ -201,6 +203,13 @@ slow: venv bundle ## packaging, and whatever else takes its time
 labextension-test: modules ## the panel's logic, under node
 	@$(functions)
 	if [[ -n "$(NODE)" ]]; then npm test --silent --prefix $(LAB); fi
+
+# Warnings are errors, so that a link that leads nowhere is one.
+.PHONY: docs
+docs: venv ## the site in build/docs: README, tutorials as they were run, reference
+	@rm -rf build/docs
+	sphinx-build -q -W --keep-going -b html -c docs -d build/doctrees . build/docs
+	echo "make: build/docs/index.html"
 
 # -W default: nbval and jupyter_client warn in ways that are not ours to mend, and the notebooks run in other processes.
 # No sanitize.cfg, no sanitizing: a tree may have notebooks that need none.
