@@ -1,69 +1,69 @@
-/** What a user can do with an object: insert, run, copy. The panel and the commands call the same functions. */
+/**
+ * What can be done with an object: one list, from which the context menu, the row's own buttons, the card and the
+ * palette take what they show. Whoever has something to offer adds it here; nobody else needs to know.
+ */
 
-import { Clipboard, Notification } from '@jupyterlab/apputils';
-import type { TranslationBundle } from '@jupyterlab/translation';
+import type { LabIcon } from '@jupyterlab/ui-components';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
 
-import { connectCode, writable } from './code.js';
-import type { Before } from './code.js';
-import type { NotebookWriter } from './notebook.js';
-import type { Store } from './state.js';
+/** A registered object, with what is needed to reach it. */
+export interface IObjectTarget {
+  name: string;
+  /** Empty while the name server has not told it. */
+  uri: string;
+  tags: string[];
+  /** The address of its name server; null when code finds it without being told. */
+  nameserver: string | null;
+}
+
+/** Where an action is offered: `enter` is the Enter key and the double click, of which there is one. */
+export type Place = 'menu' | 'row' | 'card' | 'enter';
+
+export interface IObjectAction {
+  /** The id of its command. */
+  id: string;
+  label: string;
+  caption: string;
+  /** Shown in the row; an action without one is not offered there. */
+  icon?: LabIcon;
+  /** Lower ones come first. In the menu, a line separates those of one hundred from those of the next. */
+  rank: number;
+  places: readonly Place[];
+  /** The main one of the card. */
+  primary?: boolean;
+  /** Whether it can be done now; always, when there is no such function. */
+  isEnabled?: (target: IObjectTarget) => boolean;
+  run: (target: IObjectTarget) => void | Promise<void>;
+}
 
 export class Actions {
-  /** Whether Insert runs the cell too: a setting. */
-  runAfterInsert = false;
+  /** Emitted with each action that is added. */
+  get added(): ISignal<this, IObjectAction> {
+    return this._added;
+  }
 
-  constructor(
-    private _store: Store,
-    private _writer: NotebookWriter,
-    private _trans: TranslationBundle
-  ) {}
-
-  async insert(name: string, run = this.runAfterInsert): Promise<void> {
-    if (this._canWrite(name)) {
-      await this._writer.insert(before => this._code(name, before), run);
+  add(...actions: IObjectAction[]): void {
+    for (const action of actions) {
+      this._all.push(action);
+      this._all.sort((one, other) => one.rank - other.rank);
+      this._added.emit(action);
     }
   }
 
-  copyCode(name: string): void {
-    if (this._canWrite(name)) {
-      this.copy(this._code(name, this._writer.before()));
+  /** All of them, or those of one place, in their order. */
+  all(place?: Place): IObjectAction[] {
+    return this._all.filter(action => place === undefined || action.places.includes(place));
+  }
+
+  /** Does what the Enter key stands for. */
+  enter(target: IObjectTarget): void {
+    const [action] = this.all('enter');
+    if (action && (action.isEnabled?.(target) ?? true)) {
+      void action.run(target);
     }
   }
 
-  copyUri(name: string): void {
-    const uri = this._store.entry(name)?.uri ?? this._store.state.object?.uri;
-    this.copy(uri ?? '');
-  }
-
-  copy(text: string): void {
-    Clipboard.copyToSystem(text);
-    Notification.emit(this._trans.__('Copied.'), 'default', {
-      autoClose: 1500
-    });
-  }
-
-  private _code(name: string, before: Before): string {
-    const target = { name, nameserver: this._nameserver() };
-    return connectCode(target, before, this._store.state.separator);
-  }
-
-  /** The address to write into the code; null when the default name server is meant. */
-  private _nameserver(): string | null {
-    const nameserver = this._store.state.reply?.nameserver;
-    return !nameserver || nameserver.default ? null : nameserver.address;
-  }
-
-  private _canWrite(name: string): boolean {
-    const good = writable(name) && writable(this._nameserver() ?? 'default');
-    if (!good) {
-      Notification.error(
-        this._trans.__(
-          'No code is made for this name: it begins with a dash, or has { } $ or control characters, ' +
-            'which IPython would not take as plain text.'
-        ),
-        { autoClose: 8000 }
-      );
-    }
-    return good;
-  }
+  private _all: IObjectAction[] = [];
+  private _added = new Signal<this, IObjectAction>(this);
 }

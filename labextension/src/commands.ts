@@ -1,10 +1,11 @@
-/** The ids of the commands, and what they do. */
+/** The ids of the commands, and how an action on an object becomes a command, a line of the menu and of the palette. */
 
-import type { CommandRegistry } from '@lumino/commands';
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Actions } from './actions.js';
+import type { Actions, IObjectAction, IObjectTarget } from './actions.js';
 import { pyroIcon } from './icon.js';
 import type { Store } from './state.js';
 
@@ -18,13 +19,22 @@ export const CommandIDs = {
   copyUri: 'pyronb:copy-uri'
 } as const;
 
+const TREE = '.pyronb-Tree';
+const ROW = '.pyronb-Row[data-pyronb-name]';
+
+// In the menu, behind all that is about one object.
+const LAST = 10_000;
+
 export function addCommands(
-  commands: CommandRegistry,
+  app: JupyterFrontEnd,
+  palette: ICommandPalette | null,
   store: Store,
   actions: Actions,
   open: () => void,
   trans: TranslationBundle
 ): void {
+  const { commands, contextMenu } = app;
+  const category = trans.__('Pyro');
   const noArgs = { args: { type: 'object', properties: {} } };
   const nameArgs = {
     args: {
@@ -37,8 +47,10 @@ export function addCommands(
       }
     }
   };
-  const nameOf = (args: ReadonlyPartialJSONObject): string | null =>
-    typeof args.name === 'string' ? args.name : store.state.objectName;
+  const targetOf = (args: ReadonlyPartialJSONObject): IObjectTarget | null => {
+    const name = typeof args.name === 'string' ? args.name : store.state.objectName;
+    return name === null ? null : store.target(name);
+  };
 
   commands.addCommand(CommandIDs.open, {
     label: trans.__('Pyro Objects'),
@@ -53,35 +65,38 @@ export function addCommands(
     describedBy: noArgs,
     execute: () => store.refresh()
   });
+  for (const command of [CommandIDs.open, CommandIDs.refresh]) {
+    palette?.addItem({ command, category });
+  }
+  contextMenu.addItem({ type: 'separator', selector: TREE, rank: LAST });
+  contextMenu.addItem({ command: CommandIDs.refresh, selector: TREE, rank: LAST + 1 });
 
-  const addForName = (id: string, label: string, caption: string, run: (name: string) => void | Promise<void>) =>
+  const hundreds = new Set<number>();
+  const offer = (action: IObjectAction) => {
+    const { id, label, caption, rank, places } = action;
     commands.addCommand(id, {
       label,
       caption,
       describedBy: nameArgs,
-      isEnabled: args => nameOf(args) !== null,
+      isEnabled: args => {
+        const target = targetOf(args);
+        return target !== null && (action.isEnabled?.(target) ?? true);
+      },
       execute: args => {
-        const name = nameOf(args);
-        return name === null ? undefined : run(name);
+        const target = targetOf(args);
+        return target === null ? undefined : action.run(target);
       }
     });
-
-  addForName(CommandIDs.insert, trans.__('Insert'), trans.__('Insert a cell that connects to the object'), name =>
-    actions.insert(name)
-  );
-  addForName(
-    CommandIDs.insertAndRun,
-    trans.__('Insert and run'),
-    trans.__('Insert a cell that connects to the object, and run it'),
-    name => actions.insert(name, true)
-  );
-  addForName(CommandIDs.copyCode, trans.__('Copy code'), trans.__('Copy the code that connects to the object'), name =>
-    actions.copyCode(name)
-  );
-  addForName(CommandIDs.copyName, trans.__('Copy name'), trans.__('Copy the registered name of the object'), name =>
-    actions.copy(name)
-  );
-  addForName(CommandIDs.copyUri, trans.__('Copy URI'), trans.__('Copy the URI of the object'), name =>
-    actions.copyUri(name)
-  );
+    palette?.addItem({ command: id, category });
+    if (places.includes('menu')) {
+      const hundred = Math.floor(rank / 100);
+      if (!hundreds.has(hundred)) {
+        hundreds.add(hundred);
+        contextMenu.addItem({ type: 'separator', selector: ROW, rank: hundred * 100 });
+      }
+      contextMenu.addItem({ command: id, selector: ROW, rank });
+    }
+  };
+  actions.all().forEach(offer);
+  actions.added.connect((_, action) => offer(action));
 }

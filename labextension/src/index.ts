@@ -9,8 +9,10 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Actions } from './actions.js';
 import { ServerApi } from './api.js';
-import { addCommands, CommandIDs } from './commands.js';
+import { addCommands } from './commands.js';
+import { Insertion } from './insertion.js';
 import { NotebookWriter } from './notebook.js';
+import { registrationActions } from './registration.js';
 import { PyroPanel } from './sidebar.js';
 import { Store } from './state.js';
 import { showViews } from './views.js';
@@ -37,34 +39,31 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const trans = translator.load('pyronb');
     const store = new Store(new ServerApi(app.serviceManager.serverSettings));
     const writer = new NotebookWriter(app, tracker, trans);
-    const actions = new Actions(store, writer, trans);
+    const insertion = new Insertion(store, writer, trans);
+    const actions = new Actions();
+    actions.add(...insertion.actions(), ...registrationActions(trans));
     const panel = new PyroPanel({ store, actions, trans }, translator);
 
     app.shell.add(panel, 'left', { rank: RANK, type: 'Pyro Objects' });
     restorer?.add(panel, panel.id);
     const open = () => app.shell.activateById(panel.id);
-    addCommands(app.commands, store, actions, open, trans);
-
-    const category = trans.__('Pyro');
-    for (const command of Object.values(CommandIDs)) {
-      palette?.addItem({ command, category });
-    }
+    addCommands(app, palette, store, actions, open, trans);
     if (tracker) {
       showViews(tracker);
     }
     if (registry) {
-      followSettings(registry, store, actions);
+      followSettings(registry, store, insertion);
     }
   }
 };
 
 /** Applies the settings now and whenever they change; without them the defaults stay in force. */
-function followSettings(registry: ISettingRegistry, store: Store, actions: Actions): void {
+function followSettings(registry: ISettingRegistry, store: Store, insertion: Insertion): void {
   const apply = (settings: ISettingRegistry.ISettings) => {
     const { interval, treeSeparator, runAfterInsert } = settings.composite;
     store.setInterval(interval as number);
     store.setSeparator(treeSeparator as string);
-    actions.runAfterInsert = runAfterInsert as boolean;
+    insertion.runAfterInsert = runAfterInsert as boolean;
   };
   registry.load(PLUGIN_ID).then(
     settings => {

@@ -1,4 +1,4 @@
-/** The panel: header, names and object, put together from React components. It decides when the store polls. */
+/** The panel: a header, and sections below each other that can be folded. It decides when the store polls. */
 
 import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
 import type { ITranslator } from '@jupyterlab/translation';
@@ -11,6 +11,8 @@ import { Header } from './components/Header.js';
 import { Names } from './components/Names.js';
 import type { IPart } from './components/part.js';
 import { pyroIcon } from './icon.js';
+import { Rank } from './sections.js';
+import type { ISection } from './sections.js';
 
 export class PyroPanel extends SidePanel {
   constructor(
@@ -28,14 +30,30 @@ export class PyroPanel extends SidePanel {
 
     this.header.addWidget(widget(Header, _part));
     const names = widget(Names, _part);
-    names.title.label = trans.__('Names');
     names.addClass('pyronb-Names');
     const details = widget(Details, _part);
-    details.title.label = trans.__('Object');
     details.addClass('pyronb-Details');
-    this.addWidget(names);
-    this.addWidget(details);
-    (this.content as AccordionPanel).setRelativeSizes([5, 6]);
+    this.addSections(
+      { title: trans.__('Names'), rank: Rank.names, size: 5, widget: names },
+      { title: trans.__('Object'), rank: Rank.object, size: 6, widget: details }
+    );
+  }
+
+  /** Adds sections, each at its place among those that are there. */
+  addSections(...sections: ISection[]): void {
+    const content = this.content as AccordionPanel;
+    for (const section of sections) {
+      const at = this._sections.filter(({ rank }) => rank <= section.rank).length;
+      this._sections.splice(at, 0, section);
+      section.widget.title.label = section.title;
+      this.insertWidget(at, section.widget);
+    }
+    content.setRelativeSizes(this._sections.map(({ size }) => size));
+    for (const { widget, folded } of sections) {
+      if (folded) {
+        content.collapse(content.widgets.indexOf(widget));
+      }
+    }
   }
 
   /** Puts the keyboard into the search box. */
@@ -87,6 +105,8 @@ export class PyroPanel extends SidePanel {
     super.onAfterHide(message);
     this._part.store.stop();
   }
+
+  private _sections: ISection[] = [];
 }
 
 function widget(Component: (props: IPart) => React.JSX.Element, part: IPart): ReactWidget {

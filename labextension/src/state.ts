@@ -10,6 +10,7 @@ import { Debouncer, Poll } from '@lumino/polling';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
+import type { IObjectTarget } from './actions.js';
 import type { Api } from './api.js';
 import { conditionOfError, conditionOfNames, conditionOfObject, isFine, LOADING } from './condition.js';
 import type { Condition } from './condition.js';
@@ -206,6 +207,19 @@ export class Store {
   /** The registration of `name`, if the name server knows it. */
   entry(name: string): NameModel | null {
     return this._state.names.find(entry => entry.name === name) ?? null;
+  }
+
+  /** The object `name`, with what is needed to reach it. */
+  target(name: string): IObjectTarget {
+    const { object, objectName, reply } = this._state;
+    const known = this.entry(name) ?? (name === objectName ? object : null);
+    const nameserver = reply?.nameserver;
+    return {
+      name,
+      uri: known?.uri ?? '',
+      tags: known?.tags ?? [],
+      nameserver: !nameserver || nameserver.default ? null : nameserver.address
+    };
   }
 
   private async _askNames(): Promise<void> {

@@ -1,6 +1,7 @@
 import { copyIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
+import { copyText } from '../clipboard.js';
 import { isFine } from '../condition.js';
 import { formatLatency } from '../format.js';
 import type { PanelState } from '../state.js';
@@ -85,40 +86,29 @@ function Card(props: ICardProps): React.JSX.Element {
   );
 }
 
-function Buttons({ actions, trans, name }: ICardProps): React.JSX.Element {
+function Buttons({ store, actions, name }: ICardProps): React.JSX.Element {
+  const target = store.target(name);
   return (
     <div className="pyronb-Buttons">
-      <button
-        type="button"
-        className="pyronb-Button pyronb-mod-accept"
-        title={trans.__('Insert a cell that connects to this object')}
-        onClick={() => void actions.insert(name)}
-      >
-        {trans.__('Insert')}
-      </button>
-      <button
-        type="button"
-        className="pyronb-Button"
-        title={trans.__('Insert a cell that connects, and run it')}
-        onClick={() => void actions.insert(name, true)}
-      >
-        {trans.__('Insert and run')}
-      </button>
-      <button
-        type="button"
-        className="pyronb-Button"
-        title={trans.__('Copy the code that connects to this object')}
-        onClick={() => actions.copyCode(name)}
-      >
-        {trans.__('Copy code')}
-      </button>
+      {actions.all('card').map(action => (
+        <button
+          key={action.id}
+          type="button"
+          className={`pyronb-Button${action.primary ? ' pyronb-mod-accept' : ''}`}
+          title={action.caption}
+          disabled={!(action.isEnabled?.(target) ?? true)}
+          onClick={() => void action.run(target)}
+        >
+          {action.label}
+        </button>
+      ))}
     </div>
   );
 }
 
 /** The short facts, as pairs of a word and a value. */
 function Facts(props: ICardProps): React.JSX.Element {
-  const { store, actions, trans, state, name } = props;
+  const { store, trans, state, name } = props;
   const { object } = state;
   const entry = store.entry(name);
   const uri = entry?.uri ?? object?.uri ?? '';
@@ -135,7 +125,7 @@ function Facts(props: ICardProps): React.JSX.Element {
             className="pyronb-IconButton"
             aria-label={trans.__('Copy URI')}
             title={trans.__('Copy URI')}
-            onClick={() => actions.copyUri(name)}
+            onClick={() => copyText(uri, trans)}
           >
             <copyIcon.react tag="span" aria-hidden="true" />
           </button>

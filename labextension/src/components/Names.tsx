@@ -1,5 +1,6 @@
 import React from 'react';
 
+import { copyText } from '../clipboard.js';
 import { isFine } from '../condition.js';
 import type { Condition } from '../condition.js';
 import { formatSpan } from '../format.js';
@@ -66,7 +67,7 @@ export function Names(part: IPart): React.JSX.Element {
 
 /** What the name server's condition means, and the one thing to do about it. */
 function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Element {
-  const { store, actions, trans, state } = props;
+  const { store, trans, state } = props;
   const { condition, names, updatedAt, nextTryAt, active, refreshing } = state;
   const now = useNow(active && nextTryAt !== null);
   const wording = nameServerNotice(condition, trans);
@@ -93,7 +94,7 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
   function actionFor({ kind }: Condition, code: string | undefined) {
     if (code !== undefined) {
       const label = kind === 'empty' ? trans.__('Copy example') : trans.__('Copy command');
-      return { label, run: () => actions.copy(code) };
+      return { label, run: () => copyText(code, trans) };
     }
     if (kind === 'forbidden') {
       const run = () => window.location.reload();

@@ -66,7 +66,7 @@ export function Tree(props: ITreeProps): React.JSX.Element {
       insert: (index: number) => {
         const name = rowAt(index).node.entry?.name;
         if (name !== undefined) {
-          void actions.insert(name);
+          actions.enter(store.target(name));
         }
       }
     };
