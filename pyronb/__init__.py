@@ -74,7 +74,7 @@ _HOMES = {
 
 
 # Modules that `import pyronb` alone makes reachable, as it did in Pyro4: each is loaded when it is first used.
-_DOORS = {"aio", "core", "futures", "naming", "util", "widgets"}
+_DOORS = {"aio", "calls", "core", "futures", "naming", "util", "widgets"}
 
 
 class _Door(ModuleType):

@@ -1,6 +1,7 @@
 from typing import Any
 
 from pyronb import aio as aio
+from pyronb import calls as calls
 from pyronb import core as core
 from pyronb import errors as errors
 from pyronb import futures as futures

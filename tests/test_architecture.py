@@ -30,7 +30,19 @@ FLOORS = {
     4: ("client", "net"),  # what a client does (pure) | what the network is
     3: ("rpc",),  # messages <-> calls (pure)
     2: ("wire", "serializers"),  # bytes <-> messages | payload <-> values (pure)
-    1: ("errors", "tracebacks", "uri", "dialects", "options", "context", "futures", "config", "logs", "version"),
+    1: (
+        "errors",
+        "tracebacks",
+        "uri",
+        "dialects",
+        "options",
+        "calls",
+        "context",
+        "futures",
+        "config",
+        "logs",
+        "version",
+    ),
 }
 GROUND = 1
 

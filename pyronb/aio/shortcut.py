@@ -12,6 +12,7 @@ from typing import Any
 
 from pyronb.aio.driver import run
 from pyronb.aio.streams import FarStream
+from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
@@ -60,7 +61,8 @@ class ShortCut(BareCalls):
         """Whether nothing is to go out beside the call."""
         context = ambient()
         return not (
-            context.annotations
+            recordings
+            or context.annotations
             or context.correlation_id is not None
             or method in self._oneway
             or (args and type(args[0]) is SerializedBlob)

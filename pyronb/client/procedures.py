@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyronb.calls import recordings
 from pyronb.client.effects import (
     Abandon,
     After,
@@ -21,6 +22,7 @@ from pyronb.client.effects import (
 from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
+from pyronb.client.recording import recorded
 from pyronb.client.speech import agree, codec_for, for_greeting
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
@@ -314,6 +316,8 @@ def reconnect(link: Link, tries: int) -> Procedure[None]:
 def invoke(link: Link, what: Call) -> Procedure[Outcome]:
     """Connect if need be, say one call, and say it again as often as the link allows after a lost connection.
 
+    While calls are recorded, this one is; it is the place that every call passes which takes no short-cut.
+
     A call without an object id goes to the link's own object, whose id and oneway methods may only be known once the
     link is connected. A call to another object of the daemon is never said again: for the next item of a far stream,
     that would skip one.
@@ -322,6 +326,10 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
         CommunicationError: the call did not come through.
         SerializeError: an argument cannot be written, or the result cannot be read.
     """
+    return recorded(link, what, _invoke(link, what)) if recordings else _invoke(link, what)
+
+
+def _invoke(link: Link, what: Call) -> Procedure[Outcome]:
     own = not what.object_id
     tries = link.max_retries if own else 0
     while True:

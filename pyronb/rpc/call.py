@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyronb.calls import CallRecord
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = [
@@ -42,6 +43,7 @@ class Call:
         batch: the arguments are many calls.
         annotations: chunks of bytes that go beside the payload.
         correlation_id: 16 bytes that tie together calls made on behalf of one another, or None.
+        note: the record of the call, where one was begun before it is said; see `pyronb.calls`.
     """
 
     object_id: str
@@ -52,6 +54,7 @@ class Call:
     batch: bool = False
     annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
     correlation_id: bytes | None = None
+    note: CallRecord | None = None
 
 
 @dataclass(slots=True)

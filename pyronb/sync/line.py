@@ -11,13 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.link import Link
 from pyronb.client.procedures import calling, connect, explained, understood
+from pyronb.client.recording import begin_record, note_outcome, size_of
 from pyronb.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -69,7 +72,8 @@ class _BareCalls(BareCalls):
     def pack(self, connection: ClientConnection, call: Call) -> tuple[bytes, int] | None:
         """Lay a call out, and give its number; None when it has to go the long way."""
         if (
-            call.annotations
+            call.note is not None
+            or call.annotations
             or call.correlation_id is not None
             or call.method in self._oneway
             or (call.args and type(call.args[0]) is SerializedBlob)
@@ -145,6 +149,8 @@ class Line:
 
     def submit(self, call: Call, future: FutureResult) -> None:
         """Have a call made."""
+        if recordings:
+            begin_record(self._model, call)
         self._queue.append((call, future))
         # Looking costs less than the lock; whoever writes looks at the queue once more before it waits.
         if self._writing and not self._waits:
@@ -238,6 +244,8 @@ class Line:
             except IndexError:
                 break
             if not future.set_running_or_notify_cancel():
+                if call.note is not None:
+                    call.note.failed(CancelledError("it was cancelled before it was sent"))
                 continue
             call.object_id = object_id
             try:
@@ -246,6 +254,10 @@ class Line:
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
                 self._fail([(call, future)], error)
                 continue
+            if call.note is not None:
+                call.note.sent = sum(map(len, said))
+                if call.oneway:
+                    call.note.was_sent()
             if call.oneway:
                 done.append(future)
             else:
@@ -368,8 +380,11 @@ class Line:
                 value = read(data[begin + BARE_SIZE : end])
             except (ProtocolError, SecurityError) as error:
                 self._fail([work], explained(error, calling(way.link, work[0])))
-            else:
-                self._publish(work[1], value)
+                continue
+            if work[0].note is not None:
+                work[0].note.received = end - begin
+                work[0].note.returned(value)
+            self._publish(work[1], value)
         if goes_on:
             way.rest = data[at:]
             return b""
@@ -398,11 +413,16 @@ class Line:
 
     def _settle(self, way: _Way, work: Work, event: Replied) -> None:
         call, future = work
+        note = call.note
+        if note is not None:
+            note.received = size_of(event.message, way.link.dialect)
         try:
             outcome: Outcome = understood(way.link, way.codec, call, event.message)
         except PyroError as error:
             self._fail([work], error)
             return
+        if note is not None:
+            note_outcome(note, outcome)
         if isinstance(outcome, Returned):
             self._publish(future, outcome.value)
         elif isinstance(outcome, Raised):
@@ -428,7 +448,9 @@ class Line:
             self._elsewhere(partial(future.set_result, value))
 
     def _fail(self, works: Iterable[Work], error: BaseException) -> None:
-        for _, future in works:
+        for call, future in works:
+            if call.note is not None:
+                call.note.failed(error)
             if not future.publish(None, error):
                 self._elsewhere(partial(future.set_exception, error))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
@@ -47,7 +48,8 @@ class ShortCut(BareCalls):
         """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
         context = ambient()
         if (
-            context.annotations
+            recordings
+            or context.annotations
             or context.correlation_id is not None
             or method in self._oneway
             or (args and type(args[0]) is SerializedBlob)

@@ -5,40 +5,22 @@ While the cell runs, the recorder takes the proxy's place: it queues calls, and 
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, overload
 
+from pyronb.calls import brief, call_text
 from pyronb.client.face import local_names
 from pyronb.client.link import Link
 from pyronb.jupyter.ipython.reprs import BatchRow, batch_html, batch_text
 
 __all__ = ["BatchRecorder", "BatchResults", "Batches", "NotRunError", "Placeholder", "Queue", "collect"]
 
-_brief = reprlib.Repr()
-_brief.maxstring = _brief.maxother = _brief.maxlong = 100
-_brief.maxlist = _brief.maxtuple = _brief.maxset = _brief.maxfrozenset = _brief.maxdict = 8
-
 MAX_DEPTH = 50
 
 
 class NotRunError(RuntimeError):
     """The result was asked of a call that was not run, because a call before it failed."""
-
-
-def brief(value: object) -> str:
-    """Show a value as short text; a broken `repr` must not break the table."""
-    try:
-        return _brief.repr(value)
-    except Exception as error:
-        return f"<{type(value).__name__}; its repr raised {type(error).__name__}>"
-
-
-def call_text(variable: str, method: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
-    """Write a call as program text, with long arguments shortened."""
-    given = [*map(brief, args), *(f"{name}={brief(value)}" for name, value in kwargs.items())]
-    return f"{variable}.{method}({', '.join(given)})"
 
 
 class Placeholder:

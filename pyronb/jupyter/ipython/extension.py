@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from pyronb.calls import brief
 from pyronb.futures import FutureResult
-from pyronb.jupyter.ipython.batch import brief
 from pyronb.jupyter.ipython.completion import make_matcher
 from pyronb.jupyter.ipython.inspection import Inspection
 from pyronb.jupyter.ipython.looking import LookingMagics

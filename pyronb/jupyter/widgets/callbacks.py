@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import ipywidgets
 
-from pyronb.jupyter.ipython.batch import brief
+from pyronb.calls import brief
 from pyronb.jupyter.ipython.style import block, code, muted, shorten, table, text_table
 from pyronb.jupyter.widgets.live import CallableView, button, fragment, row
 from pyronb.jupyter.widgets.search import fits

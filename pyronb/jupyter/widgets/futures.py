@@ -11,9 +11,9 @@ from typing import Any
 
 import ipywidgets
 
+from pyronb.calls import brief, call_text
 from pyronb.client.link import Link
 from pyronb.futures import Future, FutureResult
-from pyronb.jupyter.ipython.batch import brief, call_text
 from pyronb.jupyter.ipython.style import block, clean, code, muted, shorten, table, text_table
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.failures import error_line, failure_html

@@ -14,8 +14,8 @@ from typing import Any
 
 import ipywidgets
 
+from pyronb.calls import brief
 from pyronb.client.face import signature_of
-from pyronb.jupyter.ipython.batch import brief
 from pyronb.jupyter.ipython.reprs import object_html, object_text
 from pyronb.jupyter.ipython.style import chip, clean, code, muted, shorten, table
 from pyronb.jupyter.models import AttributeModel, MethodModel, ObjectModel
