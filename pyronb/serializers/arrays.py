@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,14 @@ def to_parts(array: np.ndarray[Any, Any]) -> tuple[Any, tuple[int, ...], str, Bu
     return npy.dtype_to_descr(array.dtype), array.shape, order, memory
 
 
-def from_parts(description: Any, shape: Any, order: Any, memory: Any, at: int) -> np.ndarray[Any, Any]:
+def from_parts(description: Any, shape: Any, order: Any, memory: Callable[[int], memoryview]) -> np.ndarray[Any, Any]:
     """Make an array of its parts. It lies in the memory that is given, if that can be written to; else in a copy.
+
+    Args:
+        description: the type, as files of numpy have it.
+        shape: the shape.
+        order: C or F.
+        memory: gives the memory, of so many bytes.
 
     Raises:
         SerializeError: the parts do not fit together.
@@ -44,14 +51,15 @@ def from_parts(description: Any, shape: Any, order: Any, memory: Any, at: int) -
         raise SerializeError(f"an array has a type that numpy does not know: {error}") from error
     if dtype.hasobject:
         raise SerializeError("an array of Python objects is not read")
+    if not dtype.itemsize and dtype.kind in "SU":
+        # Numpy would take it for a size that it may choose.
+        raise SerializeError("an array of texts has no size of a text")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or order not in ("C", "F"):
         raise SerializeError("an array has no proper shape")
     size = math.prod(shape) * dtype.itemsize
     if not size:
         return np.empty(shape, dtype, order=order)
-    if at < 0 or not isinstance(memory, Buffer) or at + size > len(memory):
-        raise SerializeError(f"an array of shape {shape} and type {dtype} lacks its memory of {size} bytes")
-    flat = np.frombuffer(memory, np.uint8, size, at)
+    flat = np.frombuffer(memory(size), np.uint8)
     if not flat.flags.writeable or flat.ctypes.data % dtype.alignment:
         flat = flat.copy()
     return flat.view(dtype).reshape(shape, order=order)

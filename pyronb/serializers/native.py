@@ -17,11 +17,17 @@ its keys are. Reading makes values of the types below and objects of registered 
 0x21  range: start, stop, step
 0x30  object of a class: the dict that the hooks make of it
 0x40  array of numpy: type, shape, order, memory
+0x41  array.array: type code, bytes of an item, order of their bytes, memory
+0x42  bytes whose memory follows: place, size
 ====  ==============================================================================
 
 The memory of an array lies inside the extension when it is small. Otherwise its place is there, and the memory follows
 after everything else: the data is then ``0xc1``, which no msgpack begins with, the length of the msgpack in four bytes,
 the msgpack, and the memory of all arrays, each beginning at a multiple of 64. So nothing is copied on either end.
+
+Large bytes follow in the same way where they are found without a search: as an argument or a result, and first or last
+in a list or tuple that is one. They are not copied by the writer, and once by the reader, for bytes have memory of
+their own. (Receiving straight into it would save no time: the system gives it in small pages.)
 
 Enums travel as their values and dataclasses as dicts of their fields, unless a hook says otherwise; a subclass of a
 builtin type as that type; bytearray and memoryview as bytes; a time zone as its offset.
@@ -31,8 +37,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import importlib
 import struct
+import sys
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
@@ -61,15 +70,23 @@ _KEEP_BELOW = 1 << 20
 _TUPLE, _SET, _FROZENSET, _INT, _COMPLEX, _DECIMAL, _FRACTION, _UUID = range(1, 9)
 _DATE, _TIME, _DATETIME, _TIMEDELTA = range(0x10, 0x14)
 _ORDERED, _RANGE = 0x20, 0x21
-_OBJECT, _ARRAY = 0x30, 0x40
+_OBJECT = 0x30
+_ARRAY, _PLAIN_ARRAY, _BYTES = range(0x40, 0x43)
 
 _BESIDE = 8 * 1024
 """Bytes of an array's memory from which on it is not copied."""
+_LARGE = 64 * 1024
+"""The same for bytes, which cost a further copy to read."""
 _MARK_BESIDE = b"\xc1"
 _HEAD = struct.Struct(">cI")
 _ALIGNMENT = 64
 
 _DOUBLES = struct.Struct("<dd")
+_PLACE = struct.Struct("<QQ")
+_CHARACTERS = "uw"
+"""Type codes of array.array whose items are characters, of a size that depends on the system."""
+_FAMILIES = ("bhilq", "BHILQ", "f", "d")
+"""Type codes that stand for one another where their items are of other sizes: a C long has 4 or 8 bytes."""
 _new_tuple = tuple.__new__
 """Makes an `ExtType` without the checks of its own constructor, which is not needed for codes and bytes of ours."""
 _LATER = b"f"
@@ -96,6 +113,9 @@ class NativeSerializer:
             writer = self._idle.pop()
         except IndexError:
             writer = _Writer(self._plainer)
+        kind = type(value)
+        if kind in _MEMORY or kind in _ROWS:
+            value = _apart(value)
         try:
             data = writer.pack(value)
         except OWN:
@@ -124,7 +144,13 @@ class NativeSerializer:
         """Write a call."""
         object_id, method, args, kwargs = parts
         # The outer sequences are none of the caller's values; as lists they cost nothing.
-        return self.dumps([object_id, method, list(args) if type(args) is tuple else args, kwargs])
+        if type(args) is tuple:
+            args = list(args)
+        for arg in args:
+            if type(arg) in _MEMORY or type(arg) in _ROWS:
+                args = [_apart(each) for each in args]
+                break
+        return self.dumps([object_id, method, args, kwargs])
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
         """Read a call."""
@@ -207,6 +233,31 @@ class _Writer:
         return self.extension(_ARRAY, [description, shape, order, where])
 
 
+class _Apart:
+    """Large bytes, the memory of which is not to be copied."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self, memory: memoryview) -> None:
+        self.memory = memory
+
+
+_MEMORY = frozenset({bytes, bytearray, memoryview})
+_ROWS = frozenset({list, tuple})
+
+
+def _apart(value: Any) -> Any:
+    """Give what is written for a value that may be, or begin or end with, large bytes: mostly the value itself."""
+    kind = type(value)
+    if kind in _MEMORY:
+        memory = memoryview(value)
+        return _Apart(memory.cast("B")) if memory.nbytes >= _LARGE and memory.c_contiguous else value
+    if kind in _ROWS and value and (type(value[0]) in _MEMORY or type(value[-1]) in _MEMORY):
+        # Items that are lists themselves are not looked into.
+        return kind([_apart(item) if type(item) in _MEMORY else item for item in value])
+    return value
+
+
 def _arrays() -> Any:
     """Load what knows arrays, which imports numpy."""
     return importlib.import_module("pyronb.serializers.arrays")
@@ -232,6 +283,18 @@ def _write_int(_: _Writer, value: int) -> msgpack.ExtType:
     return msgpack.ExtType(_INT, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
 
+def _write_apart(writer: _Writer, value: _Apart) -> msgpack.ExtType:
+    return msgpack.ExtType(_BYTES, _PLACE.pack(writer.place(value.memory), value.memory.nbytes))
+
+
+def _write_plain_array(writer: _Writer, value: array[Any]) -> msgpack.ExtType:
+    if value.typecode in _CHARACTERS:
+        return writer.extension(_PLAIN_ARRAY, [value.typecode, value.tounicode()])
+    memory = memoryview(value).cast("B") if value else b""
+    where = writer.place(memory) if len(memory) >= _BESIDE else bytes(memory)
+    return writer.extension(_PLAIN_ARRAY, [value.typecode, value.itemsize, sys.byteorder, len(memory), where])
+
+
 def _fits(value: int) -> bool:
     return -(1 << 63) <= value < 1 << 64
 
@@ -250,6 +313,8 @@ _WRITERS: dict[type, _Write] = {
     dt.timedelta: lambda writer, value: writer.extension(_TIMEDELTA, [value.days, value.seconds, value.microseconds]),
     OrderedDict: lambda writer, value: writer.extension(_ORDERED, [list(pair) for pair in value.items()]),
     range: lambda writer, value: writer.extension(_RANGE, [value.start, value.stop, value.step]),
+    array: _write_plain_array,
+    _Apart: _write_apart,
 }
 _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: value.value),
@@ -273,20 +338,37 @@ _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 class _Reader:
     """Reads one value; made anew for each, because it counts how deep extensions lie in one another."""
 
-    __slots__ = ("_depth", "_dialect", "_memory", "_room")
+    __slots__ = ("_depth", "_dialect", "_left", "_memory", "_room")
 
     def __init__(self, dialect: Dialect, room: str) -> None:
         self._dialect = dialect
         self._room = room
         self._depth = 0
         self._memory = memoryview(b"")
+        self._left = 0
 
     def take_memory(self, data: memoryview) -> memoryview:
         """Keep the memory that follows the msgpack, and give the msgpack."""
         _, size = _HEAD.unpack_from(data)
         end = _HEAD.size + size
         self._memory = data[end + -end % _ALIGNMENT :]
+        self._left = len(self._memory)
         return data[_HEAD.size : end]
+
+    def memory(self, where: Any, size: Any) -> memoryview:
+        """Give memory that follows the msgpack, or lies in an extension.
+
+        Raises:
+            SerializeError: it is not there, or more is asked for than came: a stranger could name one place many times.
+        """
+        if type(where) is bytes and len(where) == size:
+            return memoryview(where)
+        if type(where) is not int or type(size) is not int or where < 0 or size < 0:
+            raise SerializeError("native data has memory without a proper place")
+        self._left -= size
+        if self._left < 0 or where + size > len(self._memory):
+            raise SerializeError(f"native data lacks {size} bytes of memory")
+        return self._memory[where : where + size]
 
     def extension(self, code: int, data: bytes) -> Any:
         """Give the value of an extension."""
@@ -328,16 +410,37 @@ class _Reader:
             raise SerializeError("native data has an object without the name of its class")
         return recreate(value, self._dialect, self._room, inside_out=True)
 
-    def array(self, data: bytes) -> Any:
+    def numpy_array(self, data: bytes) -> Any:
         """Make an array, in the memory that came with it."""
         description, shape, order, where = self.items(data)
         try:
             arrays = _arrays()
         except ImportError as error:
             raise SerializeError("an array came, and numpy is not installed here (pip install numpy)") from error
-        if type(where) is int:
-            return arrays.from_parts(description, shape, order, self._memory, where)
-        return arrays.from_parts(description, shape, order, where, 0)
+        return arrays.from_parts(description, shape, order, functools.partial(self.memory, where))
+
+    def plain_array(self, data: bytes) -> array[Any]:
+        """Make an array of the standard library."""
+        code, *rest = self.items(data)
+        if type(code) is not str or len(code) != 1:
+            raise SerializeError("an array has no proper type code")
+        if code in _CHARACTERS:
+            (text,) = rest
+            return array(code, text)
+        itemsize, byteorder, size, where = rest
+        family = next((codes for codes in _FAMILIES if code in codes), "")
+        fitting = [each for each in (code, *family) if family and array(each).itemsize == itemsize]
+        if not fitting or byteorder not in ("little", "big"):
+            raise SerializeError(f"an array of type code {code!r} with items of {itemsize!r} bytes has no form here")
+        made = array(fitting[0])
+        made.frombytes(self.memory(where, size))
+        if byteorder != sys.byteorder:
+            made.byteswap()
+        return made
+
+    def bytes(self, data: bytes) -> bytes:
+        """Give bytes that follow the msgpack."""
+        return bytes(self.memory(*_PLACE.unpack(data)))
 
 
 def _too_deep() -> SerializeError:
@@ -372,5 +475,7 @@ _READERS: dict[int, Callable[[_Reader, bytes], Any]] = {
     _ORDERED: lambda reader, data: OrderedDict(reader.items(data)),
     _RANGE: lambda reader, data: range(*reader.items(data)),
     _OBJECT: _Reader.object,
-    _ARRAY: _Reader.array,
+    _ARRAY: _Reader.numpy_array,
+    _PLAIN_ARRAY: _Reader.plain_array,
+    _BYTES: _Reader.bytes,
 }

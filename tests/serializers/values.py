@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from pyronb.dialects import PYRO5, SAFE, UNSAFE
 from pyronb.errors import SecurityError, SerializeError
 from pyronb.options import WireOptions
+from pyronb.serializers.base import Scattered
 from pyronb.serializers.catalog import Catalog
 from pyronb.uri import URI
 from tests.support.paths import PACKAGE
@@ -142,6 +143,7 @@ ROWS = [
     Row("complex", 3 - 4j, values=st.complex_numbers(allow_nan=False).map(lambda value: value + 0)),
     Row("str", "né\n", values=_TEXT),
     Row("bytes", b"\x00\xff", values=st.binary()),
+    Row("bytes, many", bytes(100_000), "bytes(100_000)", st.integers(70_000, 80_000).map(bytes)),
     Row("bytearray", bytearray(b"ab"), values=st.binary().map(bytearray)),
     Row("memoryview", memoryview(b"ab"), "memoryview(b'ab')", st.binary().map(memoryview)),
     Row("array.array", array.array("d", [1.5]), values=_ITEMS.map(lambda items: array.array("q", items))),
@@ -214,7 +216,12 @@ _WIDTH = 60
 def arrival(name: str, value: Any) -> Any:
     """Send a value with this serializer, and give what arrives."""
     serializer = CATALOG.by_name(name)
-    return serializer.loads(serializer.dumps(value))
+    return serializer.loads(joined(serializer.dumps(value)))
+
+
+def joined(data: bytes) -> bytes:
+    """Give what goes over the network."""
+    return b"".join((data, *data.beside)) if isinstance(data, Scattered) else data
 
 
 def same(one: Any, other: Any) -> bool:
@@ -241,7 +248,7 @@ def outcome(name: str, value: Any) -> str:
     except (SerializeError, SecurityError):
         return REFUSED
     try:
-        actual = CATALOG.by_name(name).loads(data)
+        actual = CATALOG.by_name(name).loads(joined(data))
     except (SerializeError, SecurityError):
         return REFUSED_BY_READER
     return KEPT if same(value, actual) else _code(repr(actual))
