@@ -224,6 +224,10 @@ notebooks: venv ## execute notebooks/ and compare what comes out
 	else note notebooks "there are no notebooks yet"; fi
 	python -m pytest -q -m notebooks $(ARGS) || [[ $$? == 5 ]]
 
+.PHONY: tutorials
+tutorials: venv ## run notebooks/ anew and keep what comes out, or ARGS="notebooks/03-names.ipynb"; not part of test
+	@python -m tests.tutorials $(ARGS)
+
 .PHONY: browser
 browser: venv bundle chromium ## a real JupyterLab in a real browser
 	@$(functions)

@@ -91,6 +91,7 @@ def test_lock_file_names_no_host():
     assert [] == [name(path) for path in locks if '"resolved"' + ":" in path.read_text(encoding="utf-8")]
 
 
+COLORS = re.compile(r"\\u001b\[[0-9;]*m")
 NOTEBOOKS = [path for path in FILES or () if path.suffix == ".ipynb"]
 
 
@@ -124,3 +125,12 @@ def test_notebook_outputs_have_counts(path):
     ]
 
     assert [] == wrong
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_notebook_outputs_name_no_file_of_a_machine(path):
+    """What was printed where the notebook was run, as in a traceback, does not tell where that was."""
+    outputs = [output for cell in notebook(path)["cells"] for output in cell.get("outputs", ())]
+    shown = COLORS.sub("", json.dumps(outputs))
+
+    assert [] == re.findall(r"(?<![\w.~$}/-])/(?:tmp|usr|opt|var|home|root|work)/[^\s\"]*", shown)
