@@ -248,6 +248,27 @@ wheel: venv ## sdist and wheel in dist/, with a new bundle
 	python -m build --no-isolation
 	ls -l dist
 
+# What a user gets: nothing of this tree is at hand but the tutorial.
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13 python3.14
+.PHONY: fresh
+fresh: wheel ## install wheel and sdist with each of PYTHONS that there is, and run the first tutorial
+	@work=$$(mktemp -d)
+	trap 'rm -rf "$$work"' EXIT
+	cp notebooks/01-first-steps.ipynb notebooks/sanitize.cfg "$$work"
+	ran=0
+	for python in $(PYTHONS); do
+	    if ! $$python -c '' 2> /dev/null; then echo "fresh: $$python is not there"; continue; fi
+	    for built in dist/*.whl dist/*.tar.gz; do
+	        echo "fresh: $$($$python --version), $${built#dist/}"
+	        $$python -m venv --clear "$$work/venv"
+	        "$$work/venv/bin/python" -m pip install --quiet "$$built[lab]" nbval
+	        (cd "$$work" && PATH=$$work/venv/bin:$$PATH venv/bin/python -m pytest -q -p no:cacheprovider --nbval \
+	            --nbval-sanitize-with sanitize.cfg --nbval-current-env -W default 01-first-steps.ipynb)
+	        ran=$$((ran + 1))
+	    done
+	done
+	[[ $$ran != 0 ]]
+
 .PHONY: clean
 clean: ## remove what was built, keep .venv and node_modules
 	@rm -rf build dist $(BUNDLE) $(STAMPS)/bundle $(LAB)/lib $(LAB)/*.tsbuildinfo tests/artifacts
