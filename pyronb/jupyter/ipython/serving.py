@@ -139,8 +139,8 @@ class ServingMagics(Magics):
 
             %pyro_ns
             %pyro_ns start
-            %pyro_ns start --port 0
             %pyro_ns stop
+            %pyro_ns start --port 0
         """
         __tracebackhide__ = True
         args = parse(self.pyro_ns, line, "%pyro_ns start")
