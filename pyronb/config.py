@@ -175,6 +175,9 @@ ITEMS: dict[str, _Item] = {
     "SSL_CLIENTKEYPASSWD": _item("", "password of that key"),
     "SSL_CACERTS": _item("", "file or directory with the certificates of further authorities to trust"),
     "LOGWIRE": _item(False, "log every message, with all that is in it, at level DEBUG"),
+    "RECORD_CALLS": _item(
+        False, "notebooks record their remote calls from the start; %pyro_calls shows them", own=True
+    ),
     "LOGLEVEL": _item(
         "",
         "level of pyronb's log, as a name, when pyronb is imported; empty leaves logging to the program",

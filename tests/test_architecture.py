@@ -71,6 +71,7 @@ READS_CONFIG = (
 # Third parties have one address. Whatever is not here is imported nowhere.
 THIRD_PARTIES = {
     "IPython": "pyronb/jupyter/*",
+    "comm": "pyronb/jupyter/ipython/comm.py",
     "cloudpickle": "pyronb/serializers/cloudpickle.py",
     "dill": "pyronb/serializers/dill.py",
     "ipywidgets": ("pyronb/jupyter/*", "pyronb/widgets.py"),  # the door says kindly when they are missing

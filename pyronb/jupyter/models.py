@@ -99,3 +99,24 @@ class ObjectModel(TypedDict):
     doc: str
     methods: list[MethodModel]
     attributes: list[AttributeModel]
+
+
+class ValueModel(TypedDict):
+    """What reading one attribute gave."""
+
+    text: str
+    """The value in short; empty when reading failed."""
+    number: float | None
+    """The value, if it is a number."""
+    error: str
+    """Why it could not be read; empty when it was."""
+
+
+class ValuesModel(TypedDict):
+    """What reading attributes of an object gave: the answer of `POST pyronb/api/values`."""
+
+    state: State
+    reason: str
+    hint: str
+    values: dict[str, ValueModel]
+    """By the names of the attributes; those that were not got to are missing."""

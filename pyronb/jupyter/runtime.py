@@ -14,17 +14,26 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import TypeVar
 
 from pyronb import errors
+from pyronb.calls import brief
 from pyronb.client.speech import AUTO
 from pyronb.config import config
 from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, is_default, parse_address
 from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
-from pyronb.jupyter.models import AttributeModel, MethodModel, NameModel, NamesModel, ObjectModel
+from pyronb.jupyter.models import (
+    AttributeModel,
+    MethodModel,
+    NameModel,
+    NamesModel,
+    ObjectModel,
+    ValueModel,
+    ValuesModel,
+)
 from pyronb.net.probe import answering
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import NAMESERVER_ID
@@ -42,6 +51,8 @@ __all__ = [
     "only_there",
     "read_names",
     "read_object",
+    "read_values",
+    "read_values_at",
     "within",
 ]
 
@@ -60,6 +71,12 @@ MAX_DOCS = 500_000
 
 MAX_ANSWER = 16 << 20
 """Most bytes of one answer that are read; reading takes memory and time that grow with it."""
+MAX_VALUE = 1 << 20
+"""Most bytes of the value of an attribute."""
+MAX_VALUES = 20
+"""Most attributes that are read at a time."""
+_LARGEST = 1e300
+"""What is beyond it is no number to draw."""
 MAX_QUESTIONS = 32
 """Most questions of this process that may be under way, those included that nobody waits for any longer."""
 
@@ -81,11 +98,12 @@ class _Question:
         self.where = str(address)
         self.name = ""
 
-    def options(self) -> ClientOptions:
+    def options(self, largest: int | None = None) -> ClientOptions:
         """Make options that give the next step the time that is left, and no more than a sensible size."""
         seconds = self.left()
         options = config.client_options(serializer=AUTO)
-        size = min(options.wire.max_message_size or MAX_ANSWER, MAX_ANSWER)
+        largest = largest or MAX_ANSWER
+        size = min(options.wire.max_message_size or largest, largest)
         return replace(
             options,
             timeout=seconds,
@@ -389,6 +407,86 @@ def only_there(uri: str, place: Address) -> bool:
     except errors.PyroError:
         return False
     return host in LOOPBACK and place.port is not None and place.host not in LOOPBACK
+
+
+# Attributes
+
+
+def read_values(
+    address: str | None, name: str, attributes: Sequence[str], *, timeout: float = 2.0, another: str = NAME_ANOTHER
+) -> ValuesModel:
+    """Look a name up and read attributes of the object, which runs code over there, where the object is.
+
+    Args:
+        address: of the name server; None for that of the configuration, "" for none.
+        name: the name to look up.
+        attributes: which to read; those beyond `MAX_VALUES` are not.
+        timeout: seconds that all of it takes at most.
+        another: how a person asks another name server, as part of a hint.
+
+    Returns:
+        The answer. This never raises for anything that the network or a peer does.
+    """
+    place = _place(address, another)
+    if isinstance(place, Explanation):
+        return _unread(place)
+    question = _Question(timeout * _PATIENCE, place)
+
+    def find() -> URI:
+        uri, _ = _registration(place, name, question)
+        question.where, question.name = str(uri.location), name
+        return uri
+
+    return _read(question, find, attributes, timeout, another)
+
+
+def read_values_at(uri: URI, attributes: Sequence[str], *, timeout: float = 2.0) -> ValuesModel:
+    """Read attributes of the object at an address; as `read_values`."""
+    question = _Question(timeout * _PATIENCE, default_address())
+    question.where, question.name = str(uri.location), str(uri.object)
+    return _read(question, lambda: uri, attributes, timeout, NAME_ANOTHER)
+
+
+def _read(
+    question: _Question, find: Callable[[], URI], attributes: Sequence[str], timeout: float, another: str
+) -> ValuesModel:
+    values: dict[str, ValueModel] = {}
+
+    def ask() -> None:
+        with Proxy(find(), options=question.options(MAX_VALUE)) as proxy:
+            proxy._pyroBind()
+            known = proxy._pyroAttrs
+            for attribute in attributes[:MAX_VALUES]:
+                proxy._pyroTimeout = question.left()
+                values[attribute] = _value(proxy, attribute, known)
+
+    try:
+        within(timeout, ask)
+    except Exception as error:
+        _log.debug("reading attributes of %r failed", question.name, exc_info=True)
+        return {
+            **_unread(explain(error, address=question.where, name=question.name, another=another)),
+            "values": {**values},
+        }
+    return {"state": "ok", "reason": "", "hint": "", "values": values}
+
+
+def _value(proxy: Proxy, attribute: str, known: Iterable[str]) -> ValueModel:
+    """Read one attribute; only what the connection itself does not survive is raised."""
+    if attribute not in known:
+        return {"text": "", "number": None, "error": "The object has no attribute of this name."}
+    try:
+        value = getattr(proxy, attribute)
+    except errors.CommunicationError:
+        raise
+    except Exception as error:
+        return {"text": "", "number": None, "error": _clip(f"{type(error).__name__}: {error}", MAX_TAG)}
+    number = float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else None
+    return {"text": _clip(brief(value), MAX_NAME), "number": number, "error": ""}
+
+
+def _unread(told: Explanation) -> ValuesModel:
+    return {"state": told.state, "reason": told.reason, "hint": told.hint, "values": {}}
 
 
 # Models

@@ -15,9 +15,10 @@ from pyronb.config import config
 from pyronb.jupyter import runtime
 from pyronb.jupyter.addresses import Address, default_address, is_default, parse_address
 from pyronb.jupyter.explain import Explanation, explain, nearest
-from pyronb.jupyter.runtime import object_model, read_names, read_object
+from pyronb.jupyter.runtime import object_model, read_names, read_object, read_values
 from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import AttributeDetails, Details, Metadata, MethodDetails
+from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
 from pyronb.version import __version__
 from tests.jupyter.server.peers import (
@@ -736,3 +737,71 @@ def test_short_timeouts_are_kept(peer):
     """Less time than usual is less time."""
     with listening(peer) as address, at_most(0.3 + MARGIN):
         assert read_names(address, timeout=0.3)["state"] == "unreachable"
+
+
+# Attributes
+
+
+@expose
+class Gauge:
+    """Attributes of all kinds."""
+
+    def __init__(self):
+        self.go = threading.Event()
+
+    @property
+    def level(self) -> float:
+        return 2.5
+
+    @property
+    def text(self) -> str:
+        return "x" * 5000
+
+    @property
+    def broken(self) -> float:
+        raise ValueError("out of order")
+
+    @property
+    def slow(self) -> float:
+        self.go.wait(20)
+        return 0.0
+
+
+def test_attributes_are_read():
+    """Each for itself: a value, an error over there, and one that is not there."""
+    with serving({"gauge": Gauge()}) as daemon, nameserver() as names:
+        register(names, "lab.gauge", daemon.uriFor("gauge"))
+        model = read_values(address_of(names), "lab.gauge", ["level", "text", "broken", "nothing"], timeout=TIMEOUT)
+        at = runtime.read_values_at(daemon.uriFor("gauge"), ["level"], timeout=TIMEOUT)
+
+    assert ("ok", "", "") == (model["state"], model["reason"], model["hint"])
+    assert {"text": "2.5", "number": 2.5, "error": ""} == model["values"]["level"] == at["values"]["level"]
+    assert len(model["values"]["text"]["text"]) <= 100
+    assert model["values"]["text"]["number"] is None
+    assert "ValueError: out of order" == model["values"]["broken"]["error"]
+    assert "no attribute" in model["values"]["nothing"]["error"]
+
+
+def test_attributes_of_a_silent_object():
+    """What was read before is there, and why the rest is not."""
+    gauge = Gauge()
+    with serving({"gauge": gauge}) as daemon, nameserver() as names:
+        register(names, "lab.gauge", daemon.uriFor("gauge"))
+        with at_most(1.0 + MARGIN):
+            model = read_values(address_of(names), "lab.gauge", ["level", "slow"], timeout=1.0)
+        gauge.go.set()
+        unknown = read_values(address_of(names), "lab.gaug", ["level"], timeout=TIMEOUT)
+
+    assert ("unreachable", ["level"]) == (model["state"], list(model["values"]))
+    assert "unknown" == unknown["state"]
+    assert "unconfigured" == read_values("", "lab.gauge", ["level"])["state"]
+
+
+def test_huge_attribute_is_refused(monkeypatch):
+    """No more is read than can be shown."""
+    monkeypatch.setattr(runtime, "MAX_VALUE", 1000)
+    with serving({"gauge": Gauge()}) as daemon:
+        model = runtime.read_values_at(daemon.uriFor("gauge"), ["text"], timeout=TIMEOUT)
+
+    assert "error" == model["state"]
+    assert "too large" in model["reason"]

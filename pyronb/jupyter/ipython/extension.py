@@ -8,8 +8,11 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from pyronb.calls import brief
+from pyronb.calls import CallRecord, brief, record
+from pyronb.config import config
 from pyronb.futures import FutureResult
+from pyronb.jupyter.ipython.calls import CallMagics
+from pyronb.jupyter.ipython.comm import MAX_CALLS, KernelView
 from pyronb.jupyter.ipython.completion import make_matcher
 from pyronb.jupyter.ipython.inspection import Inspection
 from pyronb.jupyter.ipython.looking import LookingMagics
@@ -65,10 +68,13 @@ class _Loaded:
     def __init__(self, shell: InteractiveShell) -> None:
         self._publisher = Publisher()
         self._nameserver = EmbeddedNameServer()
+        self._recording = record(MAX_CALLS, self._call_changed)
+        self._view = KernelView(shell, self._publisher, self._nameserver, self._recording)
         self._magics = (
             PyroMagics(shell),
             LookingMagics(shell, self._publisher),
             ServingMagics(shell, self._publisher, self._nameserver),
+            CallMagics(shell, self._recording, self._view.changed),
         )
         self._matcher = make_matcher(shell)
         self._tracebacks = RemoteTracebacks(shell, BODY)
@@ -80,6 +86,9 @@ class _Loaded:
         }
         self._before: dict[type, Any] = {}
 
+    def _call_changed(self, made: CallRecord) -> None:
+        self._view.changed(made)
+
     def install(self, shell: InteractiveShell) -> None:
         shell.register_magics(*self._magics)
         shell.Completer.custom_matchers.append(self._matcher)
@@ -88,6 +97,9 @@ class _Loaded:
         formatter = _html(shell)
         for kind, show in self._formats.items():
             self._before[kind] = formatter.for_type(kind, show)
+        self._view.install()
+        if config.RECORD_CALLS:
+            self._recording.start()
 
     def remove(self, shell: InteractiveShell) -> None:
         manager = shell.magics_manager
@@ -101,6 +113,8 @@ class _Loaded:
             shell.Completer.custom_matchers.remove(self._matcher)
         self._tracebacks.remove()
         self._inspection.remove()
+        self._recording.stop()
+        self._view.remove()
         self._publisher.close()
         self._nameserver.stop()
         formatter = _html(shell)

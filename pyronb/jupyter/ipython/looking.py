@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, overload
 
 from IPython.core.error import UsageError
@@ -62,19 +63,30 @@ class Listing(Sequence[str]):
         return names_html(self.model)
 
 
-def futures_in(namespace: Mapping[str, Any]) -> dict[str, FutureResult]:
-    """Give the futures that variables hold, also those in lists, tuples and dicts there, by how to write them."""
-    found: list[tuple[str, Any]] = []
-    for name, value in sorted(namespace.items()):
+def futures_in(namespace: Mapping[str, Any], limit: int = 1000) -> dict[str, FutureResult]:
+    """Give the futures that variables hold, also those in lists, tuples and dicts there, by how to write them.
+
+    Of each variable that holds several things, only so many are looked at, and of all no more futures are given.
+    """
+    found: dict[str, FutureResult] = {}
+    for name, value in sorted(namespace.items(), key=lambda item: item[0]):
         if name.startswith("_"):
             continue
-        kind, inside = type(value), []
+        kind = type(value)
+        inside: Iterable[tuple[Any, Any]] = ()
         if kind in (list, tuple):
-            inside = [(f"{name}[{i}]", item) for i, item in enumerate(value)]
+            inside = enumerate(value[:limit])
         elif kind is dict:
-            inside = [(f"{name}[{key!r}]", item) for key, item in value.items() if type(key) in (str, int)]
-        found += [(name, value), *inside]
-    return {where: item for where, item in found if issubclass(type(item), FutureResult)}
+            # A copy, for another thread may be adding to it.
+            inside = islice(list(value.items()) if len(value) <= limit else (), limit)
+        if issubclass(kind, FutureResult):
+            found[name] = value
+        for key, item in inside:
+            if issubclass(type(item), FutureResult) and type(key) in (str, int):
+                found[f"{name}[{key!r}]"] = item
+        if len(found) >= limit:
+            break
+    return dict(islice(found.items(), limit))
 
 
 @magics_class

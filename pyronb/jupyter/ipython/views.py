@@ -9,7 +9,7 @@ from typing import Literal
 
 from pyronb.jupyter.ipython.style import block, clean, code, muted, shorten, table, text_table
 
-__all__ = ["Cell", "Section", "sections_html", "sections_text"]
+__all__ = ["Cell", "Kind", "Section", "sections_html", "sections_text"]
 
 Kind = Literal["plain", "code", "muted", "good", "bad"]
 

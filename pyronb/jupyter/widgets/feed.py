@@ -26,9 +26,11 @@ class Feed:
 
     Args:
         draw: a method of the view, which is held weakly; the thread ends when the view is gone.
+        gap: least seconds between two drawings, for a view that needs fewer.
     """
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: Draw, gap: float = MIN_GAP) -> None:
+        self._gap = gap
         self._draw = weakref.WeakMethod(draw)
         self._changed = threading.Condition()
         self._dirty = True
@@ -73,7 +75,7 @@ class Feed:
             # Not to be kept alive while waiting.
             del draw
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped, MIN_GAP)
+                self._changed.wait_for(lambda: self._stopped, self._gap)
 
     def _wait(self, beat: float | None) -> bool:
         """Wait until there is something to draw; False when that is over."""
