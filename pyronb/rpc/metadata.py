@@ -212,6 +212,8 @@ def _signature(tree: ast.Module) -> inspect.Signature | None:
 
 def _literal(default: ast.expr) -> Any:
     try:
-        return ast.literal_eval(default)
+        value = ast.literal_eval(default)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return _Source(ast.unparse(default))
+    # An ellipsis stands for a value that could not be told.
+    return _Source("...") if value is Ellipsis else value

@@ -6,6 +6,7 @@ names that are harmless (wire specification, section 9.3).
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable
 from types import FunctionType
@@ -230,13 +231,30 @@ def _describe_method(function: Any, *, bound: bool) -> MethodDetails:
 
 
 def _signature_text(signature: inspect.Signature) -> str:
-    """Write a signature as the source would have it; postponed annotations are texts already and lose their quotes."""
+    """Write a signature as the source would have it; postponed annotations are texts already and lose their quotes.
+
+    A default that does not show itself as Python, such as ``<object object at ...>``, becomes an ellipsis: with it the
+    whole signature could not be read.
+    """
 
     def plain(annotation: Any) -> Any:
         return _Text(annotation) if isinstance(annotation, str) else annotation
 
-    parameters = [p.replace(annotation=plain(p.annotation)) for p in signature.parameters.values()]
+    def shown(default: Any) -> Any:
+        return default if default is inspect.Parameter.empty or _is_source(repr(default)) else _Text("...")
+
+    parameters = [
+        p.replace(annotation=plain(p.annotation), default=shown(p.default)) for p in signature.parameters.values()
+    ]
     return str(signature.replace(parameters=parameters, return_annotation=plain(signature.return_annotation)))
+
+
+def _is_source(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 class _Text(str):

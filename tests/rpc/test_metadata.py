@@ -140,10 +140,11 @@ def test_signatures_show_themselves_as_they_were_written(text):
 
 def test_literals_become_values():
     """A default that is a literal is its value; anything else shows its source."""
-    parameters = parse_signature("(a=5, b='x', c=None, d=np.pi)").parameters
+    parameters = parse_signature("(a=5, b='x', c=None, d=np.pi, e=...)").parameters
 
     assert [5, "x", None] == [parameters[name].default for name in "abc"]
     assert "np.pi" == repr(parameters["d"].default)
+    assert "..." == repr(parameters["e"].default)
 
 
 WRONG = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 import pytest
 
@@ -357,6 +358,17 @@ def test_details_tell_signature_documentation_and_class():
     assert told.method("method").signature == "(a: int, *, b: str = 'x') -> list[int]"
     assert told.method("method").doc == "Do it."
     assert told.method("static").signature == "(a, b=2)"
+
+
+def test_defaults_that_are_no_python_are_told_as_an_ellipsis():
+    """All the rest of the signature can be read then."""
+
+    @expose
+    class Thing:
+        def method(self, a=object(), b=threading.Lock, *, c=1.5):  # noqa: B008
+            pass
+
+    assert members_of(Thing).method("method").signature == "(a=..., b=..., *, c=1.5)"
 
 
 @pytest.mark.parametrize(
