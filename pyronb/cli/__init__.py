@@ -25,6 +25,7 @@ COMMANDS = {
     "gateway": "let programs call objects over HTTP with JSON",
     "config": "show the settings and where they come from",
     "doctor": "go each step of reaching an object, and say where it breaks",
+    "stub": "write what objects expose as Python source, for editors and type checkers",
     "demo": "serve the demo objects: this machine, an oscilloscope, a store",
     "lab": "open JupyterLab with a name server and the demo objects",
 }

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import importlib
 
-from pyronb.cli.options import add_json, tell_json
+from pyronb.cli.options import add_json, seconds, tell_json
 
 __all__ = ["EPILOG", "configure", "run"]
 
@@ -17,27 +17,15 @@ EPILOG = """examples:
 
 It exits with 0 when the object can be reached, and with 1 when not."""
 
-_LONGEST = 3600.0
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("target", metavar="NAME_OR_URI", help="name in the name server, or a URI")
     parser.add_argument("--ns", metavar="HOST:PORT", help="the name server, instead of the configured one")
     parser.add_argument(
-        "-t", "--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="limit for each step (default: 2)"
+        "-t", "--timeout", type=seconds, default=2.0, metavar="SECONDS", help="limit for each step (default: 2)"
     )
     add_json(parser)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return seconds
 
 
 def run(args: argparse.Namespace) -> int:

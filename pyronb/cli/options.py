@@ -8,12 +8,24 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["KEY_VARIABLE", "add_json", "add_key", "complain", "plain", "port", "secret", "shared_key", "tell_json"]
+__all__ = [
+    "KEY_VARIABLE",
+    "add_json",
+    "add_key",
+    "complain",
+    "plain",
+    "port",
+    "seconds",
+    "secret",
+    "shared_key",
+    "tell_json",
+]
 
 KEY_VARIABLE = "PYRO_HMAC_KEY"
 """The environment variable with the shared key, as in Pyro4's tools."""
 
 _MAX_PORT = 65535
+_LONGEST = 3600.0
 
 
 def port(text: str) -> int:
@@ -25,6 +37,21 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > _MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are numbers from 0 to {_MAX_PORT}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds, up to an hour.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
 
 
 def add_key(parser: argparse.ArgumentParser) -> None:

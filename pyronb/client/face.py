@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyronb.client.functions import register_functions
 from pyronb.client.link import Link
 from pyronb.client.speech import choose
 from pyronb.client.state import key_bytes
 from pyronb.errors import PyroError
+from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import parse_signature
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 P = TypeVar("P", bound="ProxyFace")
+Interface = TypeVar("Interface")
+Interface_co = TypeVar("Interface_co", covariant=True)
 
 _MAY_BE_OVERRIDDEN = ("_pyroValidateHandshake", "_pyroAnnotations", "_pyroResponseAnnotations")
 
@@ -181,12 +185,40 @@ def _has_a_say(kind: type[ProxyFace]) -> bool:
     return any(getattr(kind, name) is not getattr(ProxyFace, name) for name in _MAY_BE_OVERRIDDEN)
 
 
-class ProxyFace:
+class _Made(Protocol[Interface_co]):
+    """A class of proxies for objects of a known interface."""
+
+    def __call__(
+        self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None
+    ) -> Interface_co:
+        """Make a proxy."""
+
+
+if TYPE_CHECKING:
+
+    class _Known(ABCMeta):
+        """What ``Proxy[Interface]`` is to a type checker, which would take a generic class for one that stays one."""
+
+        def __getitem__(cls, interface: Callable[..., Interface]) -> _Made[Interface]: ...
+
+else:
+    _Known = type
+
+
+class ProxyFace(metaclass=_Known):
     """What proxies of all rooms have in common: their settings, and what one sees of them without asking anybody."""
 
     __slots__ = ("__weakref__", "_pyro")
 
     _pyro: Link
+
+    def __class_getitem__(cls, interface: Any) -> Any:
+        """Give the class whose proxies a type checker takes for objects of an interface.
+
+        The type of ``Proxy[Store](uri)`` is ``Store``, whatever class that is. The program gets a plain proxy, or one
+        of the class ``Store`` where that is a class of proxies itself, as `pyronb stub` writes them.
+        """
+        return interface if inspect.isclass(interface) and issubclass(interface, cls) else cls
 
     def _pyro_set(self, link: Link) -> None:
         """Take this link, which no other proxy has."""

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from pyronb import __version__
+from pyronb import __version__, expose
 from pyronb.sync.lookup import locateNS
 from pyronb.uri import URI
 from tests.support.paths import ROOT
@@ -24,7 +24,13 @@ from tests.support.waiting import eventually, scaled
 A = "PYRO:a@localhost:1"
 
 
-COMMANDS = ["ns", "nsc", "echoserver", "gateway", "config", "doctor", "demo", "lab"]
+@expose
+class Thing:
+    def method(self):
+        pass
+
+
+COMMANDS = ["ns", "nsc", "echoserver", "gateway", "config", "doctor", "stub", "demo", "lab"]
 
 
 def pyronb(*words, typed="", **environment):
@@ -654,3 +660,57 @@ def test_doctor_misused(words):
 
     assert (code, out) == (2, "")
     assert err.startswith("usage: pyronb doctor")
+
+
+# stub
+
+
+def test_stub(names):
+    """It goes to stdout and is Python; another name for the class, and the other room, are options."""
+    place = f"{LOCAL}:{names.uri.port}"
+    code, out, err = pyronb("stub", "Pyro.NameServer", "--ns", place)
+
+    assert (code, err) == (0, "")
+    compile(out, "names.pyi", "exec")
+    assert "class NameServer(Proxy):" in out
+    assert "        def ping(self) -> None:" in out
+
+    code, out, err = pyronb("stub", str(names.uri), "--aio", "--class-name", "Names")
+    assert (code, err) == (0, "")
+    assert "from pyronb.aio import Proxy\n\n\nclass Names(Proxy):" in out
+    assert "        async def ping(self) -> None:" in out
+
+
+def test_stub_of_several_objects(names):
+    """All of them or none: half a module would hide that something failed."""
+    place = f"{LOCAL}:{names.uri.port}"
+    with serving() as daemon:
+        names.nameserver.register("thing", daemon.register(Thing))
+        code, out, err = pyronb("stub", "Pyro.NameServer", "thing", "--ns", place)
+    assert (code, err) == (0, "")
+    assert out.index("class NameServer(Proxy):") < out.index("class Thing(Proxy):")
+
+    code, out, err = pyronb("stub", "Pyro.NameServer", "nothing", "--ns", place)
+    assert (code, out) == (1, "")
+    assert err.startswith("pyronb stub: ")
+    assert "nothing" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("PYRO:a",),
+        ("a", "--ns", ":1"),
+        ("a", "-t", "0"),
+        ("a", "--class-name", "a b"),
+        ("a", "--class-name", "_A"),
+        ("a", "--class-name", "class"),
+        ("a", "b", "--class-name", "A"),
+    ],
+)
+def test_stub_misused(words):
+    code, out, err = pyronb("stub", *words)
+
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: pyronb stub")

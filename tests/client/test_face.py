@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyronb.client.face import describe, doc_of, local_names, missing, never_remote, signature_of
+from pyronb.client.face import ProxyFace, describe, doc_of, local_names, missing, never_remote, signature_of
 from pyronb.client.link import Link
 from pyronb.options import ClientOptions
 from pyronb.rpc.handshake import Peer
@@ -88,3 +88,15 @@ def test_signature_and_docs(link, known):
     fresh = Link.to(link.uri, link.options)
 
     assert (None, "", "") == (signature_of(fresh, "add"), doc_of(fresh), doc_of(fresh, "add"))
+
+
+def test_proxies_of_an_interface():
+    """They are plain proxies, but where the interface is a class of proxies itself."""
+
+    class Own(ProxyFace):
+        pass
+
+    assert ProxyFace[int] is ProxyFace
+    assert ProxyFace["anything"] is ProxyFace
+    assert ProxyFace[Own] is Own
+    assert Own[ProxyFace] is Own
