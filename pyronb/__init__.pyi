@@ -15,6 +15,11 @@ from pyronb.futures import FutureResult as FutureResult
 from pyronb.nameserver.names import type_meta as type_meta
 from pyronb.nameserver.start import startNS as startNS
 from pyronb.nameserver.start import startNSloop as startNSloop
+from pyronb.news import Output as Output
+from pyronb.news import Progress as Progress
+from pyronb.news import cancelled as cancelled
+from pyronb.news import progress as progress
+from pyronb.news import track as track
 from pyronb.rpc.blob import SerializedBlob as SerializedBlob
 from pyronb.serializers.base import SerializerBase as SerializerBase
 from pyronb.server.daemon import Daemon as Daemon
@@ -39,6 +44,8 @@ __all__ = [
     "Daemon",
     "Future",
     "FutureResult",
+    "Output",
+    "Progress",
     "Proxy",
     "SerializedBlob",
     "SerializerBase",
@@ -48,6 +55,7 @@ __all__ = [
     "behavior",
     "by_reference",
     "callback",
+    "cancelled",
     "config",
     "current_context",
     "errors",
@@ -55,10 +63,12 @@ __all__ = [
     "getPyroTraceback",
     "locateNS",
     "oneway",
+    "progress",
     "resolve",
     "serveSimple",
     "startNS",
     "startNSloop",
+    "track",
     "type_meta",
     "withdraw",
 ]

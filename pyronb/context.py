@@ -63,6 +63,9 @@ class CallContext:
         response_annotations: annotations for the reply; on a client, those of the last reply.
         correlation_id: id that ties together all calls made on behalf of one another.
         resources: things to close when the client's connection ends; see `track_resource`.
+        listener: hears the news of calls that are made from here: each `Progress` and `Output` (see `pyronb.news`). It
+            runs where the call is waited for; what it raises is logged, and does the call no harm.
+        side: what goes beside the call that is being served, once something does.
     """
 
     client: Any = None
@@ -74,6 +77,8 @@ class CallContext:
     response_annotations: Annotations = field(default_factory=dict)
     correlation_id: UUID | None = None
     resources: Resources | None = None
+    listener: Callable[[Any], Any] | None = None
+    side: Any = None
 
     def track_resource(self, resource: Any) -> None:
         """Have `resource.close()` called when the client's connection ends.
@@ -89,6 +94,7 @@ class CallContext:
 
     def to_global(self) -> dict[str, Any]:
         """Give all of it as a dict, for instance to take it to a thread that goes on with the call's work."""
+        self.begin_side()
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def from_global(self, values: Mapping[str, Any]) -> None:
@@ -99,6 +105,14 @@ class CallContext:
         """
         for name, value in values.items():
             setattr(self, name, value)
+
+    def begin_side(self) -> Any:
+        """Give what goes beside the call that is being served; None when no call is."""
+        if self.side is None and self.client is not None:
+            begin = getattr(self.client, "begin_side", None)
+            if begin is not None:
+                begin(self)
+        return self.side
 
     def _resources(self) -> Resources:
         if self.resources is None:

@@ -15,11 +15,15 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
+from pyronb.news import News, Progress
+
 __all__ = ["Future", "FutureResult"]
 
 log = logging.getLogger("pyronb.futures")
 
 _SHOWN = 80
+_MOST_NEWS = 1000
+"""Most pieces of news that are kept for listeners that do not keep up; further ones are dropped."""
 
 
 class _CancelledError(concurrent.futures.CancelledError, RuntimeError):
@@ -31,7 +35,16 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
 
     Reading `value` waits for the result, or raises what the call raised. `then` and `iferror` say what to do when
     it is there; both also work when it is there already. An error is silent unless it is asked for.
+
+    Meanwhile `progress` is what the method told last of how far it is, where it tells that (`pyronb.progress`) and both
+    ends are pyronb.
     """
+
+    # As below: for most futures nothing is told.
+    _progress: Progress | None = None
+    _news: deque[News] | None = None
+    _listeners: tuple[Callable[[News], Any], ...] = ()
+    _telling = False
 
     def __init__(self) -> None:
         """Start without a result."""
@@ -115,6 +128,69 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
             if error is not None:
                 self._tell(error)
         return self
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the call is, as its method told last; None when it told nothing."""
+        return self._progress
+
+    def add_progress_callback(self, fn: Callable[[Progress], Any]) -> None:
+        """Call this with each `Progress` that the method tells, and at once with the last one if there is one already.
+
+        It runs in a thread of the proxy, never twice at the same time; what it raises is logged.
+        """
+
+        def hear(news: News) -> None:
+            if isinstance(news, Progress):
+                fn(news)
+
+        self.add_listener(hear)
+        if self._progress is not None:
+            fn(self._progress)
+
+    def add_listener(self, listener: Callable[[News], Any]) -> None:
+        """Call this with all that the method tells from now on."""
+        with self._condition:
+            self._listeners = (*self._listeners, listener)
+
+    def hear(self, news: News) -> bool:
+        """Take what the method tells; True when somebody has to call `tell_news`, for there are listeners."""
+        with self._condition:
+            if isinstance(news, Progress):
+                self._progress = news
+            if not self._listeners:
+                return False
+            if self._news is None:
+                self._news = deque()
+            if isinstance(news, Progress) and self._news and isinstance(self._news[-1], Progress):
+                self._news.pop()  # Only the last state matters.
+            if len(self._news) < _MOST_NEWS:
+                self._news.append(news)
+            if self._telling:
+                return False
+            self._telling = True
+            return True
+
+    def tell_news(self) -> None:
+        """Have the listeners hear what there is for them; this runs their code."""
+        while True:
+            with self._condition:
+                if not self._news:
+                    self._telling = False
+                    return
+                news, listeners = self._news.popleft(), self._listeners
+            for listener in listeners:
+                try:
+                    listener(news)
+                except Exception:
+                    log.exception("the listener to a call failed; it hears nothing more of this call")
+                    with self._condition:
+                        self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+    def report(self, news: News) -> None:
+        """Take what the method tells, and have the listeners hear it here and now."""
+        if self.hear(news):
+            self.tell_news()
 
     def _tell(self, error: BaseException) -> None:
         """Call the error handlers that were not called yet."""

@@ -39,6 +39,7 @@ FLOORS = {
         "calls",
         "context",
         "futures",
+        "news",
         "config",
         "logs",
         "version",

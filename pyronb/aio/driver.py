@@ -7,6 +7,7 @@ hands to it; so a call that is cancelled, or takes too long, gives up its own re
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +26,7 @@ from pyronb.client.effects import (
     Reply,
     Send,
 )
+from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect
 from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError
@@ -33,8 +35,8 @@ from pyronb.net.aiobroadcast import ask
 from pyronb.net.aiostream import AsyncStream, in_time
 from pyronb.wire.bare import BARE_SIZE, bares_in
 from pyronb.wire.connection import CLOSED, ClientConnection
-from pyronb.wire.events import Broken, Event, Replied
-from pyronb.wire.message import Buffer
+from pyronb.wire.events import Broken, Event, Replied, Told
+from pyronb.wire.message import Buffer, Message
 
 __all__ = ["connected", "hang_up", "released", "run", "run_on"]
 
@@ -95,7 +97,7 @@ class _Mailbox:
     It does not hold the link, which holds it, so that a proxy that is dropped closes its connection.
     """
 
-    __slots__ = ("_bare", "_heads", "_largest", "_others", "_replies", "_rest", "connection", "stock")
+    __slots__ = ("_bare", "_heads", "_hearings", "_largest", "_others", "_replies", "_rest", "connection", "stock")
 
     def __init__(self) -> None:
         self.connection: ClientConnection | None = None
@@ -106,6 +108,8 @@ class _Mailbox:
         self._others: deque[asyncio.Future[Event]] = deque()
         # For the short-cut: who would rather have the payload, and how the replies look that are nothing but one.
         self._bare: dict[int, asyncio.Future[Any]] = {}
+        # Who hears what is told of a call meanwhile.
+        self._hearings: dict[int, Callable[[Message, float], None]] = {}
         self._heads: frozenset[bytes] = frozenset()
         self._largest = 0
         self._rest = b""
@@ -135,6 +139,15 @@ class _Mailbox:
             self._replies[seq] = future
         return future
 
+    def listen(self, seq: int, hearing: Hearing) -> None:
+        """Have this hear what is told of a call until `deafen`, in the context of whoever makes the call."""
+        context = contextvars.copy_context()
+        self._hearings[seq] = lambda message, now: context.run(hearing.hear, message, now)
+
+    def deafen(self, seq: int) -> None:
+        """Undo `listen`."""
+        self._hearings.pop(seq, None)
+
     def forget(self, seq: int) -> None:
         """Do not wait for this reply any more."""
         self._replies.pop(seq, None)
@@ -154,6 +167,11 @@ class _Mailbox:
             if type(event) is Replied:
                 seq = event.message.seq
                 future = self._replies.pop(seq, None) or self._bare.pop(seq, None)
+            elif type(event) is Told:
+                hear = self._hearings.get(event.message.seq)
+                if hear is not None:
+                    hear(event.message, asyncio.get_running_loop().time())
+                continue
             elif type(event) is Broken:
                 self._fail(event.error)
                 return None
@@ -376,11 +394,18 @@ async def _send(effect: Send) -> None:
 
 
 async def _reply(effect: Reply) -> Event:
-    stream, seq = effect.link.stream, effect.seq
+    stream, seq, hearing = effect.link.stream, effect.seq, effect.hearing
     if stream is None:
         raise ConnectionClosedError("receiving: the connection was released")
-    event: Event = await in_time(stream.receiver.expect(seq), effect.deadline, "receiving")
-    return event
+    mailbox: _Mailbox = stream.receiver
+    answer: asyncio.Future[Event] = mailbox.expect(seq)
+    if seq is None or hearing is None:
+        return await in_time(answer, effect.deadline, "receiving")
+    mailbox.listen(seq, hearing)
+    try:
+        return await in_time(answer, effect.deadline, "receiving")
+    finally:
+        mailbox.deafen(seq)
 
 
 async def _broadcast(effect: Broadcast) -> Any:

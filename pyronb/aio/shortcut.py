@@ -58,12 +58,13 @@ class ShortCut(BareCalls):
         return self._largest
 
     def takes(self, method: str, args: Sequence[Any]) -> bool:
-        """Whether nothing is to go out beside the call."""
+        """Whether nothing is to go out beside the call, and nobody wants to hear of it before its end."""
         context = ambient()
         return not (
             recordings
             or context.annotations
             or context.correlation_id is not None
+            or context.listener is not None
             or method in self._oneway
             or (args and type(args[0]) is SerializedBlob)
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection
@@ -119,11 +120,19 @@ class Send:
 
 @dataclass(slots=True)
 class Reply:
-    """Give the event that answers: the `Replied` with this number, or, for None, what the peer did next."""
+    """Give the event that answers: the `Replied` with this number, or, for None, what the peer did next.
+
+    Attributes:
+        link: the link.
+        seq: number of the request; None for a greeting or a ping.
+        deadline: moment at which waiting ends.
+        hearing: hears what the peer tells of the call meanwhile; None when nobody wants to.
+    """
 
     link: Link
     seq: int | None
     deadline: float | None
+    hearing: Hearing | None = None
 
 
 @dataclass(slots=True)

@@ -20,10 +20,12 @@ from pyronb.client.effects import (
     Send,
 )
 from pyronb.client.face import annotations_of_owner
+from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
 from pyronb.client.recording import recorded
 from pyronb.client.speech import agree, codec_for, for_greeting
+from pyronb.context import ambient
 from pyronb.dialects import PYRO4, Dialect
 from pyronb.errors import (
     CommunicationError,
@@ -37,7 +39,7 @@ from pyronb.errors import (
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.handshake import Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
+from pyronb.rpc.handshake import SIDE, Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.serializers.recreate import MARK
@@ -201,6 +203,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
     agree(link, answer.peer)
     link.handshake_answer, link.handshake_annotations = answer.handshake, event.message.annotations
     link.remote = answer.peer
+    connection.side = SIDE in answer.peer.abilities
     if link.options.metadata:
         known = link.metadata
         link.metadata = answer.metadata or (yield from _ask_metadata(link, place.object, deadline))
@@ -381,13 +384,16 @@ def exchange(
     assert connection is not None
     assert codec is not None
     sent = not buffers
+    hearing: Hearing | None = None
     try:
         if buffers:
             yield Send(link, buffers, deadline)
         if what.oneway:
             return NOTHING
         sent = True
-        event = yield Reply(link, seq, deadline)
+        if connection.side:
+            hearing = Hearing(what.wishes.listener or ambient().listener, what.wishes.on_progress)
+        event = yield Reply(link, seq, deadline, hearing)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -395,6 +401,8 @@ def exchange(
         if told is error:
             raise
         raise told from error
+    if hearing is not None:
+        hearing.finish()
     return Returned(event.message, event.message.annotations) if raw else understood(link, codec, what, event.message)
 
 

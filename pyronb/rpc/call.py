@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,13 @@ __all__ = [
     "FUNCTION_PREFIX",
     "NAMESERVER_ID",
     "NOTHING",
+    "NO_WISHES",
     "Call",
     "Outcome",
     "Raised",
     "Returned",
     "StreamOpened",
+    "Wishes",
 ]
 
 DAEMON_ID = "Pyro.Daemon"
@@ -27,6 +29,26 @@ NAMESERVER_ID = "Pyro.NameServer"
 BATCH_METHOD = "<batch>"
 FUNCTION_PREFIX = "function_"
 """Begins the id of an object that stands for a function: it has one method, ``call``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How one call is to be made, where that differs from how its proxy makes calls.
+
+    Attributes:
+        timeout: seconds that the call may take; 0 waits for ever, and None leaves it to the proxy.
+        output: whether to show what the call prints over there; None leaves it to the proxy.
+        on_progress: hears each `Progress` of the call.
+        listener: hears all news of the call, in the place of the context's own listener.
+    """
+
+    timeout: float | None = None
+    output: bool | None = None
+    on_progress: Callable[[Any], Any] | None = None
+    listener: Callable[[Any], Any] | None = None
+
+
+NO_WISHES = Wishes()
 
 
 @dataclass(slots=True)
@@ -44,6 +66,7 @@ class Call:
         annotations: chunks of bytes that go beside the payload.
         correlation_id: 16 bytes that tie together calls made on behalf of one another, or None.
         note: the record of the call, where one was begun before it is said; see `pyronb.calls`.
+        wishes: how it is to be made; they stay on the caller's side.
     """
 
     object_id: str
@@ -55,6 +78,7 @@ class Call:
     annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
     correlation_id: bytes | None = None
     note: CallRecord | None = None
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(slots=True)

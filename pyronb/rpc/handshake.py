@@ -20,6 +20,7 @@ from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS,
 __all__ = [
     "DETAILS",
     "ITEMS",
+    "SIDE",
     "TOGETHER",
     "Acceptance",
     "Greeting",
@@ -39,8 +40,10 @@ ITEMS = "items"
 """The peer gives, or asks for, several items of a far stream at once."""
 TOGETHER = "together"
 """The peer answers calls that are on their way together in any order, on a connection whose client wants that."""
+SIDE = "side"
+"""The peer tells of calls while they run, and hears that they are not wanted any more."""
 
-ABILITIES = (DETAILS, ITEMS, TOGETHER)
+ABILITIES = (DETAILS, ITEMS, TOGETHER, SIDE)
 """What this version can do."""
 
 _MAX_TEXT = 2000

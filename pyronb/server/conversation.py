@@ -6,6 +6,7 @@ An engine feeds it what arrived and runs the `Task`s that come out, each of whic
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +16,19 @@ from uuid import UUID
 from pyronb.context import CallContext, enter, leave
 from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.news import News
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec, in_result
-from pyronb.rpc.handshake import TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
+from pyronb.rpc.handshake import SIDE, TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
+from pyronb.rpc.side import encode_news
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
+from pyronb.server.side import OVER, Side, Way
 from pyronb.wire.bare import LARGEST_BARE, bares_in
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
@@ -34,6 +38,8 @@ from pyronb.wire.watching import watch_for
 __all__ = ["Conversation", "Host", "Task"]
 
 log = logging.getLogger("pyronb.server")
+
+_beginning = threading.Lock()
 
 Buffers = list[Buffer]
 Answer = Buffers | None | Pending[Any]
@@ -254,6 +260,7 @@ class Conversation:
         finally:
             leave(token)
         self._codec = codec
+        self._connection.side = SIDE in greeting.peer.abilities
         return buffers
 
     def _accept(self, number: int, codec: Codec) -> None:
@@ -316,7 +323,7 @@ class Conversation:
         except (PyroError, ValueError) as error:
             outcome = Raised(error)
         if not oneway:
-            return self._reply(outcome, message, call)
+            return self._reply(outcome, message, call, context)
         if isinstance(outcome, Pending):
             return outcome.follow(self._keep_silent)
         self._keep_silent(outcome)
@@ -330,15 +337,36 @@ class Conversation:
         if isinstance(outcome, Raised):
             log.warning("oneway call of client %s failed: %s", self.caller.address, outcome.error)
 
-    def _reply(self, outcome: Outcome | Pending[Outcome], message: Message, call: Call | None) -> Answer:
+    def _reply(
+        self, outcome: Outcome | Pending[Outcome], message: Message, call: Call | None, context: CallContext
+    ) -> Answer:
         if isinstance(outcome, Pending):
-            return outcome.follow(lambda known: self._reply(known, message, call))
+            return outcome.follow(lambda known: self._reply(known, message, call, context))
+        side, context.side = context.side, OVER
         codec = self._codec
         assert codec is not None
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
-        return self._pack_outcome(codec, outcome, message, call)
+        answer = self._pack_outcome(codec, outcome, message, call)
+        return answer if side is None else [*side.end(), *answer]
+
+    def begin_side(self, context: CallContext, way: Way) -> None:
+        """Put what goes beside a call into its context, if that is not there yet."""
+        with _beginning:
+            if context.side is not None:
+                return
+            connection, codec, seq = self._connection, self._codec, context.seq
+            if codec is None or context.msg_flags & codec.dialect.oneway:
+                # Nobody waits for an answer, or a greeting is being answered.
+                context.side = OVER
+                return
+            dialect = codec.dialect
+
+            def pack(news: News) -> Buffers:
+                return connection.tell(encode_news(news, seq, dialect))
+
+            context.side = Side(way if connection.side else None, pack)
 
     def _refuse_call(self, message: Message, codec: Codec, error: SerializeError) -> Buffers | None:
         """Tell a client that its call was not read, in the call's own serializer: clients take no other.

@@ -22,6 +22,7 @@ from pyronb.server.coroutines import Pending
 from pyronb.server.exposure import is_exposed, is_private, is_reachable
 from pyronb.server.instances import Instances, Kept, is_of_session
 from pyronb.server.registry import Registry
+from pyronb.server.side import OVER
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
 
@@ -54,6 +55,7 @@ class Caller:
         loose: whether the call that runs may be left to itself, and the next one begin. A call of an instance that is
             the client's own may not: such an instance has one call at a time, in their order.
         getpeercert: gives the certificate that it showed, as a map as ``ssl`` makes it; None for none.
+        client: what the engine knows of it, while it is connected.
     """
 
     address: Any
@@ -64,6 +66,15 @@ class Caller:
     peer: Peer = field(default_factory=Peer)
     loose: bool = False
     getpeercert: Callable[[], dict[str, Any] | None] = lambda: None
+    client: Any = None
+
+    def begin_side(self, context: CallContext) -> None:
+        """Put what goes beside a call of this client into the context of that call."""
+        client = self.client
+        if client is None:
+            context.side = OVER
+        else:
+            client.conversation.begin_side(context, client)
 
 
 class Dispatcher:

@@ -18,6 +18,7 @@ from pyronb.serializers.base import Serializer
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
 from pyronb.server.instances import is_of_session
+from pyronb.server.side import OVER
 from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
 from pyronb.wire.connection import ServerConnection
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
@@ -38,7 +39,7 @@ class ShortCut:
         connection: the conversation's connection machine.
         caller: the client.
         dispatcher: finds objects, and makes outcomes of what is not plain.
-        reply: lays out the reply to a request and call, whatever the outcome.
+        reply: lays out the reply to a request and call in its context, whatever the outcome.
         limit: most bytes of a reply; 0 means no limit.
     """
 
@@ -49,7 +50,9 @@ class ShortCut:
         connection: ServerConnection,
         caller: Caller,
         dispatcher: Dispatcher,
-        reply: Callable[[Outcome | Pending[Outcome], Message, Call | None], list[Buffer] | Pending[Any] | None],
+        reply: Callable[
+            [Outcome | Pending[Outcome], Message, Call | None, CallContext], list[Buffer] | Pending[Any] | None
+        ],
         limit: int,
     ) -> None:
         self._take = connection.take_bare
@@ -108,7 +111,8 @@ class ShortCut:
             outcome = self._dispatcher.failed(error, call, caller, context)
         finally:
             leave(token)
-        if outcome is None and type(value) in PLAIN and not context.response_annotations:
+        if outcome is None and type(value) in PLAIN and context.side is None and not context.response_annotations:
+            context.side = OVER
             try:
                 written = serializer.dumps(value)
             except (SerializeError, SecurityError):
@@ -119,4 +123,4 @@ class ShortCut:
         if outcome is None:
             call = Call(object_id, name)
             outcome = self._dispatcher.returned(value, call, caller, context)
-        return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""), call)
+        return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""), call, context)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from pyronb.client.face import check_method, describe, local_names, retries_of, timeout_of
+from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
-from pyronb.rpc.call import Call
+from pyronb.rpc.call import NO_WISHES, Call
 from pyronb.sync.driver import run
 from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.methods import add_context, value_of
@@ -69,6 +71,7 @@ class _Crew:
         link = self._take_link()
         result: Any = None
         error: BaseException | None = None
+        call.wishes = replace(call.wishes, listener=future.report, on_progress=None)
         try:
             result = value_of(link, call)
         except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
@@ -155,6 +158,8 @@ class AsyncProxy:
             call = Call("", name, args, kwargs)
             add_context(link, call)
             future = FutureResult()
+            if call.wishes is not NO_WISHES:
+                listen(future, call.wishes)
             if line is not None and line.able:
                 line.submit(call, future)
             else:

@@ -11,9 +11,9 @@ from pyronb.futures import FutureResult
 __all__ = ["in_background"]
 
 
-def in_background(work: Callable[[], Any], name: str) -> FutureResult:
-    """Run this in a thread of its own; the thread does not keep the program alive."""
-    future = FutureResult()
+def in_background(work: Callable[[], Any], name: str, future: FutureResult | None = None) -> FutureResult:
+    """Run this in a thread of its own, and give its future; the thread does not keep the program alive."""
+    future = future or FutureResult()
     future.set_running_or_notify_cancel()
 
     def run() -> None:

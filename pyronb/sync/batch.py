@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pyronb.client.batches import BatchFace, is_asynchronous, replay, results_of
+from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
@@ -66,6 +68,9 @@ class BatchProxy(BatchFace):
         batch = Call("", BATCH_METHOD, calls, None, batch=True)
         link = self._link
         add_context(link, batch)
+        future = FutureResult()
+        listen(future, batch.wishes)
+        batch.wishes = replace(batch.wishes, listener=future.report, on_progress=None)
         if not link.given_socket:
             # A connection of its own, so that the proxy's calls do not wait for the batch.
             link = link.twin()
@@ -79,7 +84,7 @@ class BatchProxy(BatchFace):
                     with link.lock:
                         run(hang_up(link))
 
-        return in_background(work, "batch")
+        return in_background(work, "batch", future)
 
 
 def _results(link: Link, batch: Call) -> list[Any]:

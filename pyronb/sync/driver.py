@@ -24,11 +24,14 @@ from pyronb.client.effects import (
     Reply,
     Send,
 )
+from pyronb.client.hearing import Hearing
+from pyronb.client.link import Link
 from pyronb.client.procedures import check, connect
 from pyronb.errors import ConnectionClosedError, TimeoutError
 from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after, remaining
 from pyronb.net.stream import dial
+from pyronb.wire.events import Told
 
 __all__ = ["run"]
 
@@ -79,7 +82,10 @@ def _reply(effect: Reply) -> Any:
         if connection is None or stream is None:
             raise ConnectionClosedError("receiving: the connection was released")
         event = connection.next_event()
-        if event is not None and check(event, seq):
+        if type(event) is Told:
+            if effect.hearing is not None:
+                _hear(effect.hearing, event, link)
+        elif event is not None and check(event, seq):
             return event
         if received and deadline is not None and not remaining(deadline):
             # A peer that never stops sending is no reason to wait for ever.
@@ -91,6 +97,18 @@ def _reply(effect: Reply) -> Any:
                 connection.receive(stream.receive(deadline, missing=connection.missing))
             else:
                 connection.filled(stream.receive_into(rest, deadline))
+
+
+def _hear(hearing: Hearing, event: Told, link: Link) -> None:
+    """Let the caller's code hear what is told; a call that it makes over the same link needs another connection."""
+    connection, stream, short, sequence = link.connection, link.stream, link.short, link.sequence
+    link.connection = link.stream = link.short = None
+    try:
+        hearing.hear(event.message, time.monotonic())
+    finally:
+        if link.connection is not None:
+            _hang_up(HangUp(link))
+        link.connection, link.stream, link.short, link.sequence = connection, stream, short, sequence
 
 
 def _hang_up(effect: HangUp | Abandon) -> None:

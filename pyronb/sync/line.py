@@ -18,6 +18,7 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.procedures import calling, connect, explained, understood
 from pyronb.client.recording import begin_record, note_outcome, size_of
@@ -31,6 +32,7 @@ from pyronb.errors import (
 )
 from pyronb.futures import FutureResult
 from pyronb.net.stream import SocketStream
+from pyronb.news import News
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
@@ -41,7 +43,7 @@ from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
 from pyronb.wire.bare import BARE_SIZE, bares_in, pack_bare
 from pyronb.wire.connection import CLOSED, ClientConnection
-from pyronb.wire.events import Broken, Replied
+from pyronb.wire.events import Broken, Replied, Told
 from pyronb.wire.message import Buffer
 
 __all__ = ["Line", "Work", "may_share"]
@@ -105,6 +107,7 @@ class _Way:
 
     Attributes:
         limits: when each of them has to be answered, in the order in which they were sent; only with a time-out.
+        hearings: who hears of each of them, of those of which something was told.
     """
 
     link: Link
@@ -114,6 +117,7 @@ class _Way:
     short: _BareCalls | None
     waiting: dict[int, Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
+    hearings: dict[int, Hearing] = field(default_factory=dict)
     reading: bool = False
     writing: bool = False
     leaving: bool = False
@@ -355,9 +359,14 @@ class Line:
         while (event := connection.next_event()) is not None:
             if isinstance(event, Broken):
                 raise event.error
-            if isinstance(event, Replied):
-                work = way.waiting.pop(event.message.seq, None)
-                way.limits.pop(event.message.seq, None)
+            if isinstance(event, Told):
+                self._hear(way, event)
+            elif isinstance(event, Replied):
+                seq = event.message.seq
+                work = way.waiting.pop(seq, None)
+                way.limits.pop(seq, None)
+                if way.hearings:
+                    self._hear_last(way, seq)
                 if work is not None:
                     self._settle(way, work, event)
         if connection.state is CLOSED:
@@ -368,7 +377,8 @@ class Line:
         """Complete the futures of the bare replies that bytes begin with, and give what is for the machine."""
         data, way.rest = way.rest + data, b""
         found, at, goes_on = short.find(data)
-        waiting, limits, made, read = way.waiting, way.limits, way.connection.calls_made, short.read
+        waiting, limits, hearings = way.waiting, way.limits, way.hearings
+        made, read = way.connection.calls_made, short.read
         for seq, begin, end in found:
             work = waiting.pop(seq, None)
             if work is None:
@@ -376,6 +386,8 @@ class Line:
             made.discard(seq)
             if limits:
                 limits.pop(seq, None)
+            if hearings:
+                self._hear_last(way, seq)
             try:
                 value = read(data[begin + BARE_SIZE : end])
             except (ProtocolError, SecurityError) as error:
@@ -390,6 +402,25 @@ class Line:
             return b""
         return data[at:]
 
+    def _hear(self, way: _Way, event: Told) -> None:
+        """Hear what is told of a call; what the user does about it must not keep the other ones waiting."""
+        seq = event.message.seq
+        hearing, work = way.hearings.get(seq), way.waiting.get(seq)
+        if hearing is None and work is not None:
+            hearing = way.hearings[seq] = Hearing(partial(self._pass_on, work[1]), None)
+        if hearing is not None:
+            hearing.hear(event.message, time.monotonic())
+
+    def _pass_on(self, future: FutureResult, news: News) -> None:
+        if future.hear(news):
+            self._elsewhere(future.tell_news)
+
+    @staticmethod
+    def _hear_last(way: _Way, seq: int) -> None:
+        hearing = way.hearings.pop(seq, None)
+        if hearing is not None:
+            hearing.finish()
+
     def _progress(self) -> None:
         """Have the queue written on, now that there may be room."""
         if self._waits and self._queue:
@@ -403,6 +434,7 @@ class Line:
             if limit > now:
                 break
             del way.limits[seq]
+            way.hearings.pop(seq, None)
             work = way.waiting.pop(seq, None)
             if work is not None:
                 way.connection.abandon(seq)
@@ -462,6 +494,7 @@ class Line:
             works = list(way.waiting.values())
             way.waiting.clear()
             way.limits.clear()
+            way.hearings.clear()
             way.leaving = True
             self._reply_due.notify_all()
             self._queue_came.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
@@ -35,9 +36,11 @@ def outcome_of(link: Link, call: Call) -> Outcome:
 def add_context(link: Link, call: Call) -> None:
     """Have the annotations and the correlation id of the context go out with a call, and what the proxy's class adds.
 
-    Where names meet, the call's own come first and those of the class last.
+    Where names meet, the call's own come first and those of the class last. The context's listener hears of the call.
     """
     context = ambient()
+    if context.listener is not None and call.wishes.listener is None:
+        call.wishes = replace(call.wishes, listener=context.listener)
     if context.annotations or link.owner is not None:
         call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
     if context.correlation_id is not None:

@@ -19,6 +19,9 @@ States of a server machine::
     CLOSED
 
 While a server machine is in GREETING it hands nothing out, so messages that a client sent ahead wait their turn.
+
+Where both ends said so in the handshake (`side`), a RESULT can also tell something of a call that goes on (`Told`), and
+an INVOKE can withdraw one (`Withdrawn`). What is told of a call that nobody waits for any more is dropped.
 """
 
 from __future__ import annotations
@@ -29,15 +32,17 @@ from pyronb.dialects import PYRO4, PYRO5, Dialect, dialect_for
 from pyronb.errors import MessageTooLargeError, ProtocolError, SecurityError
 from pyronb.wire.bare import BARE_MAGIC, BARE_SIZE, read_bare
 from pyronb.wire.buffer import Block, ReceiveBuffer
-from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied
+from pyronb.wire.events import Accepted, Broken, Called, Event, Greeted, Pinged, Refused, Replied, Told, Withdrawn
 from pyronb.wire.layout import PREAMBLE_SIZE, TAG, Header, Layout
 from pyronb.wire.message import (
+    CANCELS,
     CONNECT,
     CONNECTFAIL,
     CONNECTOK,
     INVOKE,
     PING,
     RESULT,
+    TELLS,
     Buffer,
     Message,
 )
@@ -65,6 +70,8 @@ _ENOUGH = 1 << 20
 """A header is only a claim: memory is reserved when this part of a message, or so many bytes of it, have arrived."""
 _GREETING_LIMIT = 1 << 20
 """Most bytes of a greeting: before a client was taken in, it is not given much memory."""
+_SIDE_LIMIT = 64 * 1024
+"""Most bytes of a message that only tells something of a call."""
 
 
 class OtherDialectError(ProtocolError):
@@ -82,6 +89,8 @@ class _Connection:
     state: str
     dialect: Dialect | None
     """The dialect of the conversation; a server machine learns it from the first bytes."""
+    side = False
+    """Whether both ends know of side messages."""
 
     def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None, watch: Watch | None) -> None:
         self.state = NEW
@@ -263,6 +272,8 @@ class _Connection:
             raise MessageTooLargeError(f"message too large: {size} bytes, and MAX_MESSAGE_SIZE is {self._limit}")
         if self.state is NEW and size > _GREETING_LIMIT:
             raise MessageTooLargeError(f"message too large: a greeting of {size} bytes, and {_GREETING_LIMIT} may come")
+        if size > _SIDE_LIMIT and self.side and header.type == RESULT and header.flags & TELLS:
+            raise MessageTooLargeError(f"message too large: {size} bytes tell of a call, and {_SIDE_LIMIT} may come")
         self._header = header
         return header
 
@@ -347,6 +358,10 @@ class ClientConnection(_Connection):
             self.calls_made.add(message.seq)
         return buffers
 
+    def withdraw(self, seq: int) -> list[Buffer]:
+        """Say that the answer to a call is not wanted any more; it comes all the same."""
+        return self.pack(Message(INVOKE, 0, CANCELS, seq, b""))
+
     def ping(self, message: Message) -> list[Buffer]:
         """Say PING."""
         return self.pack(message)
@@ -370,9 +385,14 @@ class ClientConnection(_Connection):
                 return self._break(error)
             if message is None:
                 return None
-            if message.type == RESULT and self.state is OPEN and message.seq in self._owed:
-                self._owed.discard(message.seq)
-                continue
+            if message.type == RESULT and self.state is OPEN:
+                if self.side and message.flags & TELLS:
+                    if message.seq in self.calls_made:
+                        return Told(message)
+                    continue
+                if message.seq in self._owed:
+                    self._owed.discard(message.seq)
+                    continue
             return _CLIENT_READERS.get((self.state, message.type), _unexpected)(self, message)
         return None
 
@@ -439,11 +459,17 @@ class ServerConnection(_Connection):
         self.calls_asked.discard(message.seq)
         return self.pack(message)
 
+    def tell(self, message: Message) -> list[Buffer]:
+        """Say something of a call whose answer is yet to come."""
+        return self.pack(message)
+
     def _greeted(self, message: Message) -> Event:
         self.state = GREETING
         return Greeted(message)
 
     def _called(self, message: Message) -> Event:
+        if self.side and message.flags & CANCELS:
+            return Withdrawn(message)
         self.calls_asked.add(message.seq)
         return Called(message)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.wire.message import Message
 
-__all__ = ["Accepted", "Broken", "Called", "Event", "Greeted", "Pinged", "Refused", "Replied"]
+__all__ = ["Accepted", "Broken", "Called", "Event", "Greeted", "Pinged", "Refused", "Replied", "Told", "Withdrawn"]
 
 
 @dataclass(slots=True)
@@ -53,6 +53,20 @@ class Replied:
 
 
 @dataclass(slots=True)
+class Told:
+    """The server told something of the call with this sequence number, whose answer is yet to come."""
+
+    message: Message
+
+
+@dataclass(slots=True)
+class Withdrawn:
+    """The client does not want the answer any more to the call with this sequence number."""
+
+    message: Message
+
+
+@dataclass(slots=True)
 class Broken:
     """The peer sent what it must not send; the conversation is over.
 
@@ -65,4 +79,4 @@ class Broken:
     answerable: bool = False
 
 
-Event = Greeted | Called | Pinged | Accepted | Refused | Replied | Broken
+Event = Greeted | Called | Pinged | Accepted | Refused | Replied | Told | Withdrawn | Broken

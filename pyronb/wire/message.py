@@ -6,7 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["CONNECT", "CONNECTFAIL", "CONNECTOK", "INVOKE", "NO_ANNOTATIONS", "PING", "RESULT", "Buffer", "Message"]
+__all__ = [
+    "CANCELS",
+    "CONNECT",
+    "CONNECTFAIL",
+    "CONNECTOK",
+    "INVOKE",
+    "NO_ANNOTATIONS",
+    "PING",
+    "RESULT",
+    "TELLS",
+    "TELLS_OUTPUT",
+    "TELLS_PROGRESS",
+    "WANTS_OUTPUT",
+    "Buffer",
+    "Message",
+]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -17,6 +32,17 @@ CONNECTFAIL = 3
 INVOKE = 4
 RESULT = 5
 PING = 6
+
+# Flag bits of side messages, which only pyronb peers send to one another: they go beside a call and have its number.
+TELLS_PROGRESS = 0x100
+"""A RESULT that is not yet the answer, and tells how far the call is."""
+TELLS_OUTPUT = 0x200
+"""A RESULT that is not yet the answer, and holds what the call has printed."""
+TELLS = TELLS_PROGRESS | TELLS_OUTPUT
+CANCELS = 0x100
+"""An INVOKE that is no new call, and withdraws the one with its number."""
+WANTS_OUTPUT = 0x200
+"""An INVOKE whose caller wants to see what the call prints."""
 
 NO_ANNOTATIONS: Mapping[str, Buffer] = MappingProxyType({})
 

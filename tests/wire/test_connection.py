@@ -10,8 +10,18 @@ from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import MessageTooLargeError, ProtocolError
 from pyronb.wire import buffer
 from pyronb.wire.connection import CLOSED, GREETING, NEW, OPEN, ClientConnection, OtherDialectError, ServerConnection
-from pyronb.wire.events import Accepted, Broken, Called, Greeted, Pinged, Refused, Replied
-from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, RESULT
+from pyronb.wire.events import Accepted, Broken, Called, Greeted, Pinged, Refused, Replied, Told, Withdrawn
+from pyronb.wire.message import (
+    CANCELS,
+    CONNECT,
+    CONNECTFAIL,
+    CONNECTOK,
+    INVOKE,
+    PING,
+    RESULT,
+    TELLS_OUTPUT,
+    TELLS_PROGRESS,
+)
 from pyronb.wire.pyro5 import Pyro5Layout
 from tests.support.pair import Pair, heard, invoke, joined, message, pieces, result
 from tests.wire.test_pyro5 import messages
@@ -565,3 +575,91 @@ def test_closing_lets_go_of_a_large_message():
 
     assert pair.server.rest is None
     assert 0 == pair.server.missing
+
+
+# Side messages: only between ends that said so
+
+
+def open_pair(**options):
+    """Give two machines that both know of side messages."""
+    pair = Pair(**options).open()
+    pair.client.side = pair.server.side = True
+    return pair
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 50])
+@pytest.mark.parametrize("flag", [TELLS_PROGRESS, TELLS_OUTPUT])
+def test_a_call_tells_of_itself(flag, chunk):
+    """As often as it likes, before its answer."""
+    pair = open_pair(chunk=chunk)
+    pair.to_server(pair.client.call(invoke(3)))
+
+    told = [pair.to_client(pair.server.tell(message(RESULT, 3, text, flags=flag))) for text in (b"one", b"two")]
+    replied = pair.to_client(pair.server.reply(result(3)))
+
+    assert [[Told], [Told], [Replied]] == [*map(kinds, told), kinds(replied)]
+    assert [b"one", b"two"] == [bytes(only(events).message.payload) for events in told]
+    assert set() == pair.client.calls_made
+
+
+@pytest.mark.parametrize("flag", [TELLS_PROGRESS, TELLS_OUTPUT])
+def test_what_is_told_of_no_call_is_dropped(flag):
+    """Of one that is unknown, was answered, or was given up; the conversation goes on."""
+    pair = open_pair()
+    for seq in (3, 4):
+        pair.to_server(pair.client.call(invoke(seq)))
+    pair.to_client(pair.server.reply(result(3)))
+    pair.client.abandon(4)
+
+    events = [pair.to_client(pair.server.tell(message(RESULT, seq, flags=flag))) for seq in (3, 4, 5)]
+    late = pair.to_client(pair.server.reply(result(4)))
+    pair.to_server(pair.client.call(invoke(5)))
+
+    assert [[], [], []] == events
+    assert [] == late
+    assert Replied is type(only(pair.to_client(pair.server.reply(result(5)))))
+
+
+def test_telling_much_breaks_it():
+    """Nothing that is told of a call is large, so nobody need make room for it."""
+    client = open_client()
+    client.side = True
+    client.call(invoke(3))
+
+    event = only(heard(client, packed(message(RESULT, 3, bytes(64 * 1024 + 1), flags=TELLS_PROGRESS))[:100]))
+
+    assert isinstance(event, Broken)
+    assert isinstance(event.error, MessageTooLargeError)
+
+
+def test_a_call_is_withdrawn():
+    """The answer is still due, and comes."""
+    pair = open_pair()
+    pair.to_server(pair.client.call(invoke(3)))
+
+    withdrawn = only(pair.to_server(pair.client.withdraw(3)))
+
+    assert (Withdrawn, 3) == (type(withdrawn), withdrawn.message.seq)
+    assert {3} == pair.server.calls_asked
+    assert Replied is type(only(pair.to_client(pair.server.reply(result(3)))))
+
+
+def test_flags_mean_nothing_between_others():
+    """Where the ends did not say so, high flag bits are ignored, as real peers do."""
+    pair = Pair().open()
+
+    called = only(pair.to_server(pair.client.call(message(INVOKE, 3, flags=CANCELS))))
+    replied = only(pair.to_client(pair.server.reply(message(RESULT, 3, flags=TELLS_PROGRESS))))
+
+    assert (Called, Replied) == (type(called), type(replied))
+
+
+@pytest.mark.parametrize("kind", [RESULT, INVOKE])
+def test_nothing_is_told_before_the_greeting(kind):
+    """It breaks the conversation, as every message does that comes too early."""
+    client, server = ClientConnection(PYRO5), ServerConnection()
+    client.side = server.side = True
+    client.greet(message(CONNECT))
+
+    for machine in (client, server):
+        assert Broken is type(only(heard(machine, packed(message(kind, 0, flags=TELLS_PROGRESS)))))

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -27,6 +27,8 @@ from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
 from pyronb.server.coroutines import finished
 from pyronb.server.engines.wakeup import Wakeup
+from pyronb.server.side import Way
+from pyronb.wire.message import Buffer
 
 __all__ = ["STALL", "Client", "Engine"]
 
@@ -50,7 +52,7 @@ _ACCEPT_PAUSE = 0.1
 Handler = Callable[[], None]
 
 
-class Client:
+class Client(Way):
     """One connected client: its socket, its conversation, and until when it has to get on with it."""
 
     __slots__ = ("conversation", "deadline", "interest", "leaving", "stream", "tasks", "together")
@@ -71,6 +73,16 @@ class Client:
     def address(self) -> Any:
         """Who it is, for the log."""
         return self.conversation.caller.address
+
+    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+        """Send something that is no answer; see `Way`. Whoever calls sees to it that nobody else sends meanwhile."""
+        del goes_on
+        stream = self.stream
+        if stream.unfinished and not stream.send_within(0):
+            return False
+        # What does not leave now leaves with the answer.
+        stream.send_within(0, buffers)
+        return True
 
 
 C = TypeVar("C", bound=Client)
@@ -294,6 +306,7 @@ class Engine(abc.ABC, Generic[C]):
             sock.close()
             return
         conversation.caller.getpeercert = client.stream.getpeercert
+        conversation.caller.client = client
         with self._lock:
             self._clients.add(client)
         self._watch_client(client)
@@ -346,6 +359,7 @@ class Engine(abc.ABC, Generic[C]):
     def _end(self, client: C) -> None:
         self._unwatch_client(client)
         client.conversation.close()
+        client.conversation.caller.client = None
         client.stream.close()
         with self._lock:
             known = client in self._clients

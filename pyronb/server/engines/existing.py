@@ -41,6 +41,7 @@ class ExistingEngine(ThreadEngine):
         conversation.open()
         client = Client(given(sock, stall=options.timeout or STALL), conversation, None)
         conversation.caller.getpeercert = client.stream.getpeercert
+        conversation.caller.client = client
         self._clients.add(client)
         self._watch_client(client)
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
 
-from pyronb.errors import CommunicationError
+from pyronb.errors import CommunicationError, ConnectionClosedError
 from pyronb.net.deadline import after
 from pyronb.net.ready import ReadyStream
 from pyronb.server.conversation import Answer, Conversation, Task
 from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
+from pyronb.wire.message import Buffer
 
 __all__ = ["MultiplexEngine"]
 
@@ -29,6 +30,8 @@ _TURN = 0.02
 """Seconds after which a client that asked for many things at once lets the others have their turn."""
 _MOST_PENDING = 1000
 """Most coroutines that run for one client at the same time."""
+_MUCH = 64 * 1024
+"""Bytes of answers that a client has not read, from which on it is not told anything more meanwhile."""
 _FULL = 1 << 20
 """Bytes of answers that a client has not read, from which on nothing more is done for it."""
 
@@ -37,20 +40,30 @@ class _Client(Client):
     """A client of the loop.
 
     Attributes:
+        engine: the engine.
         busy: whether one of its tasks is being done.
         ended: whether nothing more comes from it.
         pending: how many of its calls wait for coroutines while others go on.
     """
 
-    __slots__ = ("busy", "ended", "pending")
+    __slots__ = ("busy", "ended", "engine", "pending")
 
     stream: ReadyStream
 
-    def __init__(self, stream: ReadyStream, conversation: Conversation, deadline: float) -> None:
+    def __init__(
+        self, stream: ReadyStream, conversation: Conversation, deadline: float, engine: MultiplexEngine
+    ) -> None:
         super().__init__(stream, conversation, deadline)
+        self.engine = engine
         self.busy = False
         self.ended = False
         self.pending = 0
+
+    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+        """Send something that is no answer; see `Way`. From other threads it is left to the loop."""
+        if self.stream.closed:
+            raise ConnectionClosedError("sending: the client is gone")
+        return self.engine.tell(self, buffers, goes_on)
 
     @property
     def wants(self) -> int:
@@ -69,7 +82,26 @@ class MultiplexEngine(Engine[_Client]):
         return f"<{self.name}; {self.clients} clients>"
 
     def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> _Client:
-        return _Client(ReadyStream(sock, self._options.tls), conversation, deadline)
+        return _Client(ReadyStream(sock, self._options.tls), conversation, deadline, self)
+
+    def tell(self, client: _Client, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+        """Send a client something that is no answer, unless it has much to read already."""
+        if client.stream.unsent >= _MUCH:
+            return False
+        # The loop's own thread has it already, and where no loop runs, this one may as well.
+        if not self._looping.acquire(blocking=False):
+            self.call_soon(lambda: self._tell(client, buffers) if goes_on() else None)
+            return True
+        try:
+            client.stream.say(buffers)
+        finally:
+            self._looping.release()
+        return True
+
+    def _tell(self, client: _Client, buffers: Sequence[Buffer]) -> None:
+        if not client.stream.closed:
+            self._attend(client, lambda client: client.stream.say(buffers))
+            self._settle(client)
 
     def _resting(self, client: _Client) -> bool:
         return not (client.busy or client.pending or client.tasks or client.stream.unsent or client.conversation.midway)

@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
@@ -29,6 +29,7 @@ from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
 from pyronb.server.engines.together import MOST_TOGETHER, Together, Turn
+from pyronb.wire.message import Buffer
 
 __all__ = ["ThreadEngine"]
 
@@ -44,6 +45,21 @@ _LINGER = 20
 """How many moments without any such call the overseer stays awake."""
 _MOST_PENDING = 1000
 """Most coroutines that run for one client at the same time."""
+
+
+class _Client(Client):
+    """A client of workers."""
+
+    __slots__ = ()
+
+    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+        """Send something that is no answer; see `Way`."""
+        together: Together | None = self.together
+        if together is None:
+            # Its only call is the one that tells something.
+            return super().tell(buffers, goes_on)
+        with together.sending:
+            return super().tell(buffers, goes_on)
 
 
 class ThreadEngine(Engine[Client]):
@@ -87,7 +103,7 @@ class ThreadEngine(Engine[Client]):
 
     def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> Client:
         stream = accepted(sock, stall=self._options.timeout or STALL, tls=self._options.tls)
-        return Client(stream, conversation, deadline)
+        return _Client(stream, conversation, deadline)
 
     def _ready(self, client: Client) -> None:
         self._unwatch_client(client)

@@ -1,0 +1,135 @@
+"""Hearing: what reaches the caller of what the far side tells, and what does not."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pyronb.client.hearing import Hearing, listen, show
+from pyronb.dialects import PYRO5
+from pyronb.futures import FutureResult
+from pyronb.news import Output, Progress
+from pyronb.rpc.call import Wishes
+from pyronb.rpc.side import encode_news
+from pyronb.wire.message import RESULT, TELLS_PROGRESS, Message
+
+
+def told(news):
+    return encode_news(news, 1, PYRO5)
+
+
+def test_all_is_heard():
+    """By the listener, and progress by whoever wants only that."""
+    heard, progressed = [], []
+    hearing = Hearing(heard.append, progressed.append)
+
+    for news in (Progress(1), Output("text\n"), Progress(2)):
+        hearing.hear(told(news), 5.0)
+
+    assert [Progress(1), Output("text\n"), Progress(2)] == heard
+    assert [Progress(1), Progress(2)] == progressed
+
+
+def test_nonsense_is_not_heard():
+    """It does the call no harm."""
+    heard = []
+
+    Hearing(heard.append, None).hear(Message(RESULT, 3, TELLS_PROGRESS, 1, b"nonsense"), 0.0)
+
+    assert [] == heard
+
+
+def test_a_flood_is_held_back():
+    """Only so much a second, and the last state at the end."""
+    heard = []
+    hearing = Hearing(heard.append, None)
+
+    for count in range(10_000):
+        hearing.hear(told(Progress(count)), 1000 + count / 10_000)
+    in_a_second = len(heard)
+    hearing.finish()
+    hearing.finish()
+
+    assert in_a_second <= 100
+    assert Progress(9999) == heard[-1]
+    assert in_a_second + 1 == len(heard)
+
+
+def test_output_is_limited():
+    """What a peer prints without end is not passed on without end."""
+    heard = []
+    hearing = Hearing(heard.append, None)
+
+    for _ in range(1000):
+        hearing.hear(told(Output("x" * 8000)), 1000.5)
+    first = len(heard)
+    hearing.hear(told(Output("later")), 1002.0)
+
+    assert first * 8000 < (1 << 20) + 8000
+    assert Output("later") == heard[-1]
+
+
+def test_a_listener_that_fails_hears_nothing_more(caplog):
+    """Its error is logged once, and the call goes on."""
+    calls = []
+
+    def fail(news):
+        calls.append(news)
+        raise ValueError("listener")
+
+    hearing = Hearing(fail, None)
+    with caplog.at_level(logging.ERROR, "pyronb.client"):
+        for count in range(3):
+            hearing.hear(told(Progress(count)), 1.0)
+
+    assert [Progress(0)] == calls
+    assert 1 == len(caplog.records)
+
+
+def test_an_interrupt_goes_through():
+    """It is for the caller, not for the log."""
+
+    def interrupt(news):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Hearing(interrupt, None).hear(told(Progress(1)), 1.0)
+
+
+def test_output_that_nobody_listens_to_is_shown(capsys):
+    """What was printed there is printed here."""
+    hearing = Hearing(None, None)
+
+    for news in (Output("out\n"), Output("err\n", "stderr"), Output("log\n", "log"), Progress(1)):
+        hearing.hear(told(news), 1.0)
+
+    assert ("out\n", "err\nlog\n") == capsys.readouterr()
+
+
+def test_no_output_anywhere(monkeypatch):
+    """A program without standard streams does without."""
+    monkeypatch.setattr("sys.stdout", None)
+
+    show(Output("text"))
+
+
+def test_a_future_passes_on_what_is_wished():
+    """To whoever wishes to hear of the call."""
+    future, progressed, heard = FutureResult(), [], []
+    listen(future, Wishes(on_progress=progressed.append, listener=heard.append))
+
+    future.report(Progress(1))
+    future.report(Output("text"))
+
+    assert ([Progress(1)], [Progress(1), Output("text")]) == (progressed, heard)
+
+
+def test_a_future_shows_output(capsys):
+    """Where it was asked for, and nobody listens."""
+    future = FutureResult()
+    listen(future, Wishes(output=True))
+
+    future.report(Output("text"))
+
+    assert "text" == capsys.readouterr().out
