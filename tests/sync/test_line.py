@@ -12,6 +12,7 @@ import pytest
 
 from pyronb.context import current_context
 from pyronb.errors import ConnectionClosedError, SerializeError, TimeoutError
+from pyronb.net.stream import SocketStream
 from pyronb.server.engines import _ENGINES
 from pyronb.server.exposure import behavior, expose, oneway
 from pyronb.sync import line
@@ -386,6 +387,26 @@ def test_streams(background, daemon):
     assert [0, 1] == [next(stream), next(stream)]
     assert 3 == background.add(1, 2).value
     assert list(range(2, 300)) == list(stream)
+
+
+@threads_only
+def test_a_client_that_reads_late(daemon, monkeypatch):
+    """Its further calls are made, when there is room for an answer only at the second attempt."""
+    real, full = SocketStream.send_within, []
+
+    def send_within(stream, seconds, buffers=()):
+        if sum(map(len, buffers)) > 10_000 and not full:
+            full.append(stream)
+            stream._unsent = tuple(map(memoryview, buffers))
+            return False
+        return real(stream, seconds, buffers)
+
+    monkeypatch.setattr(SocketStream, "send_within", send_within)
+    with Proxy(daemon.uriFor("thing"), options=client_options()) as proxy, asyncproxy(proxy) as background:
+        futures = [background.zeros(30_000) for _ in range(100)]
+
+        assert {30_000} == {len(future.value) for future in futures}
+        assert full
 
 
 @threads_only

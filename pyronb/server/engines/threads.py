@@ -298,7 +298,10 @@ class ThreadEngine(Engine[Client]):
                 self._await(client, answer)
             elif answer and together.add(answer) and not self._flush(client, together):
                 self._end_turn(client, together)
-                return self._send(client)
+                if not self._send(client):
+                    return False
+                # There was room after all.
+                turn = self._begin_turn(client, together)
         client.tasks = None
         self._end_turn(client, together)
         return self._send(client)
