@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from pyronb.errors import PyroError
@@ -52,50 +53,7 @@ class URI:
             return
         if not isinstance(uri, str):
             raise TypeError(f"uri should be a str or a URI, not {type(uri).__name__}")
-        match = _GRAMMAR.match(uri)
-        if not match:
-            raise PyroError(f"invalid uri: {uri!r} (a URI looks like PYRO:object@host:port or PYRONAME:name)")
-        self.protocol = match["protocol"].upper()
-        self.object = match["object"]
-        self.sockname = self.host = self.port = None
-        location = match["location"]
-        if self.protocol == "PYRO":
-            if not location:
-                raise PyroError(f"invalid uri (location): {uri!r} lacks @host:port")
-            self._parse_location(location, None, uri)
-        elif self.protocol in ("PYRONAME", "PYROMETA"):
-            if self.protocol == "PYROMETA":
-                self.object = {tag for tag in match["object"].split(",") if tag}
-                if not self.object:
-                    raise PyroError(f"invalid uri: {uri!r} names no tags")
-            if location:
-                self._parse_location(location, 0, uri)
-        else:
-            raise PyroError(f"invalid uri (protocol): {uri!r} (use PYRO, PYRONAME or PYROMETA)")
-
-    def _parse_location(self, location: str, default_port: int | None, uri: str) -> None:
-        if location.startswith(_UNIX):
-            self.sockname = location[len(_UNIX) :]
-            if not self.sockname or ":" in self.sockname:
-                raise PyroError(f"invalid uri (location): {uri!r} needs a socket path without ':' after ./u:")
-            return
-        if location.startswith("["):
-            match = _IPV6.match(location)
-            if not match:
-                raise PyroError(f"invalid ipv6 address: {location!r} in {uri!r}")
-            self.host, port = match["host"], match["port"]
-        else:
-            self.host, _, port = location.partition(":")
-        if not port:
-            if default_port is None:
-                raise PyroError(f"invalid uri (location): {uri!r} lacks a port")
-            # None means "the usual port of a name server"; it is filled in where the lookup is made.
-            self.port = None
-            return
-        # int() would take signs, underscores and other scripts' digits too.
-        if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
-            raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
-        self.port = int(port)
+        self.__setstate__(_parsed(uri))
 
     @property
     def location(self) -> str | None:
@@ -138,3 +96,56 @@ class URI:
         self.protocol = protocol
         self.object = name if isinstance(name, str) else set(name)
         self.sockname, self.host, self.port = sockname, host, port
+
+
+@lru_cache(maxsize=256)
+def _parsed(uri: str) -> State:
+    """Give the parts of a text form; programs make URIs of the same texts again and again.
+
+    Raises:
+        PyroError: the text is no URI.
+    """
+    match = _GRAMMAR.match(uri)
+    if not match:
+        raise PyroError(f"invalid uri: {uri!r} (a URI looks like PYRO:object@host:port or PYRONAME:name)")
+    protocol, name, location = match["protocol"].upper(), match["object"], match["location"]
+    if protocol == "PYRO":
+        if not location:
+            raise PyroError(f"invalid uri (location): {uri!r} lacks @host:port")
+        return protocol, name, *_parsed_location(location, None, uri)
+    if protocol not in ("PYRONAME", "PYROMETA"):
+        raise PyroError(f"invalid uri (protocol): {uri!r} (use PYRO, PYRONAME or PYROMETA)")
+    tags = {tag for tag in name.split(",") if tag}
+    if protocol == "PYROMETA" and not tags:
+        raise PyroError(f"invalid uri: {uri!r} names no tags")
+    place = _parsed_location(location, 0, uri) if location else _NOWHERE
+    return protocol, tags if protocol == "PYROMETA" else name, *place
+
+
+_NOWHERE = None, None, None
+
+
+def _parsed_location(location: str, default_port: int | None, uri: str) -> tuple[str | None, str | None, int | None]:
+    """Give socket path, host and port."""
+    if location.startswith(_UNIX):
+        sockname = location[len(_UNIX) :]
+        if not sockname or ":" in sockname:
+            raise PyroError(f"invalid uri (location): {uri!r} needs a socket path without ':' after ./u:")
+        return sockname, None, None
+    host: str
+    if location.startswith("["):
+        match = _IPV6.match(location)
+        if not match:
+            raise PyroError(f"invalid ipv6 address: {location!r} in {uri!r}")
+        host, port = match["host"], match["port"]
+    else:
+        host, _, port = location.partition(":")
+    if not port:
+        if default_port is None:
+            raise PyroError(f"invalid uri (location): {uri!r} lacks a port")
+        # None means "the usual port of a name server"; it is filled in where the lookup is made.
+        return None, host, None
+    # int() would take signs, underscores and other scripts' digits too.
+    if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
+        raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
+    return None, host, int(port)

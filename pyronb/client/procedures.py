@@ -107,14 +107,16 @@ def connect(
     place = yield from resolve(link.uri, link.options, deadline, link.key)
     link.connected_uri = place
     # Only one dialect knows keys, and what was meant to be signed is not to be sent unsigned.
-    link.dialect = PYRO4 if link.key is not None else _dialects.get(str(place.location), link.dialect)
+    location = str(place.location)
+    link.dialect = PYRO4 if link.key is not None else _dialects.get(location, link.dialect)
     try:
         yield from _dial_and_greet(link, place, deadline, annotations)
     except OtherDialectError as error:
         yield HangUp(link)
         link.dialect = error.dialect
         yield from _dial_and_greet(link, place, deadline, annotations)
-    _remember(str(place.location), link.dialect)
+    if _dialects.get(location) is not link.dialect:
+        _remember(location, link.dialect)
 
 
 _dialects: dict[str, Dialect] = {}

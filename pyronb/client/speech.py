@@ -7,8 +7,9 @@ for is refused unread.
 from __future__ import annotations
 
 from pyronb.client.link import Link
-from pyronb.dialects import SAFE, UNSAFE
+from pyronb.dialects import SAFE, UNSAFE, Dialect
 from pyronb.errors import SerializeError
+from pyronb.options import WireOptions
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Peer
 from pyronb.serializers.base import Serializer
@@ -27,9 +28,24 @@ CHOICES = (*SAFE, *UNSAFE, AUTO)
 
 def codec_for(link: Link, peer: Peer) -> Codec:
     """Give the codec for talking to this peer."""
-    wire, chosen = link.options.wire, frozenset({link.serializer_name})
-    catalog = catalog_for(link.dialect, wire, pyronb_peer=peer.is_pyronb, unsafe=chosen.intersection(UNSAFE))
-    return Codec(link.dialect, catalog, wire)
+    wire = link.options.wire
+    # By identity: hashing a record of options would take longer than all the rest.
+    key = (link.dialect, id(wire), link.serializer_name, peer.is_pyronb)
+    known = _codecs.get(key)
+    if known is not None and known[0] is wire:
+        return known[1]
+    unsafe = frozenset({link.serializer_name}).intersection(UNSAFE)
+    catalog = catalog_for(link.dialect, wire, pyronb_peer=peer.is_pyronb, unsafe=unsafe)
+    codec = Codec(link.dialect, catalog, wire)
+    if len(_codecs) >= _MOST_CODECS:
+        _codecs.clear()
+    _codecs[key] = wire, codec
+    return codec
+
+
+_codecs: dict[tuple[Dialect, int, str, bool], tuple[WireOptions, Codec]] = {}
+"""What was given for which options, which are kept so that nothing else gets their id."""
+_MOST_CODECS = 64
 
 
 def for_greeting(link: Link, codec: Codec) -> Serializer:

@@ -86,9 +86,12 @@ def addresses(host: str, port: int, ip_version: int = 0) -> list[tuple[socket.Ad
     Raises:
         OSError: the host is not known.
     """
-    with contextlib.suppress(OSError):
-        # What is a number needs no looking up; of IPv6 there are more forms than this.
+    # What is a number needs no looking up; of IPv6 there are more forms than this.
+    try:
         socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        pass
+    else:
         return [(socket.AF_INET, (host, port))]
     return in_order(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), ip_version)
 

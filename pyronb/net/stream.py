@@ -12,6 +12,7 @@ import math
 import os
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,8 +44,11 @@ FIRST_ATTEMPT = 0.01
 _NOT_IN_TIME = (builtins.TimeoutError, BlockingIOError)
 _TIMEVAL = struct.Struct("@ll")
 _POSIX = os.name == "posix"
+_LINUX = sys.platform == "linux"
 _WAIT_FOR_ALL = socket.MSG_WAITALL if _POSIX else 0
 """Receives a large message with few calls; a time-out gives what has come until then."""
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+"""Has sending fail rather than wait. A small message never waits, so it needs no time-out set."""
 _RECEIVING, _SENDING = socket.SO_RCVTIMEO, socket.SO_SNDTIMEO
 _MICRO = 1_000_000
 _LONGEST = 1e8
@@ -195,7 +199,11 @@ def _connected(place: URI, limit: float | None, nodelay: bool, ip_version: int) 
 def _connected_to(family: socket.AddressFamily, address: Any, limit: float | None) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.settimeout(limit)
+        if _LINUX and family == socket.AF_INET and address[0].startswith("127."):
+            # On this machine it is done at once, or refused; the wait that Python's own time-outs begin costs more.
+            _set_timeout(sock, _SENDING, limit)
+        else:
+            sock.settimeout(limit)
         sock.connect(address)
     except BaseException:
         sock.close()
@@ -226,11 +234,13 @@ class SocketStream:
         self._unsent: Sequence[memoryview] = ()
         self.closed = False
         self._timeout = sock.gettimeout()
-        sock.settimeout(None)
+        if self._timeout is not None:
+            sock.settimeout(None)
         # What the time-outs are set to, to spare the calls that set them again.
-        self._limits: dict[int, float | None] = (
-            {} if self._two_limits else dict.fromkeys((_RECEIVING, _SENDING), math.nan)
-        )
+        # That of sending may be what connecting took; it counts from the first time that sending has to wait.
+        self._limits: dict[int, float | None] = {_SENDING: math.nan}
+        if not self._two_limits:
+            self._limits[_RECEIVING] = math.nan
 
     def _set_limit(self, option: int, limit: float | None) -> None:
         if limit != self._limits.get(option):
@@ -275,17 +285,20 @@ class SocketStream:
             ConnectionClosedError: the connection is gone.
             TimeoutError: one of the two took longer than the limit.
         """
-        # Said twice, so that the usual case has no further frame.
-        limits = self._limits
+        # As below, without a further frame in the usual case.
         doing = "sending"
         try:
-            if limits.get(_SENDING) != limit:
-                self._set_limit(_SENDING, limit)
-            sent = self.socket.send(message)
-            if sent != len(message):
-                self._send_rest([message], sent, None if limit is None else after(limit))
+            if not self._two_limits:
+                self._send_rest([message], 0, None if limit is None else after(limit))
+            else:
+                try:
+                    sent = self.socket.send(message, _AT_ONCE)
+                except BlockingIOError:
+                    sent = 0
+                if sent != len(message):
+                    self._send_rest([message], sent, None if limit is None else after(limit))
             doing = "receiving"
-            if limits.get(_RECEIVING) != limit:
+            if self._limits.get(_RECEIVING) != limit:
                 self._set_limit(_RECEIVING, limit)
             data = self.socket.recv(_SMALL)
         except OSError as error:
@@ -339,17 +352,20 @@ class SocketStream:
             TimeoutError: the deadline passed, or the peer did not read anything for too long.
         """
         try:
-            sent = 0
-            if len(buffers) == 1 and deadline is None:
-                if self._limits.get(_SENDING) != self._stall:
-                    self._set_limit(_SENDING, self._stall)
-                only = buffers[0]
-                sent = self.socket.send(only)
-                if sent == len(only):
-                    return
-            self._send_rest(buffers, sent, deadline)
+            sent = self._send_at_once(buffers[0]) if len(buffers) == 1 else 0
+            if len(buffers) != 1 or sent != len(buffers[0]):
+                self._send_rest(buffers, sent, deadline)
         except OSError as error:
             raise translated("sending", error) from error
+
+    def _send_at_once(self, buffer: Buffer) -> int:
+        """Send as much of a buffer as the system takes without waiting, and tell how many bytes that is."""
+        if not self._two_limits:
+            return 0
+        try:
+            return self.socket.send(buffer, _AT_ONCE)
+        except BlockingIOError:
+            return 0
 
     def _send_rest(self, buffers: Sequence[Buffer], sent: int, deadline: float | None) -> None:
         views = [memoryview(buffer).cast("B") for buffer in buffers if len(buffer)]
@@ -377,13 +393,13 @@ class SocketStream:
         views: list[memoryview] = []
         sent = 0
         try:
-            if self._limits.get(_SENDING) != seconds:
-                self._set_limit(_SENDING, seconds)
             if len(buffers) == 1 and not self._unsent:
                 # The usual case: a small answer to a client that waits for it.
-                sent = self.socket.send(buffers[0])
+                sent = self._send_at_once(buffers[0])
                 if sent == len(buffers[0]):
                     return True
+            if self._limits.get(_SENDING) != seconds:
+                self._set_limit(_SENDING, seconds)
             until = after(seconds)
             views = [*self._unsent, *(memoryview(buffer).cast("B") for buffer in buffers if len(buffer))]
             while True:
@@ -396,7 +412,7 @@ class SocketStream:
                     break
                 sent = self._send_some(views)
         except _NOT_IN_TIME:
-            views = views or [memoryview(buffers[0]).cast("B")]
+            pass
         except OSError as error:
             raise translated("sending", error) from error
         # Whoever owns a buffer may write to it before the rest of it is sent.

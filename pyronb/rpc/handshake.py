@@ -139,11 +139,26 @@ def encode_greeting(
         annotations: chunks that go beside it.
         wants: abilities that are wanted on this connection.
     """
-    greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants)}
-    if metadata or not dialect.metadata_flag:
-        greeting["object"] = object_id
+    about = object_id if metadata or not dialect.metadata_flag else None
+    # A program mostly says the same to the same object. Each serializer is made for one dialect.
+    key = (serializer, about, handshake, wants)
+    keep = type(handshake) is str and type(wants) is tuple and len(handshake) <= _MAX_TEXT
+    written = _greetings.get(key) if keep else None
+    if written is None:
+        greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants)}
+        if about is not None:
+            greeting["object"] = about
+        written = serializer.dumps(greeting)
+        if keep:
+            if len(_greetings) >= _MOST_GREETINGS:
+                _greetings.clear()
+            _greetings[key] = written
     flags = dialect.metadata_flag if metadata else 0
-    return Message(CONNECT, serializer.number, flags, seq, serializer.dumps(greeting), annotations)
+    return Message(CONNECT, serializer.number, flags, seq, written, annotations)
+
+
+_greetings: dict[Any, bytes] = {}
+_MOST_GREETINGS = 128
 
 
 def decode_greeting(value: object, dialect: Dialect = PYRO5, flags: int = 0) -> Greeting:

@@ -26,6 +26,7 @@ from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.batch import BatchProxy
 from pyronb.sync.driver import run
 from pyronb.sync.methods import RemoteMethod, call_remote
+from pyronb.sync.shortcut import short_cut
 from pyronb.uri import URI
 
 __all__ = ["Proxy", "RemoteFunction", "asyncproxy", "batch"]
@@ -179,6 +180,8 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             run(connect(link, annotations=context.annotations))
             link.told = time.monotonic()
             link.latency = link.told - began
+            if link.short is None:
+                link.short = short_cut(link)
             if context.client is None:
                 # While a call is served, these are for its own reply.
                 context.response_annotations = dict(link.handshake_annotations)

@@ -59,6 +59,8 @@ CLOSED = "CLOSED"
 
 LAYOUTS: Mapping[Dialect, Layout] = {PYRO5: Pyro5Layout(), PYRO4: Pyro4Layout()}
 
+_MOSTLY = TAG + PYRO5.version.to_bytes(2, "big")
+"""What most conversations begin with."""
 _SEQUENCE_MASK = 0xFFFF
 _TLS_RECORDS = (0x15, 0x16)
 _TLS_MAJOR = 3
@@ -107,16 +109,27 @@ class _Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the network."""
-        if self.idle and not self._key:
+        if self._may_be_whole(data):
             assert self._layout is not None
-            if not self._limit or len(data) <= self._limit:
-                self._whole = self._layout.unpack_whole(data)
-                if self._whole is not None:
-                    return
+            self._whole = self._layout.unpack_whole(data)
+            if self._whole is not None:
+                return
         if self._block is not None:
             data = self._block.feed(data)
         if self.state is not CLOSED:
             self._buffer.feed(data)
+
+    def _may_be_whole(self, data: bytes) -> bool:
+        """Whether these bytes may be a message that arrived alone, and may be as large as that."""
+        state = self.state
+        if state is CLOSED or self._whole is not None or self._header is not None or self._buffer.size or self._key:
+            return False
+        if self._layout is None:
+            if data[:PREAMBLE_SIZE] != _MOSTLY:
+                return False
+            self._recognise(_MOSTLY)
+        most = _GREETING_LIMIT if state is NEW else self._limit
+        return not most or len(data) <= most
 
     @property
     def rest(self) -> memoryview | None:

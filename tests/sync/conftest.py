@@ -37,13 +37,19 @@ def dials(monkeypatch):
 @pytest.fixture
 def sends(monkeypatch):
     """Count the messages that are sent by clients: a list of their bytes."""
+    from pyronb.net.stream import SocketStream
     from pyronb.sync import driver
 
-    said, real = [], driver._send
+    said, real, real_exchange = [], driver._send, SocketStream.exchange
 
     def send(effect):
         said.append(b"".join(bytes(buffer) for buffer in effect.buffers))
         real(effect)
 
+    def exchange(stream, message, limit):
+        said.append(message)
+        return real_exchange(stream, message, limit)
+
     monkeypatch.setitem(driver._GRANTS, driver.Send, send)
+    monkeypatch.setattr(SocketStream, "exchange", exchange)
     return said
