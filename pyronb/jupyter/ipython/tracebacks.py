@@ -24,6 +24,8 @@ __all__ = ["RemoteTracebacks", "remote_lines", "trimmed"]
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
 _MAX_LINE = 2000
 _MAX_CHAIN = 20
+_PLUMBING = ("pyronb.", "concurrent.futures.", "asyncio.")
+"""Where the frames are that only carry a remote error to whoever asked."""
 _SCENES = "pyronb.demo"
 
 
@@ -43,6 +45,21 @@ def remote_lines(error: BaseException) -> list[str]:
         return []
     head = f"The {type(error).__name__} was raised over there; the remote traceback:"
     return ["", head, "", *("    " + part for line in lines for part in line.split("\n"))]
+
+
+def _remote_lines_of_chain(error: BaseException) -> list[str]:
+    """Give the remote tracebacks of an exception and of those that led to it, but each only once.
+
+    The traceback of one that was raised from another over there holds that of the other one.
+    """
+    lines: list[str] = []
+    shown = ""
+    for each in chain_of(error):
+        text = "".join(remote_traceback(each))
+        if text not in shown:
+            lines += remote_lines(each)
+            shown += text
+    return lines
 
 
 def _without_control(lines: list[str], error: BaseException) -> list[str]:
@@ -72,7 +89,7 @@ def trimmed(tb: TracebackType, runner: CodeType, *, plumbing: bool) -> Traceback
     Args:
         tb: the traceback; its first frame is IPython's, which IPython leaves out by itself.
         runner: code that ran the body of a cell magic; all frames up to it are left out.
-        plumbing: whether pyronb's own frames are left out.
+        plumbing: whether pyronb's own frames are left out, and those of Python's futures.
 
     Returns:
         A new traceback, or the same when nothing would be left.
@@ -123,7 +140,7 @@ def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
 
 def _is_plumbing(frame: FrameType) -> bool:
     module = frame.f_globals.get("__name__")
-    return isinstance(module, str) and module.startswith("pyronb.") and not module.startswith(_SCENES)
+    return isinstance(module, str) and module.startswith(_PLUMBING) and not module.startswith(_SCENES)
 
 
 class RemoteTracebacks:
@@ -162,7 +179,7 @@ class RemoteTracebacks:
                 return original(etype, evalue, etb, *args, **kwargs)
             self._within = True
             try:
-                remote = [line for error in chain_of(evalue) for line in remote_lines(error)]
+                remote = _remote_lines_of_chain(evalue)
                 shown = etb
                 ours = is_ours(evalue, etb)
                 if isinstance(etb, TracebackType):

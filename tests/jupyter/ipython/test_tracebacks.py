@@ -37,6 +37,31 @@ def test_plumbing_is_hidden_and_kept(counter, cell):
     assert "methods.py" in "".join(traceback.format_exception(done.error))
 
 
+def test_a_cause_over_there_is_shown_once(shell, cell):
+    """Its traceback is part of that of the error that was raised from it; one that came another way is shown, too."""
+    cause, other = remote(KeyError("a"), "from a"), remote(OSError("c"), "from c")
+    cause.__cause__ = other
+    error = remote(ValueError("b"), "from a", "from b")
+    error.__cause__ = cause
+    shell.user_ns["error"] = error
+    shown = cell("raise error").stdout
+
+    assert 1 == shown.count("from a")
+    assert 1 == shown.count("from b")
+    assert 1 == shown.count("from c")
+    assert 2 == shown.count(HEAD)
+
+
+def test_futures_are_plumbing_too(counter, cell):
+    """Reading a future shows neither Python's own futures nor pyronb's, but the line that read it."""
+    cell("import pyronb")
+    shown = cell("pyronb.asyncproxy(c).fail('no').value").stdout
+
+    assert "futures" not in shown
+    assert "----> 1 pyronb.asyncproxy(c).fail('no').value" in shown
+    assert HEAD in shown
+
+
 @pytest.mark.parametrize("mode", ["Context", "Plain", "Verbose", "Docs"])
 def test_in_each_mode(shell, counter, cell, mode):
     if mode not in shell.InteractiveTB.valid_modes:
