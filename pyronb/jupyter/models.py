@@ -39,7 +39,7 @@ class NameServerModel(TypedDict):
 
 
 class NamesModel(TypedDict):
-    """What a name server knows: the answer of `GET pyronb/api/names`."""
+    """What a name server knows."""
 
     version: str
     """Version of the pyronb package that answers."""
@@ -57,6 +57,81 @@ class NamesModel(TypedDict):
     """How many there are, which may be more than were sent."""
     age: float
     """Seconds since the name server was really asked (answers are kept for a short while)."""
+
+
+class ListingModel(NamesModel):
+    """What a name server knows, for one who asks again and again: the answer of `GET pyronb/api/names`.
+
+    Who sends the `mark` of an answer is told what has changed since; then `names` and `removed` are the changes.
+    """
+
+    mark: str
+    """Stands for this moment; to be sent with the next question."""
+    complete: bool
+    """True when `names` holds all there are, false when it holds those that changed since the mark of the question."""
+    removed: list[str]
+    """Names that are not registered any more; empty when the answer is complete."""
+    live: bool
+    """True while the name server tells of changes by itself, false while it has to be asked again and again."""
+    retry: float | None
+    """Seconds until the name server is asked again, while it does not answer; None while it does."""
+
+
+class KnownModel(TypedDict):
+    """One name server that can be asked about."""
+
+    address: str
+    origin: Literal["configured", "added", "embedded"]
+    """`configured` by whoever runs the Jupyter server, `added` by a user, `embedded` in the Jupyter server."""
+    default: bool
+    """True when `locateNS()` without arguments finds this one."""
+
+
+class NameServersModel(TypedDict):
+    """Which name servers there are to ask: the answer of `GET pyronb/api/nameservers`."""
+
+    version: str
+    """Version of the pyronb package that answers."""
+    viewpoint: str
+    """From where they are asked."""
+    read_only: bool
+    """Whether names cannot be removed, nor name servers started, from here."""
+    may_add: bool
+    """Whether users may add name servers that are not in the configuration."""
+    nameservers: list[KnownModel]
+    """The first is the one to begin with."""
+
+
+class HealthModel(TypedDict):
+    """Whether one object can be reached: an item of the answer of `GET pyronb/api/health`."""
+
+    name: str
+    uri: str
+    """Where the name led when the object was asked."""
+    state: State | Literal["checking"]
+    """`checking` while nobody knows yet."""
+    reason: str
+    hint: str
+    latency: float | None
+    """Seconds that a ping took; None when it was not reached."""
+    server: str
+    """Who serves it, for example `pyronb 0.1.0` or `Pyro5`; empty when unknown."""
+    age: float
+    """Seconds since it was found out."""
+
+
+class HealthsModel(TypedDict):
+    """The answer of `GET pyronb/api/health`."""
+
+    objects: list[HealthModel]
+
+
+class OutcomeModel(TypedDict):
+    """What became of something that a user wanted done."""
+
+    state: State
+    reason: str
+    hint: str
 
 
 class MethodModel(TypedDict):

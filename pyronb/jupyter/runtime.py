@@ -43,16 +43,23 @@ from pyronb.version import __version__
 
 __all__ = [
     "MAX_NAME",
+    "MAX_URI",
     "ONLY_THERE",
+    "blank_names",
+    "bounded_options",
+    "clip",
     "enter_name",
     "failed_object",
     "leave_names",
     "object_model",
     "only_there",
+    "place_of",
     "read_names",
     "read_object",
     "read_values",
     "read_values_at",
+    "registrations",
+    "remove_name",
     "within",
 ]
 
@@ -99,25 +106,34 @@ class _Question:
         self.name = ""
 
     def options(self, largest: int | None = None) -> ClientOptions:
-        """Make options that give the next step the time that is left, and no more than a sensible size."""
-        seconds = self.left()
-        options = config.client_options(serializer=AUTO)
-        largest = largest or MAX_ANSWER
-        size = min(options.wire.max_message_size or largest, largest)
-        return replace(
-            options,
-            timeout=seconds,
-            connect_timeout=seconds,
-            max_retries=0,
-            wire=replace(options.wire, max_message_size=size),
-            lookup=replace(options.lookup, delay=0.0),
-        )
+        """Make options that give the next step the time that is left."""
+        return bounded_options(self.left(), largest)
 
     def left(self) -> float:
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise errors.TimeoutError("no time is left")
         return seconds
+
+
+def bounded_options(seconds: float, largest: int | None = None) -> ClientOptions:
+    """Make options of the configuration for talking to anybody, with no more time and size than is sensible.
+
+    Args:
+        seconds: what each step may take.
+        largest: most bytes of one answer; `MAX_ANSWER` by default.
+    """
+    options = config.client_options(serializer=AUTO)
+    largest = largest or MAX_ANSWER
+    size = min(options.wire.max_message_size or largest, largest)
+    return replace(
+        options,
+        timeout=seconds,
+        connect_timeout=seconds,
+        max_retries=0,
+        wire=replace(options.wire, max_message_size=size),
+        lookup=replace(options.lookup, delay=0.0),
+    )
 
 
 def within(seconds: float, question: Callable[[], T]) -> T:
@@ -168,29 +184,17 @@ def read_names(
     Returns:
         The answer. This never raises for anything that the network or the peer does.
     """
-    model: NamesModel = {
-        "version": __version__,
-        "viewpoint": viewpoint or f"Python on {platform.node() or 'this machine'}",
-        "nameserver": {"address": _clip(address or "", MAX_NAME), "default": False, "server": ""},
-        "state": "ok",
-        "reason": "",
-        "hint": "",
-        "names": [],
-        "total": 0,
-        "age": 0.0,
-    }
-    place = _place(address, another)
+    place = place_of(address, another)
+    model = blank_names(address, place, viewpoint)
     if isinstance(place, Explanation):
-        _explained(model, place)
         return model
-    model["nameserver"] = {"address": str(place), "default": is_default(place), "server": ""}
     question = _Question(timeout * _PATIENCE, place)
 
     def ask() -> tuple[str, list[NameModel]]:
         with _nameserver(place, question) as ns:
             peer = ns._pyro.peer
             answer = ns.list(return_metadata=True)
-        return peer, _registrations(answer)
+        return peer, registrations(answer)
 
     try:
         peer, names = within(timeout, ask)
@@ -198,8 +202,28 @@ def read_names(
         _log.debug("asking the name server at %s failed", place, exc_info=True)
         _explained(model, explain(error, address=question.where, another=another))
     else:
-        model["nameserver"]["server"] = _clip(peer, MAX_TAG)
+        model["nameserver"]["server"] = clip(peer, MAX_TAG)
         model["names"], model["total"] = names[:limit], len(names)
+    return model
+
+
+def blank_names(address: str | None, place: Address | Explanation, viewpoint: str = "") -> NamesModel:
+    """Make the model of a name server that was not asked yet, or, where there is no place, cannot be asked."""
+    where = "" if isinstance(place, Explanation) else str(place)
+    known = not isinstance(place, Explanation) and is_default(place)
+    model: NamesModel = {
+        "version": __version__,
+        "viewpoint": viewpoint or f"Python on {platform.node() or 'this machine'}",
+        "nameserver": {"address": where or clip(address or "", MAX_NAME), "default": known, "server": ""},
+        "state": "ok",
+        "reason": "",
+        "hint": "",
+        "names": [],
+        "total": 0,
+        "age": 0.0,
+    }
+    if isinstance(place, Explanation):
+        _explained(model, place)
     return model
 
 
@@ -215,7 +239,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
     Returns:
         The answer. This never raises for anything that the network or a peer does.
     """
-    place = _place(address, another)
+    place = place_of(address, another)
     if isinstance(place, Explanation):
         return failed_object(name, place)
     found = _blank(name)
@@ -223,7 +247,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
 
     def ask() -> ObjectModel:
         uri, found["tags"] = _registration(place, name, question)
-        found["uri"], question.where, question.name = _clip(uri, MAX_URI), str(uri.location), name
+        found["uri"], question.where, question.name = clip(uri, MAX_URI), str(uri.location), name
         with Proxy(uri, options=question.options()) as proxy:
             proxy._pyroBind()
             return object_model(proxy, name, found["tags"])
@@ -259,7 +283,7 @@ class _Unknown(errors.NamingError):
         self.alike = alike
 
 
-def _place(address: str | None, another: str) -> Address | Explanation:
+def place_of(address: str | None, another: str = NAME_ANOTHER) -> Address | Explanation:
     """Read the address that a question is for, or say why there is none."""
     if address is None:
         return default_address()
@@ -320,7 +344,7 @@ def enter_name(
     Returns:
         What became of it. This never raises for anything that the network or the peer does.
     """
-    place = _place(address, NAME_ANOTHER)
+    place = place_of(address, NAME_ANOTHER)
     if isinstance(place, Explanation):
         return place
     question = _Question(timeout * _PATIENCE, place)
@@ -349,7 +373,7 @@ def enter_name(
 
 def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0) -> None:
     """Take names back that lead to these addresses; whatever fails here, a later `enter_name` finds them stale."""
-    place = _place(address, NAME_ANOTHER)
+    place = place_of(address, NAME_ANOTHER)
     if isinstance(place, Explanation) or not names:
         return
     question = _Question(timeout * _PATIENCE, place)
@@ -367,6 +391,48 @@ def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0)
         within(timeout, ask)
     except Exception:
         _log.debug("taking back names at %s failed", place, exc_info=True)
+
+
+class _Anew(errors.NamingError):
+    """A name leads elsewhere than it was seen to lead."""
+
+
+def remove_name(
+    address: str | None, name: str, uri: str, *, timeout: float = 2.0, another: str = NAME_ANOTHER
+) -> Explanation:
+    """Remove a name that leads to this address; one that was registered anew meanwhile stays.
+
+    Args:
+        address: of the name server; None for that of the configuration.
+        name: the name.
+        uri: where it was seen to lead.
+        timeout: seconds that this takes at most.
+        another: how a person asks another name server, as part of a hint.
+
+    Returns:
+        What became of it. This never raises for anything that the network or the peer does.
+    """
+    place = place_of(address, another)
+    if isinstance(place, Explanation):
+        return place
+    question = _Question(timeout * _PATIENCE, place)
+
+    def ask() -> None:
+        with _nameserver(place, question) as ns:
+            if clip(ns.lookup(name), MAX_URI) != uri:
+                raise _Anew
+            if not ns.remove(name):
+                raise errors.PyroError(f"the name server keeps {words(name)}")
+
+    try:
+        within(timeout, ask)
+    except _Anew:
+        reason = f"{words(name)} was registered anew meanwhile, and leads elsewhere now."
+        return Explanation("refused", reason, "Look at it again before you remove it.")
+    except Exception as error:
+        _log.debug("removing %r at %s failed", name, place, exc_info=True)
+        return explain(error, address=str(place), another=another)
+    return Explanation("ok")
 
 
 def _registration(place: Address, name: str, question: _Question) -> tuple[URI, list[str]]:
@@ -394,7 +460,7 @@ def _alike(name: str, ns: Proxy, question: _Question) -> list[str]:
     """Ask which names are like one that is unknown; that it is unknown matters more than failing here."""
     try:
         ns._pyro.timeout = question.left()
-        return nearest(name, [row["name"] for row in _registrations(ns.list(return_metadata=True))])
+        return nearest(name, [row["name"] for row in registrations(ns.list(return_metadata=True))])
     except Exception:
         _log.debug("asking for names like %r failed", name, exc_info=True)
         return []
@@ -427,7 +493,7 @@ def read_values(
     Returns:
         The answer. This never raises for anything that the network or a peer does.
     """
-    place = _place(address, another)
+    place = place_of(address, another)
     if isinstance(place, Explanation):
         return _unread(place)
     question = _Question(timeout * _PATIENCE, place)
@@ -480,9 +546,9 @@ def _value(proxy: Proxy, attribute: str, known: Iterable[str]) -> ValueModel:
     except errors.CommunicationError:
         raise
     except Exception as error:
-        return {"text": "", "number": None, "error": _clip(f"{type(error).__name__}: {error}", MAX_TAG)}
+        return {"text": "", "number": None, "error": clip(f"{type(error).__name__}: {error}", MAX_TAG)}
     number = float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else None
-    return {"text": _clip(brief(value), MAX_NAME), "number": number, "error": ""}
+    return {"text": clip(brief(value), MAX_NAME), "number": number, "error": ""}
 
 
 def _unread(told: Explanation) -> ValuesModel:
@@ -496,9 +562,9 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
     """Describe an object from what its proxy already knows; this does no input or output."""
     link = proxy._pyro
     model = _blank(name)
-    model["uri"] = _clip(link.connected_uri or link.uri, MAX_URI)
+    model["uri"] = clip(link.connected_uri or link.uri, MAX_URI)
     model["tags"] = _tags(tags)
-    model["server"] = _clip(link.peer, MAX_TAG)
+    model["server"] = clip(link.peer, MAX_TAG)
     model["serializer"] = link.serializer.name if link.connected and link.serializer is not None else ""
     about = link.metadata
     if about is None:
@@ -508,14 +574,14 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
         return model
     model["latency"] = link.latency
     if about.details is not None:
-        model["class_name"] = _clip(about.details.class_name, MAX_NAME)
-        model["doc"] = _clip(about.details.doc, MAX_DOC)
+        model["class_name"] = clip(about.details.class_name, MAX_NAME)
+        model["doc"] = clip(about.details.doc, MAX_DOC)
     docs = _Docs()
     for method in sorted(about.methods)[:MAX_MEMBERS]:
         detail = about.method(method)
         entry: MethodModel = {
-            "name": _clip(method, MAX_NAME),
-            "signature": _clip(detail.signature, MAX_SIGNATURE) or "(...)",
+            "name": clip(method, MAX_NAME),
+            "signature": clip(detail.signature, MAX_SIGNATURE) or "(...)",
             "doc": docs.clip(detail.doc),
             "oneway": method in about.oneway,
         }
@@ -523,8 +589,8 @@ def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectMod
     for attribute in sorted(about.attributes)[:MAX_MEMBERS]:
         known = about.attribute(attribute)
         row: AttributeModel = {
-            "name": _clip(attribute, MAX_NAME),
-            "type": _clip(known.type, MAX_SIGNATURE),
+            "name": clip(attribute, MAX_NAME),
+            "type": clip(known.type, MAX_SIGNATURE),
             "doc": docs.clip(known.doc),
             "writable": known.writable,
         }
@@ -539,7 +605,7 @@ class _Docs:
         self.room = MAX_DOCS
 
     def clip(self, text: str) -> str:
-        text = _clip(text, min(MAX_DOC, self.room))
+        text = clip(text, min(MAX_DOC, self.room))
         self.room -= len(text)
         return text
 
@@ -553,7 +619,7 @@ def failed_object(name: str, told: Explanation) -> ObjectModel:
 
 def _blank(name: str) -> ObjectModel:
     return {
-        "name": _clip(name, MAX_NAME),
+        "name": clip(name, MAX_NAME),
         "uri": "",
         "tags": [],
         "state": "ok",
@@ -573,7 +639,7 @@ def _explained(model: NamesModel | ObjectModel, told: Explanation) -> None:
     model["state"], model["reason"], model["hint"] = told.state, told.reason, told.hint
 
 
-def _registrations(answer: object) -> list[NameModel]:
+def registrations(answer: object) -> list[NameModel]:
     """Read the answer of a name server's `list`: sorted, each name once, entries that make no sense left out.
 
     Raises:
@@ -585,8 +651,8 @@ def _registrations(answer: object) -> list[NameModel]:
     for name, entry in answer.items():
         uri, tags = _pair(entry)
         if isinstance(name, str) and name and isinstance(uri, str | URI):
-            key = _clip(name, MAX_NAME)
-            rows.setdefault(key, {"name": key, "uri": _clip(uri, MAX_URI), "tags": _tags(tags)})
+            key = clip(name, MAX_NAME)
+            rows.setdefault(key, {"name": key, "uri": clip(uri, MAX_URI), "tags": _tags(tags)})
     return [rows[key] for key in sorted(rows)]
 
 
@@ -601,10 +667,10 @@ def _tags(tags: object) -> list[str]:
     """Read a collection of tags, whatever its kind; what is no text is left out."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         return []
-    return sorted({_clip(tag, MAX_TAG) for tag in tags if isinstance(tag, str) and tag})[:MAX_TAGS]
+    return sorted({clip(tag, MAX_TAG) for tag in tags if isinstance(tag, str) and tag})[:MAX_TAGS]
 
 
-def _clip(text: object, size: int) -> str:
+def clip(text: object, size: int) -> str:
     """Shorten a text that came from elsewhere, and make sure that it can be written as UTF-8."""
     if isinstance(text, str) and text.isascii():
         return text[:size]

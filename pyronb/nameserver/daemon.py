@@ -119,6 +119,16 @@ class NameServerDaemon(Daemon):
         self._engine.watch(responder, responder.processRequest)
         return responder
 
+    def shutdown(self) -> None:
+        """Have the loop end soon, as any daemon's; clients that are waited with do not hold it up."""
+        self._changes.close()
+        super().shutdown()
+
+    def drain(self, timeout: float = 10.0) -> None:
+        """End gracefully, as any daemon; clients that are waited with are answered now."""
+        self._changes.close()
+        super().drain(timeout)
+
     def close(self) -> None:
         """End it all, the storage too."""
         self._changes.close()

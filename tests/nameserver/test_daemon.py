@@ -185,6 +185,23 @@ def test_the_loop_runs_until_its_condition_fails(monkeypatch):
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("end", ["shutdown", "drain"])
+def test_who_waits_for_a_change_does_not_hold_up_the_end(where, end):
+    """They are told that nothing has changed, and the loop ends."""
+    with naming(where) as daemon, connect(daemon.uri) as names:
+        mark = names.changes()["mark"]
+        told = []
+        waiting = threading.Thread(target=lambda: told.append(names.changes(mark, 30.0)))
+        names._pyroTimeout = scaled(20)
+        names._pyroRelease()
+        waiting.start()
+        eventually(lambda: daemon._changes._places._value < 8)
+        getattr(daemon, end)()
+        waiting.join(scaled(5))
+
+        assert told[0]["names"] == {}
+
+
 def test_closing_while_calls_come_in_is_no_crash(tmp_path):
     """Whoever calls meanwhile has an error."""
     daemon = NameServerDaemon(

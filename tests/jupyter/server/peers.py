@@ -102,6 +102,12 @@ def register(daemon, name, uri, metadata=None):
         ns.register(name, uri, metadata=metadata)
 
 
+def unregister(daemon, name):
+    """Remove a name from the name server of this daemon."""
+    with Proxy(f"PYRO:Pyro.NameServer@{daemon.locationStr}") as ns:
+        ns.remove(name)
+
+
 @contextlib.contextmanager
 def serving(objects):
     """Run a daemon with these objects by id; gives the daemon."""
@@ -201,6 +207,12 @@ BAD_PEERS = {
     speaking_older_pyro: "wrong-version",
 }
 """Peers that are no name servers, and the state that each should be seen in."""
+
+
+def seen_as(peer):
+    """Give the states that a bad peer may be seen in; over asyncio, one that speaks first may just be hung up on."""
+    return {BAD_PEERS[peer], "unreachable"} if peer is talking_garbage else {BAD_PEERS[peer]}
+
 
 PYRO5_NAMESERVER = """
 import sys

@@ -19,6 +19,7 @@ from traitlets.config import Config
 import pyronb
 from pyronb.config import config
 from pyronb.jupyter.server.extension import PyronbServer, _jupyter_server_extension_points
+from pyronb.jupyter.server.manager import ManagerClosedError
 from tests.jupyter.server.peers import listening, silent
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -67,7 +68,8 @@ def test_defaults():
     app = configured()
 
     assert app.name_server == f"{config.NS_HOST}:{config.NS_PORT}"
-    assert (app.timeout, app.cache_seconds) == (2.0, 1.0)
+    assert (app.timeout, app.interval) == (2.0, 2.0)
+    assert (app.name_servers, app.may_add, app.read_only) == ([], True, False)
 
 
 def test_default_name_server_is_that_of_pyronb(monkeypatch):
@@ -84,7 +86,9 @@ def test_name_servers_that_can_be_configured(text):
     assert configured(name_server=text).name_server == text.strip()
 
 
-@pytest.mark.parametrize("settings", [{"name_server": "lab:port"}, {"timeout": 0}, {"cache_seconds": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"name_server": "lab:port"}, {"name_servers": ["lab:port"]}, {"timeout": 0}, {"interval": 0}]
+)
 def test_wrong_settings_are_told(settings):
     """A mistake in the configuration is told when the server starts."""
     app = PyronbServer()
@@ -96,11 +100,11 @@ def test_wrong_settings_are_told(settings):
 
 def test_settings_of_the_command_line(jp_configurable_serverapp):
     """They can be given as --PyronbServer.name=value."""
-    argv = ["--PyronbServer.name_server=lab:9999", "--PyronbServer.timeout=3", "--PyronbServer.cache_seconds=5"]
+    argv = ["--PyronbServer.name_server=lab:9999", "--PyronbServer.timeout=3", "--PyronbServer.read_only=True"]
     server = jp_configurable_serverapp(argv=argv)
     manager = server.extension_manager.extension_points["pyronb"].app.manager
 
-    assert (manager.address, manager.timeout, manager.cache_seconds) == ("lab:9999", 3.0, 5.0)
+    assert (list(manager._known), manager.timeout, manager.read_only) == (["lab:9999"], 3.0, True)
 
 
 def test_other_pages_stay_what_they_are(jp_serverapp):
@@ -125,15 +129,15 @@ def test_stopping_ends_the_threads(jp_serverapp, jp_asyncio_loop):
 
     async def ask_and_stop():
         with listening(silent) as address:
-            app.manager.address, app.manager.timeout = address, 0.5
-            asking = asyncio.ensure_future(app.manager.names())
-            await asyncio.sleep(0)
+            await app.manager.add(address)
+            asking = asyncio.ensure_future(app.manager.names(address))
+            await asyncio.sleep(0.1)
             await jp_serverapp.cleanup_extensions()
-            return await asking
+            with pytest.raises(ManagerClosedError):
+                await asking
 
-    model = jp_asyncio_loop.run_until_complete(ask_and_stop())
+    jp_asyncio_loop.run_until_complete(ask_and_stop())
 
-    assert model["state"] == "unreachable"
     eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("pyronb-server")])
 
 

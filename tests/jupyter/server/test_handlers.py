@@ -9,7 +9,8 @@ import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
-from pyronb.jupyter.models import NamesModel, ObjectModel
+from pyronb.config import config
+from pyronb.jupyter.models import HealthModel, ListingModel, NameServersModel, ObjectModel
 from tests.jupyter.server.peers import (
     HOST,
     HOSTILE,
@@ -38,7 +39,7 @@ def address():
 def jp_server_config(address):
     return {
         "ServerApp": {"jpserver_extensions": {EXTENSION: True}, "allow_unauthenticated_access": False},
-        "PyronbServer": {"name_server": address, "timeout": 1.0, "cache_seconds": 0.0},
+        "PyronbServer": {"name_server": address, "timeout": 1.0, "interval": 0.1},
     }
 
 
@@ -64,14 +65,14 @@ async def failure(request):
 
 
 async def test_names(jp_fetch, address):
-    """The answer is a NamesModel, under the base URL."""
+    """The answer is a ListingModel, under the base URL."""
     with nameserver(int(address.partition(":")[2])) as daemon:
         register(daemon, "lab.motor", "PYRO:motor@127.0.0.1:1", {HOSTILE})
         response = await jp_fetch("pyronb", "api", "names")
 
     model = body(response)
     assert response.code == 200
-    assert set(model) == set(NamesModel.__annotations__)
+    assert set(model) == set(ListingModel.__annotations__)
     assert model["state"] == "ok"
     assert model["nameserver"]["address"] == address
     assert model["names"][1] == {"name": "lab.motor", "uri": "PYRO:motor@127.0.0.1:1", "tags": [HOSTILE]}
@@ -98,33 +99,117 @@ async def test_name_server_that_is_gone(jp_fetch, address):
     assert "PyronbServer.name_server" in body(names)["hint"]
 
 
-async def test_fresh(jp_fetch, manager):
-    """`fresh=1` asks past the memory."""
+async def test_what_is_asked_for(jp_fetch, manager):
+    """All parameters get to the manager."""
     asked = []
     real = manager.names
-    manager.names = lambda *, fresh: (asked.append(fresh), real(fresh=fresh))[1]
-    for query in ({}, {"fresh": "0"}, {"fresh": "1"}, {"fresh": ""}):
-        await jp_fetch("pyronb", "api", "names", params=query)
 
-    assert asked == [False, False, True, False]
+    async def names(*args, **kwargs):
+        asked.append((*args, *kwargs.values()))
+        return await real()
+
+    manager.names = names
+    await jp_fetch("pyronb", "api", "names")
+    query = {"ns": "lab:9090", "mark": "a-1", "wait": "2.5", "fresh": "1", "every": "7"}
+    await jp_fetch("pyronb", "api", "names", params=query)
+
+    assert asked == [("", "", 0.0, False, 0.0), ("lab:9090", "a-1", 2.5, True, 7.0)]
 
 
-async def test_other_parameters_do_nothing(jp_fetch, address):
-    """The name server comes from the configuration and never from a request."""
-    with serving({"Pyro.NameServer": NameServerLike()}) as other:
-        host, _, port = address_of(other).partition(":")
-        query = {"host": host, "port": port, "ns": address_of(other), "name_server": address_of(other)}
-        model = body(await jp_fetch("pyronb", "api", "names", params=query))
+async def test_change_is_told_to_who_waits(jp_fetch, address):
+    """The answer to a question with a mark holds what has changed since, and comes when it does."""
+    with nameserver(int(address.partition(":")[2])) as daemon:
+        first = body(await jp_fetch("pyronb", "api", "names"))
+        query = {"mark": first["mark"], "wait": "20"}
+        waiting = asyncio.ensure_future(jp_fetch("pyronb", "api", "names", params=query))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        daemon.nameserver.register("lab.new", "PYRO:x@h:1")
+        second = body(await waiting)
 
-    assert model["nameserver"]["address"] == address
-    assert model["state"] == "unreachable"
+    assert (second["complete"], [row["name"] for row in second["names"]]) == (False, ["lab.new"])
+
+
+async def test_health(jp_fetch, address):
+    """The answer holds a HealthModel for each object that is registered."""
+    with nameserver(int(address.partition(":")[2])) as daemon, serving({"motor": Motor()}) as other:
+        register(daemon, "lab.motor", f"PYRO:motor@{address_of(other)}")
+        query = [("name", "lab.motor"), ("name", "lab.unknown"), ("fresh", "1")]
+        (model,) = body(await jp_fetch("pyronb", "api", "health", params=query))["objects"]
+
+    assert set(model) == set(HealthModel.__annotations__)
+    assert (model["name"], model["state"]) == ("lab.motor", "ok")
+
+
+async def test_name_servers(jp_fetch, address):
+    """Which there are; one more, and one less."""
+    with nameserver() as daemon:
+        before = body(await jp_fetch("pyronb", "api", "nameservers"))
+        other = {"ns": address_of(daemon)}
+        added = body(await jp_fetch("pyronb", "api", "nameservers", params=other, method="POST", body=""))
+        names = body(await jp_fetch("pyronb", "api", "names", params=other))
+        after = body(await jp_fetch("pyronb", "api", "nameservers", params=other, method="DELETE"))
+
+    assert set(before) == set(NameServersModel.__annotations__)
+    assert [row["address"] for row in added["nameservers"]] == [address, address_of(daemon)]
+    assert names["nameserver"]["address"] == address_of(daemon)
+    assert after == before
+
+
+async def test_name_server_inside(jp_fetch, monkeypatch):
+    """It is started and stopped by a request."""
+    monkeypatch.setitem(config._values, "NS_PORT", free_port())
+    started = body(await jp_fetch("pyronb", "api", "embedded", method="POST", body=""))
+    stopped = body(await jp_fetch("pyronb", "api", "embedded", method="DELETE"))
+
+    assert [len(model["nameservers"]) for model in (started, stopped)] == [2, 1]
+
+
+async def test_unregister(jp_fetch, address):
+    """A name is removed; what became of it is a state."""
+    with nameserver(int(address.partition(":")[2])) as daemon:
+        register(daemon, "lab.motor", "PYRO:motor@127.0.0.1:1")
+        query = {"name": "lab.motor", "uri": "PYRO:motor@127.0.0.1:1"}
+        gone = body(await jp_fetch("pyronb", "api", "names", params=query, method="DELETE"))
+        again = body(await jp_fetch("pyronb", "api", "names", params=query, method="DELETE"))
+
+    assert (gone["state"], again["state"]) == ("ok", "unknown")
+
+
+@pytest.mark.parametrize("path", ["names", "object?name=x", "health?name=x"])
+async def test_name_servers_that_are_not_known_are_not_asked(jp_fetch, jp_serverapp, path):
+    """A request cannot make this server connect anywhere; a user has to add the name server first."""
+    like = NameServerLike()
+    with serving({"Pyro.NameServer": like}) as other:
+        path, _, query = path.partition("?")
+        params = dict([part.split("=") for part in query.split("&") if part], ns=address_of(other))
+        response = await failure(jp_fetch("pyronb", "api", path, params=params))
+
+    assert response.code == 409
+    assert address_of(other) in body(response)["message"]
+    assert like.calls == 0
+
+
+async def test_what_is_not_allowed(jp_fetch, manager):
+    """It is 403, with a sentence."""
+    manager.read_only, manager.may_add = True, False
+    query = {"ns": "other:9090", "name": "x", "uri": "PYRO:x@h:1"}
+    for path, method, text in (
+        ("names", "DELETE", None),
+        ("embedded", "POST", ""),
+        ("embedded", "DELETE", None),
+        ("nameservers", "POST", ""),
+    ):
+        response = await failure(jp_fetch("pyronb", "api", path, params=query, method=method, body=text))
+        assert response.code == 403
+        assert "The Jupyter server allows" in body(response)["message"]
 
 
 async def test_server_goes_on_while_a_peer_is_silent(jp_fetch, manager):
     """A silent name server holds up its own answer, and nothing else."""
     with listening(silent) as silent_address:
-        manager.address = silent_address
-        asking = asyncio.ensure_future(jp_fetch("pyronb", "api", "names"))
+        await manager.add(silent_address)
+        asking = asyncio.ensure_future(jp_fetch("pyronb", "api", "names", params={"ns": silent_address}))
         with at_most(0.8):
             await jp_fetch("api", "status")
         assert not asking.done()
@@ -133,11 +218,12 @@ async def test_server_goes_on_while_a_peer_is_silent(jp_fetch, manager):
 
 
 async def test_fifty_browsers(jp_fetch, manager):
-    """However many tabs poll, there is one question under way."""
+    """However many tabs there are, there is one question under way."""
     like = NameServerLike({"lab.motor": ["PYRO:a@b:1", []]})
     with serving({"Pyro.NameServer": like}) as daemon:
-        manager.address, manager.cache_seconds = address_of(daemon), 60.0
-        answers = await asyncio.gather(*[jp_fetch("pyronb", "api", "names") for _ in range(50)])
+        await manager.add(address_of(daemon))
+        query = {"ns": address_of(daemon), "every": "60"}
+        answers = await asyncio.gather(*[jp_fetch("pyronb", "api", "names", params=query) for _ in range(50)])
 
     assert [body(answer)["total"] for answer in answers] == [1] * 50
     assert like.calls == 1
@@ -163,6 +249,12 @@ async def test_polling_is_no_activity(jp_fetch, jp_serverapp):
         ("object", [("name", "a"), ("name", "b")], "more than once"),
         ("object", {"name": b"\xff"}, "UTF-8"),
         ("names", {"fresh": "yes"}, "0 or 1"),
+        ("names", {"wait": "long"}, "number of seconds"),
+        ("names", {"wait": "31"}, "from 0 to 30"),
+        ("names", {"every": "nan"}, "number of seconds"),
+        ("names", {"mark": "x" * 501}, "longer than 500"),
+        ("health", [("name", "x")] * 101, "more than 100 times"),
+        ("health", {"name": "x" * 501}, "longer than 500"),
     ],
 )
 async def test_bad_requests(jp_fetch, path, query, complaint):
@@ -174,18 +266,50 @@ async def test_bad_requests(jp_fetch, path, query, complaint):
     assert complaint in body(response)["message"]
 
 
-@pytest.mark.parametrize("path", ["names", "object?name=x"])
-async def test_strangers_are_refused(http_server_client, jp_base_url, jp_serverapp, path):
-    """Without a token there is no answer."""
-    response = await failure(http_server_client.fetch(f"{jp_base_url}pyronb/api/{path}"))
+VERBS = [
+    ("names", "GET"),
+    ("names", "DELETE"),
+    ("object", "GET"),
+    ("health", "GET"),
+    ("nameservers", "GET"),
+    ("nameservers", "POST"),
+    ("nameservers", "DELETE"),
+    ("embedded", "POST"),
+    ("embedded", "DELETE"),
+]
+
+
+@pytest.mark.parametrize(("path", "method"), VERBS)
+async def test_strangers_are_refused(http_server_client, jp_base_url, jp_serverapp, path, method):
+    """Without a token there is no answer, and nothing is done."""
+    url = f"{jp_base_url}pyronb/api/{path}?ns=a&name=x&uri=PYRO:x@h:1"
+    response = await failure(http_server_client.fetch(url, method=method, allow_nonstandard_methods=True))
 
     assert response.code == 403
 
 
-@pytest.mark.parametrize("path", ["names", "object"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_only_reading(jp_fetch, path, method):
-    """Nothing can be changed from here."""
+@pytest.mark.parametrize(("path", "method"), [verb for verb in VERBS if verb[1] != "GET"])
+async def test_other_pages_cannot_have_anything_done(http_server_client, jp_base_url, jp_serverapp, path, method):
+    """A browser that is logged in by its cookie, but does not send the token against forgery, is refused."""
+    token = jp_serverapp.identity_provider.token
+    page = await http_server_client.fetch(f"{jp_base_url}api/me?token={token}")
+    cookies = {"Cookie": "; ".join(cookie.partition(";")[0] for cookie in page.headers.get_list("Set-Cookie"))}
+    url = f"{jp_base_url}pyronb/api/{path}?ns=a&name=x&uri=PYRO:x@h:1"
+    assert (await http_server_client.fetch(f"{jp_base_url}pyronb/api/nameservers", headers=cookies)).code == 200
+    response = await failure(
+        http_server_client.fetch(url, method=method, headers=cookies, allow_nonstandard_methods=True)
+    )
+
+    assert response.code == 403
+    assert "_xsrf" in body(response)["message"]
+
+
+@pytest.mark.parametrize("path", ["names", "object", "health", "nameservers", "embedded"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH"])
+async def test_other_verbs(jp_fetch, path, method):
+    """What there is no meaning for is 405."""
+    if (path, method) in VERBS:
+        return
     response = await failure(jp_fetch("pyronb", "api", path, method=method, allow_nonstandard_methods=True, body=None))
 
     assert response.code == 405
@@ -217,7 +341,7 @@ async def test_authorizer_is_asked(jp_fetch, jp_serverapp):
 async def test_our_own_mistakes_are_not_shown(jp_fetch, manager, caplog):
     """The browser gets a sentence, the log gets the traceback."""
 
-    async def broken(**kwargs):
+    async def broken(*args, **kwargs):
         raise ZeroDivisionError("a secret")
 
     manager.names = broken
