@@ -6,14 +6,17 @@ the converter are in `acquisition`.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
+import time
 from dataclasses import asdict, replace
 from typing import Any
 
 from pyronb.demo.acquisition import DIVISIONS, HALF_SCREEN, KINDS, Record, Settings, average, capture, measure
 from pyronb.demo.checks import choice, number, whole
 from pyronb.demo.signals import CHANNELS, COUPLINGS
+from pyronb.news import cancelled, progress, track
 from pyronb.server.exposure import expose
 
 __all__ = ["Scope"]
@@ -27,6 +30,10 @@ MAX_LEVEL = 40.0
 MIN_SAMPLES, MAX_SAMPLES = 50, 20_000
 MAX_AVERAGES = 1000
 VOLT_DIGITS = 9
+TEST_RECORDS = 10
+"""Records of each channel that `self_test` takes."""
+
+log = logging.getLogger("pyronb.demo.scope")
 
 
 class Scope:
@@ -38,7 +45,7 @@ class Scope:
 
     Args:
         seed: of the noise; the same seed gives the same records, from the start and after each `reset`.
-        pause: seconds that one record takes in `acquire`.
+        pause: seconds that one record takes in `acquire` and `self_test`.
     """
 
     def __init__(self, seed: int = 42, *, pause: float = 0.1) -> None:
@@ -251,14 +258,15 @@ class Scope:
         """Average several records of the chosen channel, which takes its time: about 0.1 s each.
 
         Averaging n records reduces the noise by the square root of n. Settings that change meanwhile take effect
-        afterwards. In mode `single` it triggers as in mode `normal`.
+        afterwards. In mode `single` it triggers as in mode `normal`. It tells its caller how many records there are,
+        and goes no further when its caller does not want the result any more.
 
         Args:
             averages: how many records, 1 to 1000.
 
         Returns:
             What `waveform` returns; `averages` is the number of records, and `aborted` tells whether it is smaller than
-            asked for because of `abort`.
+            asked for because of `abort`, or because nobody wanted more.
 
         Raises:
             TimeoutError: nothing triggers, and `trigger_mode` is not `auto`.
@@ -274,10 +282,11 @@ class Scope:
             settings = self._settings
         records: list[Record] = []
         try:
-            while len(records) < averages and not abort.wait(self._pause):
+            while len(records) < averages and not abort.wait(self._pause) and not cancelled():
                 with self._lock:
                     if not abort.is_set():
                         records.append(capture(settings, settings.channel, self._rng))
+                progress(len(records), averages, f"averaging channel {settings.channel}")
         finally:
             with self._lock:
                 if self._abort is abort:
@@ -285,6 +294,35 @@ class Scope:
         if not records:
             raise RuntimeError("the acquisition was aborted before its first record")
         return {**_told(average(records), len(records)), "aborted": len(records) < averages}
+
+    @expose
+    def self_test(self) -> dict[str, float]:
+        """Look at each channel with the settings after switching on, which takes about four seconds.
+
+        It prints what it finds, logs a warning where a channel does not trigger, tells its caller how far it is, and
+        ends early when its caller does not want the result any more. No setting is changed.
+
+        Returns:
+            V peak to peak by the name of the channel, such as `channel 1`; of those that it came to.
+        """
+        found: dict[str, float] = {}
+        settings, records = replace(Settings(), vertical_scale=1.0), list[Record]()
+        print(f"self-test of {self.identity}")
+        for step in track(range(len(CHANNELS) * TEST_RECORDS), message="self-test"):
+            if cancelled():
+                print("ended early: nobody waits for the result any more")
+                break
+            time.sleep(self._pause)
+            channel = 1 + step // TEST_RECORDS
+            with self._lock:
+                records.append(capture(settings, channel, self._rng))
+            if len(records) == TEST_RECORDS:
+                volts = found[f"channel {channel}"] = round(measure("vpp", average(records)), VOLT_DIGITS)
+                print(f"channel {channel}: {volts:.2f} V peak to peak")
+                if not all(record.triggered for record in records):
+                    log.warning("channel %d does not trigger at %g V", channel, settings.trigger_level)
+                records.clear()
+        return found
 
     @expose
     def abort(self) -> bool:

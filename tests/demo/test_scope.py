@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pyronb.context import current_context
 from pyronb.demo.scope import SCALES, TIMEBASES, Scope
 from pyronb.server.exposure import members_of
+from tests.support.serving import connect, serving
 from tests.support.waiting import eventually, scaled
 
 
@@ -22,7 +24,7 @@ def test_face_is_what_is_exposed():
     face = members_of(Scope)
 
     assert face.methods == {
-        *("abort", "acquire", "autoscale", "choices", "measure", "reset", "settings", "waveform"),
+        *("abort", "acquire", "autoscale", "choices", "measure", "reset", "self_test", "settings", "waveform"),
     }
     writable = {name for name in face.attributes if face.attribute(name).writable}
     assert writable == set(Scope().settings()) - {"sample_rate"}
@@ -295,3 +297,38 @@ def test_many_threads_get_whole_records(scope):
 
     for one in told:
         assert round(len(one["volts"]) * one["step"] / 10, 9) in (1e-3, 1e-4)
+
+
+def test_self_test_looks_at_each_channel(scope, capsys, caplog):
+    """It works without a caller somewhere else, too; then it prints and logs here."""
+    settings = scope.settings()
+    found = scope.self_test()
+
+    assert list(found) == [f"channel {number}" for number in (1, 2, 3, 4)]
+    assert found["channel 1"] == pytest.approx(2.0, rel=0.1)
+    assert capsys.readouterr().out.splitlines()[1] == f"channel 1: {found['channel 1']:.2f} V peak to peak"
+    assert [record.getMessage() for record in caplog.records] == ["channel 3 does not trigger at 0 V"]
+    assert scope.settings() == settings
+
+
+@pytest.fixture
+def remote():
+    """A proxy for a scope that takes its time, and what is heard of its calls."""
+    scope = Scope(pause=0.01)
+    with serving() as daemon, connect(daemon.register(scope, "scope")) as proxy:
+        heard = []
+        current_context.listener = heard.append
+        yield proxy, heard
+        current_context.listener = None
+        scope.abort()
+
+
+def test_callers_hear_how_far_it_is(remote):
+    """Of an acquisition and of a self-test: the last state is that all is done."""
+    proxy, heard = remote
+    proxy.acquire(3)
+    assert (heard[-1].done, heard[-1].total, heard[-1].message) == (3, 3, "averaging channel 1")
+    heard.clear()
+    proxy.self_test()
+
+    assert (heard[-1].done, heard[-1].total) == (40, 40)
