@@ -79,7 +79,10 @@ THIRD_PARTIES = {
     "jupyter_server": "pyronb/jupyter/*",
     "msgpack": ("pyronb/serializers/msgpack.py", "pyronb/serializers/native.py"),
     "numpy": "pyronb/serializers/arrays.py",
+    "pandas": "pyronb/serializers/frames.py",
+    "polars": "pyronb/serializers/polars.py",
     "psutil": "pyronb/demo/host.py",
+    "pyarrow": "pyronb/serializers/arrow.py",
     "serpent": "pyronb/serializers/serpent.py",
     "starlette": "pyronb/gateway/*",
     "tornado": "pyronb/jupyter/*",
@@ -96,7 +99,7 @@ LOADS_BY_NAME = (
     "pyronb/net/stream.py",
     "pyronb/client/functions.py",
     "pyronb/serializers/catalog.py",
-    "pyronb/serializers/native.py",  # numpy, with the first array
+    "pyronb/serializers/native.py",  # numpy, pandas, pyarrow and polars, with the first of their values
     "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports
     "pyronb/server/coroutines.py",  # asyncio, which loads `ssl`
 )
@@ -371,7 +374,7 @@ CAUGHT = [
     (configuration_stops_at_the_doors, "sync/link.py", "from pyronb.config import config", "pyronb/sync/link.py:1 imp"),
     (configuration_stops_at_the_doors, "net/x.py", "from pyronb import config", "pyronb/net/x.py:1 imports pyronb.con"),
     (third_parties_have_one_address, "rpc/x.py", "import serpent", "pyronb/rpc/x.py:1 imports serpent: its only addr"),
-    (third_parties_have_one_address, "rpc/x.py", "import pandas", "pyronb/rpc/x.py:1 imports pandas: it has no"),
+    (third_parties_have_one_address, "rpc/x.py", "import scipy", "pyronb/rpc/x.py:1 imports scipy: it has no"),
     (protocol_numbers_are_looked_at_once, "rpc/x.py", "if v == 502: pass", "pyronb/rpc/x.py:1 looks at protocol nu"),
     (no_global_no_mangling, "uri.py", "def f():\n  global a", "pyronb/uri.py:2 says global a"),
     (no_global_no_mangling, "uri.py", "class A:\n  def __f(self): pass", "pyronb/uri.py:2 defines the mangled name"),

@@ -14,7 +14,10 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.source import modules
 
-HEAVY = ("IPython", "ipykernel", "ipywidgets", "jupyter", "numpy", "psutil", "pyarrow", "tornado", "traitlets", "zmq")
+HEAVY = (
+    *("IPython", "ipykernel", "ipywidgets", "jupyter", "tornado", "traitlets", "zmq"),
+    *("numpy", "pandas", "polars", "psutil", "pyarrow"),
+)
 
 # asyncio loads `ssl` by itself; whoever talks without TLS in the other room does without.
 TOO_HEAVY_FOR = {"pyronb": ("ssl",), "pyronb.cli": ("ssl",)}

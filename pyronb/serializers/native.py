@@ -19,6 +19,9 @@ its keys are. Reading makes values of the types below and objects of registered 
 0x40  array of numpy: type, shape, order, memory
 0x41  array.array: type code, bytes of an item, order of their bytes, memory
 0x42  bytes whose memory follows: place, size
+0x43  table, batch or column of Arrow: kind, size, IPC stream
+0x44  DataFrame, Series or Index of pandas: parts (see `frames`)
+0x45  DataFrame or Series of polars: kind, table of Arrow
 ====  ==============================================================================
 
 The memory of an array lies inside the extension when it is small. Otherwise its place is there, and the memory follows
@@ -71,7 +74,7 @@ _TUPLE, _SET, _FROZENSET, _INT, _COMPLEX, _DECIMAL, _FRACTION, _UUID = range(1, 
 _DATE, _TIME, _DATETIME, _TIMEDELTA = range(0x10, 0x14)
 _ORDERED, _RANGE = 0x20, 0x21
 _OBJECT = 0x30
-_ARRAY, _PLAIN_ARRAY, _BYTES = range(0x40, 0x43)
+_ARRAY, _PLAIN_ARRAY, _BYTES, _ARROW, _PANDAS, _POLARS = range(0x40, 0x46)
 
 _BESIDE = 8 * 1024
 """Bytes of an array's memory from which on it is not copied."""
@@ -169,12 +172,13 @@ class _Writer:
         self.beside: list[Buffer] = []
         self._at = 0
 
-    def place(self, memory: Buffer) -> int:
+    def place(self, *pieces: Buffer) -> int:
         """Have memory follow after everything else and give its place there."""
         place = self._at
-        padding = -len(memory) % _ALIGNMENT
-        self.beside += (memory, bytes(padding)) if padding else (memory,)
-        self._at += len(memory) + padding
+        size = sum(map(len, pieces))
+        padding = -size % _ALIGNMENT
+        self.beside += (*pieces, bytes(padding)) if padding else pieces
+        self._at += size + padding
         return place
 
     def with_memory(self, data: bytes) -> bytes:
@@ -211,8 +215,9 @@ class _Writer:
             write = _WRITERS.get(kind)
             if write is not None:
                 return write(self, obj)
-            if _is_array(kind):
-                return self._array(obj)
+            write = _foreign(kind)
+            if write is not None:
+                return write(self, obj)
             other = self._simpler(obj)
         if isinstance(other, dict) and MARK in other:
             return self.extension(_OBJECT, other)
@@ -226,11 +231,6 @@ class _Writer:
         if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
             return {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
         return self._plainer(obj)
-
-    def _array(self, obj: Any) -> msgpack.ExtType:
-        description, shape, order, memory = _arrays().to_parts(obj)
-        where = self.place(memory) if len(memory) >= _BESIDE else bytes(memory)
-        return self.extension(_ARRAY, [description, shape, order, where])
 
 
 class _Apart:
@@ -258,14 +258,18 @@ def _apart(value: Any) -> Any:
     return value
 
 
-def _arrays() -> Any:
-    """Load what knows arrays, which imports numpy."""
-    return importlib.import_module("pyronb.serializers.arrays")
+def _part(name: str, package: str) -> Any:
+    """Load what knows the values of another package, which it imports.
 
-
-def _is_array(kind: type) -> bool:
-    # By name, for a program that has an array has loaded numpy, and others need not.
-    return any(base.__name__ == "ndarray" and base.__module__ == "numpy" for base in kind.__mro__)
+    Raises:
+        SerializeError: the package is not installed.
+    """
+    try:
+        return importlib.import_module(f"pyronb.serializers.{name}")
+    except ImportError as error:
+        raise SerializeError(
+            f"a value of {package} travels, and {package} cannot be used here: {error} (pip install {package})"
+        ) from error
 
 
 _Write = Callable[[_Writer, Any], Any]
@@ -293,6 +297,50 @@ def _write_plain_array(writer: _Writer, value: array[Any]) -> msgpack.ExtType:
     memory = memoryview(value).cast("B") if value else b""
     where = writer.place(memory) if len(memory) >= _BESIDE else bytes(memory)
     return writer.extension(_PLAIN_ARRAY, [value.typecode, value.itemsize, sys.byteorder, len(memory), where])
+
+
+def _write_numpy(writer: _Writer, value: Any) -> msgpack.ExtType:
+    description, shape, order, memory = _part("arrays", "numpy").to_parts(value)
+    where = writer.place(memory) if len(memory) >= _BESIDE else bytes(memory)
+    return writer.extension(_ARRAY, [description, shape, order, where])
+
+
+def _write_arrow(writer: _Writer, value: Any) -> msgpack.ExtType:
+    kind, pieces = _part("arrow", "pyarrow").to_parts(value)
+    size = sum(map(len, pieces))
+    where = writer.place(*pieces) if size >= _BESIDE else b"".join(pieces)
+    return writer.extension(_ARROW, [kind, size, where])
+
+
+def _write_pandas(writer: _Writer, value: Any) -> msgpack.ExtType:
+    return writer.extension(_PANDAS, _part("frames", "pandas").to_parts(value))
+
+
+def _write_polars(writer: _Writer, value: Any) -> msgpack.ExtType:
+    return writer.extension(_POLARS, _part("polars", "polars").to_parts(value))
+
+
+_FOREIGN: dict[tuple[str, str], _Write] = {
+    ("numpy", "ndarray"): _write_numpy,
+    ("pandas", "DataFrame"): _write_pandas,
+    ("pandas", "Index"): _write_pandas,
+    ("pandas", "Series"): _write_pandas,
+    ("polars", "DataFrame"): _write_polars,
+    ("polars", "Series"): _write_polars,
+    ("pyarrow", "Array"): _write_arrow,
+    ("pyarrow", "ChunkedArray"): _write_arrow,
+    ("pyarrow", "RecordBatch"): _write_arrow,
+    ("pyarrow", "Table"): _write_arrow,
+}
+"""How classes of other packages are written, by package and name: a program that has an instance has loaded them."""
+
+
+def _foreign(kind: type) -> _Write | None:
+    for base in kind.__mro__:
+        write = _FOREIGN.get((base.__module__.partition(".")[0], base.__name__))
+        if write is not None:
+            return write
+    return None
 
 
 def _fits(value: int) -> bool:
@@ -413,11 +461,7 @@ class _Reader:
     def numpy_array(self, data: bytes) -> Any:
         """Make an array, in the memory that came with it."""
         description, shape, order, where = self.items(data)
-        try:
-            arrays = _arrays()
-        except ImportError as error:
-            raise SerializeError("an array came, and numpy is not installed here (pip install numpy)") from error
-        return arrays.from_parts(description, shape, order, functools.partial(self.memory, where))
+        return _part("arrays", "numpy").from_parts(description, shape, order, functools.partial(self.memory, where))
 
     def plain_array(self, data: bytes) -> array[Any]:
         """Make an array of the standard library."""
@@ -437,6 +481,11 @@ class _Reader:
         if byteorder != sys.byteorder:
             made.byteswap()
         return made
+
+    def arrow(self, data: bytes) -> Any:
+        """Make a table, batch or column of Arrow, in the memory that came with it."""
+        kind, size, where = self.items(data)
+        return _part("arrow", "pyarrow").from_parts(kind, self.memory(where, size))
 
     def bytes(self, data: bytes) -> bytes:
         """Give bytes that follow the msgpack."""
@@ -478,4 +527,7 @@ _READERS: dict[int, Callable[[_Reader, bytes], Any]] = {
     _ARRAY: _Reader.numpy_array,
     _PLAIN_ARRAY: _Reader.plain_array,
     _BYTES: _Reader.bytes,
+    _ARROW: _Reader.arrow,
+    _PANDAS: lambda reader, data: _part("frames", "pandas").from_parts(reader.items(data)),
+    _POLARS: lambda reader, data: _part("polars", "polars").from_parts(reader.items(data)),
 }

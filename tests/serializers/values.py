@@ -21,6 +21,9 @@ import uuid
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 from hypothesis import strategies as st
 
 from pyronb.dialects import PYRO5, SAFE, UNSAFE
@@ -190,6 +193,12 @@ ROWS = [
     Row("numpy bool", np.bool_(True), "np.bool_(True)", values=st.booleans().map(np.bool_)),
     Row("numpy datetime64", np.datetime64("2020-01-02"), "np.datetime64('2020-01-02')"),
     Row("numpy array", np.array([1, 2]), values=_ITEMS.map(lambda items: np.array(items, dtype=np.int64))),
+    Row("pandas DataFrame", pd.DataFrame({"a": [1]}), "DataFrame({'a': [1]})"),
+    Row("pandas Series", pd.Series([1], name="a"), "Series([1], name='a')"),
+    Row("pandas Index", pd.Index([1]), "Index([1])"),
+    Row("table of Arrow", pa.table({"a": [1]}), "pa.table({'a': [1]})"),
+    Row("batch of Arrow", pa.RecordBatch.from_pydict({"a": [1]}), "RecordBatch"),
+    Row("polars DataFrame", pl.DataFrame({"a": [1]}), "pl.DataFrame({'a': [1]})"),
     Row(
         "URI", URI("PYRO:thing@host:99"), values=st.integers(1, 65535).map(lambda port: URI(f"PYRO:thing@host:{port}"))
     ),
@@ -234,6 +243,8 @@ def same(one: Any, other: Any) -> bool:
         return one() == other()
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(one, other))
+    if type(one).__module__.partition(".")[0] in {"pandas", "polars", "pyarrow"}:
+        return bool(one.equals(other))
     try:
         # A nan is not equal to itself.
         return bool(one == other) or (one != one and repr(one) == repr(other))  # noqa: PLR0124
