@@ -149,10 +149,10 @@ class NativeSerializer:
         # The outer sequences are none of the caller's values; as lists they cost nothing.
         if type(args) is tuple:
             args = list(args)
-        for arg in args:
-            if type(arg) in _MEMORY or type(arg) in _ROWS:
-                args = [_apart(each) for each in args]
-                break
+            for arg in args:
+                if type(arg) in _MEMORY or type(arg) in _ROWS:
+                    args = [_apart(each) for each in args]
+                    break
         return self.dumps([object_id, method, args, kwargs])
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
