@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from pyronb.errors import ProtocolError
@@ -75,6 +76,7 @@ class Dialect:
     proxy_settings: bool
     tag_lookup: bool
 
+    @lru_cache(maxsize=64)  # noqa: B019 - there are but two of them
     def serializer_name(self, number: int) -> str | None:
         """Tell the name of the serializer with this number; None when the dialect has no such number."""
         for name, known in (*self.serializers.items(), *self.own_serializers.items()):

@@ -7,10 +7,12 @@ import errno
 import os
 import socket
 import stat
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "INHERITED",
     "SocketFile",
     "address_towards",
     "addresses",
@@ -22,6 +24,8 @@ __all__ = [
     "tune",
 ]
 
+INHERITED = sys.platform == "linux"
+"""Whether the options that `tune` sets on a listening socket are those of the sockets that it accepts."""
 _BACKLOG = 1024
 _UNIX = "./u:"
 _UNBOUND = "<<not-bound>>"

@@ -71,6 +71,7 @@ class Catalog:
         self._unsafe = unsafe
         self._numbers = {**dialect.serializers, **(dialect.own_serializers if pyronb_peer else {})}
         self._names: tuple[str, ...] | None = None
+        self._among: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._made: dict[str, Serializer] = {}
         self._by_number: dict[int, Serializer] = {}
 
@@ -111,6 +112,12 @@ class Catalog:
             there = (name for name in self._numbers if self._usable(name))
             self._names = tuple(name for name in there if importlib.util.find_spec(_KNOWN[name].needs) is not None)
         return self._names
+
+    def names_among(self, names: frozenset[str]) -> frozenset[str]:
+        """Tell which of these are in `names`."""
+        if names is not self._among[0]:
+            self._among = names, names.intersection(self.names())
+        return self._among[1]
 
     def _listed(self) -> str:
         return ", ".join(self.names())

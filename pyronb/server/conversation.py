@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -25,11 +25,12 @@ from pyronb.rpc.metadata import Metadata
 from pyronb.rpc.side import encode_news
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
+from pyronb.serializers.recreate import MARK
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.server.side import OVER, Side, Way
-from pyronb.wire.bare import LARGEST_BARE, bares_in
+from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bares_in, serializer_of
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Greeted, Pinged
 from pyronb.wire.message import PING, Buffer, Message
@@ -40,6 +41,11 @@ __all__ = ["Conversation", "Host", "Task"]
 log = logging.getLogger("pyronb.server")
 
 _beginning = threading.Lock()
+
+_LONGEST_GREETING = 1000
+_MOST_GREETINGS = 100
+"""Greetings that are kept, and how long they may be, for strangers can send anything."""
+_MARK = MARK.encode("ascii")
 
 Buffers = list[Buffer]
 Answer = Buffers | None | Pending[Any]
@@ -60,6 +66,8 @@ class Host:
         oneway_threaded: whether a oneway call gets a thread of its own.
         key: gives the shared key with which messages are signed; None for none.
         lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
+        codecs: the codecs, by dialect and whether the peer is pyronb; each is made when it is first needed.
+        greetings: what greetings say, by their bytes: most clients say one and the same.
     """
 
     dispatcher: Dispatcher
@@ -71,6 +79,8 @@ class Host:
     oneway_threaded: bool = True
     key: Callable[[], bytes | None] = lambda: None
     lend: Callable[[Any, Caller], Any] = lambda _, __: None
+    codecs: dict[tuple[Dialect, bool], Codec] = field(default_factory=dict)
+    greetings: dict[Any, Greeting] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -238,7 +248,7 @@ class Conversation:
         try:
             self._check_greeting(dialect, message.serializer_id)
             codec = self._codec_for(dialect, pyronb_peer=False)
-            greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
+            greeting = self._understood_greeting(codec, message)
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
         serializer = codec.catalog.by_number(message.serializer_id)
@@ -250,7 +260,7 @@ class Conversation:
             answer, metadata = self._host.greet(self.caller, greeting)
             if greeting.peer.is_pyronb:
                 codec = self._codec_for(dialect, pyronb_peer=True)
-            taken = self._host.serializers.intersection(codec.catalog.names())
+            taken = codec.catalog.names_among(self._host.serializers)
             acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
             acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
             buffers = self._connection.accept(acceptance)
@@ -262,6 +272,27 @@ class Conversation:
         self._codec = codec
         self._connection.side = SIDE in greeting.peer.abilities
         return buffers
+
+    def _understood_greeting(self, codec: Codec, message: Message) -> Greeting:
+        """Read a greeting.
+
+        Raises:
+            ProtocolError: it is no such thing.
+            SerializeError: it cannot be read.
+        """
+        payload, dialect = message.payload, codec.dialect
+        known = self._host.greetings
+        key = (dialect, message.serializer_id, message.flags, payload)
+        keep = type(payload) is bytes and len(payload) <= _LONGEST_GREETING
+        greeting = known.get(key) if keep else None
+        if greeting is None:
+            greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
+            # Only what is nothing but text can be shared, and what no hook had a part in.
+            if keep and type(greeting.handshake) is str and _MARK not in payload:
+                if len(known) >= _MOST_GREETINGS:
+                    known.clear()
+                known[key] = greeting
+        return greeting
 
     def _accept(self, number: int, codec: Codec) -> None:
         """Take note that calls in this serializer are accepted, and open the short-cut for them."""
@@ -278,14 +309,32 @@ class Conversation:
             if serializer.name in SAFE:
                 self.short.allow(serializer)
 
+    def first_short(self, data: bytes) -> ShortCut | None:
+        """Open the short-cut for what may be the first call; None when there is none, or it has to be found out."""
+        codec = self._codec
+        if codec is None or codec.dialect is not PYRO5 or self._accepted or len(data) < BARE_SIZE:
+            return None
+        number = serializer_of(data)
+        try:
+            self._check_serializer(codec.dialect, number)
+            codec.catalog.by_number(number)
+        except SerializeError:
+            return None
+        self._accept(number, codec)
+        return self.short
+
     def _codec_for(self, dialect: Dialect, *, pyronb_peer: bool) -> Codec:
-        unsafe = self._host.serializers.intersection(UNSAFE)
-        catalog = catalog_for(dialect, self._host.wire, pyronb_peer=pyronb_peer, unsafe=unsafe)
-        return Codec(dialect, catalog, self._host.wire)
+        codecs = self._host.codecs
+        codec = codecs.get((dialect, pyronb_peer))
+        if codec is None:
+            unsafe = self._host.serializers.intersection(UNSAFE)
+            catalog = catalog_for(dialect, self._host.wire, pyronb_peer=pyronb_peer, unsafe=unsafe)
+            codec = codecs[dialect, pyronb_peer] = Codec(dialect, catalog, self._host.wire)
+        return codec
 
     def _check_greeting(self, dialect: Dialect, number: int) -> None:
         # A serializer without a number in the protocol needs a greeting in another one, which is safe to read.
-        if dialect.own_serializers.keys() & self._host.serializers and number == dialect.serializers["serpent"]:
+        if number == dialect.serializers["serpent"] and dialect.own_serializers.keys() & self._host.serializers:
             return
         self._check_serializer(dialect, number)
 

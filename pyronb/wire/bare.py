@@ -13,7 +13,16 @@ from collections.abc import Collection
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
 
-__all__ = ["BARE_MAGIC", "BARE_SIZE", "LARGEST_BARE", "bare_head", "bares_in", "pack_bare", "read_bare"]
+__all__ = [
+    "BARE_MAGIC",
+    "BARE_SIZE",
+    "LARGEST_BARE",
+    "bare_head",
+    "bares_in",
+    "pack_bare",
+    "read_bare",
+    "serializer_of",
+]
 
 LARGEST_BARE = 32 * 1024
 """Most bytes of a payload that is worth joining to its header."""
@@ -21,6 +30,7 @@ LARGEST_BARE = 32 * 1024
 BARE_MAGIC = 0x4DC5
 """What the header of a bare message ends with."""
 _HEAD = struct.Struct("!4sHBBH")
+_SERIALIZER_AT = 7
 _TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
 _pack = struct.Struct("!10sHI24s").pack
 # The correlation id is skipped: a head with its flag is another head.
@@ -34,6 +44,11 @@ BARE_SIZE = _SIZE = _READ.size
 def bare_head(kind: int, serializer_id: int, flags: int = 0) -> bytes:
     """Prepare the head of the messages of this type, serializer number and flags."""
     return _HEAD.pack(TAG, PYRO5.version, kind, serializer_id, flags)
+
+
+def serializer_of(data: bytes) -> int:
+    """Give the serializer number of the message that bytes begin with, of which there must be `BARE_SIZE`."""
+    return data[_SERIALIZER_AT]
 
 
 def pack_bare(head: bytes, seq: int, payload: bytes) -> bytes:

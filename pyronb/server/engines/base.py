@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError, PyroError, TimeoutError
 from pyronb.net.deadline import after
-from pyronb.net.sockets import tune
+from pyronb.net.sockets import INHERITED, tune
 from pyronb.net.stream import SocketStream
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
@@ -44,8 +44,6 @@ _ONEWAYS = 200
 """Oneway calls that run in threads of their own at the same time; those beyond run where other calls do."""
 _PATIENCE = 2.0
 """Seconds that calls which still run are waited for when nobody said how long."""
-_ACCEPTS = 100
-"""Clients that are accepted in one turn of the loop."""
 _ACCEPT_PAUSE = 0.1
 """Seconds without accepting after the system ran out of descriptors."""
 
@@ -117,6 +115,8 @@ class Engine(abc.ABC, Generic[C]):
         self._options = options
         self._wakeup = Wakeup()
         if listener is not None:
+            if INHERITED:
+                tune(listener, options.nodelay)
             self.watch(listener, self._accept)
         self.watch(self._wakeup, self._catch_up)
         self._soon: deque[Handler] = deque()
@@ -281,23 +281,24 @@ class Engine(abc.ABC, Generic[C]):
         if self._accept_again > time.monotonic():
             time.sleep(_ACCEPT_PAUSE / 10)
             return
-        while True:
-            assert self.listener is not None
-            try:
-                sock, address = self.listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if not self.stopping:
-                    # Out of descriptors, most likely: those who are connected are still served.
-                    log.error("cannot accept a client: %s", error)
-                    self._accept_again = time.monotonic() + _ACCEPT_PAUSE
-                return
-            self._welcome(sock, address)
+        # One at a time: asking whether there are more takes longer than being told.
+        assert self.listener is not None
+        try:
+            sock, address = self.listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if not self.stopping:
+                # Out of descriptors, most likely: those who are connected are still served.
+                log.error("cannot accept a client: %s", error)
+                self._accept_again = time.monotonic() + _ACCEPT_PAUSE
+            return
+        self._welcome(sock, address)
 
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         try:
-            tune(sock, self._options.nodelay)
+            if not INHERITED:
+                tune(sock, self._options.nodelay)
             conversation = self._converse(address or "unix socket")
             client = self._make_client(sock, conversation, after(self._options.handshake_timeout))
         except (OSError, PyroError) as error:
@@ -309,6 +310,10 @@ class Engine(abc.ABC, Generic[C]):
         conversation.caller.client = client
         with self._lock:
             self._clients.add(client)
+        self._begin(client)
+
+    def _begin(self, client: C) -> None:
+        """Wait for what a new client says."""
         self._watch_client(client)
 
     def _watch_client(self, client: C, interest: int = selectors.EVENT_READ) -> None:

@@ -136,7 +136,7 @@ class MultiplexEngine(Engine[_Client]):
         self._go_on(client)
 
     def _take_in(self, client: _Client, data: bytes) -> None:
-        short = client.conversation.short
+        short = client.conversation.short or client.conversation.first_short(data)
         if short is not None and not client.conversation.together:
             client.busy = True
             answer = short.answer(data)

@@ -105,6 +105,16 @@ class ThreadEngine(Engine[Client]):
         stream = accepted(sock, stall=self._options.timeout or STALL, tls=self._options.tls)
         return _Client(stream, conversation, deadline)
 
+    def _begin(self, client: Client) -> None:
+        # Most clients say something at once. Where a worker waits already, it may as well wait for that.
+        with self._lock:
+            taken = self._waiting > len(self._work) and not self._closed
+            if taken:
+                self._work.append((client, None))
+                self._work_came.notify()
+        if not taken:
+            super()._begin(client)
+
     def _ready(self, client: Client) -> None:
         self._unwatch_client(client)
         self._put(client)
@@ -182,7 +192,7 @@ class ThreadEngine(Engine[Client]):
                 data = stream.receive_within(_STAY, missing=missing)
                 if data is None:
                     return True
-                short = None if conversation.together else conversation.short
+                short = None if conversation.together else conversation.short or conversation.first_short(data)
                 answer = None if short is None else short.answer(data)
                 if answer is not None:
                     if not self._send(client, answer):
