@@ -8,11 +8,13 @@ from typing import Any
 
 from pyronb.errors import PyroError
 
-__all__ = ["URI"]
+__all__ = ["URI", "back_location", "is_back_key"]
 
 _GRAMMAR = re.compile(r"(?P<protocol>[Pp][Yy][Rr][Oo][a-zA-Z]*):(?P<object>\S+?)(@(?P<location>.+))?$")
 _IPV6 = re.compile(r"\[(?P<host>[0-9a-fA-F:%]+)\](:(?P<port>.*))?$")
 _UNIX = "./u:"
+_BACK = "pyronb-back-"
+_KEY = re.compile(r"[0-9a-f]{32}")
 _MAX_PORT = 65535
 
 State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
@@ -24,6 +26,7 @@ class URI:
     ==================================  ================================================
     ``PYRO:object@host:port``           direct; an IPv6 host is written in brackets
     ``PYRO:object@./u:path``            direct, over a Unix domain socket
+    ``PYRO:object@./u:pyronb-back-key`` over a connection that the other program made; only pyronb has these
     ``PYRONAME:name[@host[:port]]``     looked up in the name server by name
     ``PYROMETA:tag,tag[@host[:port]]``  looked up by tags: any object that has them all
     ==================================  ================================================
@@ -64,6 +67,11 @@ class URI:
             return None
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def back(self) -> str | None:
+        """Key of the connection over which the object is reached back; None for places that are dialled."""
+        return self.sockname[len(_BACK) :] if self.sockname is not None and self.sockname.startswith(_BACK) else None
 
     def asString(self) -> str:
         """Give the text form, as `str` does."""
@@ -149,3 +157,13 @@ def _parsed_location(location: str, default_port: int | None, uri: str) -> tuple
     if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
         raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
     return None, host, int(port)
+
+
+def is_back_key(text: str) -> bool:
+    """Tell whether a text is shaped as the key of connections over which an object is reached back."""
+    return _KEY.fullmatch(text) is not None
+
+
+def back_location(key: str) -> str:
+    """Give the location that stands for connections with this key; real peers that get to see it find no such file."""
+    return f"{_UNIX}{_BACK}{key}"

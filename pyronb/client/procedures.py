@@ -136,6 +136,8 @@ def _dial_and_greet(
     try:
         yield Dial(link, place, deadline)
     except ConnectionClosedError as error:
+        if place.back is not None:
+            raise ConnectionClosedError(f"cannot connect to {place}: {error}") from error
         if place.object == NAMESERVER_ID:
             raise
         raise ConnectionClosedError(f"{error}; is the program that serves it running?") from error
@@ -174,6 +176,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         metadata=link.options.metadata,
         annotations={**annotations_of_owner(link), **annotations},
         wants=link.wants,
+        back=link.back,
     )
     try:
         yield Send(link, connection.greet(greeting), deadline)
@@ -184,10 +187,9 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
     except OtherDialectError:
         raise
     except ConnectionClosedError as error:
-        # Real daemons that talk TLS hang up on who does not without a word, and mostly on who shows no certificate.
-        over_tls = link.options.tls is not None
-        hint = "it may want a certificate, SSL_CLIENTCERT" if over_tls else "if it talks TLS, switch SSL on"
-        raise ConnectionClosedError(f"{error}; {hint} (while connecting to {link.place})") from error
+        raise ConnectionClosedError(
+            f"{error}; {_why_closed(link, place)} (while connecting to {link.place})"
+        ) from error
     except (CommunicationError, SecurityError) as error:
         circumstances = f"while connecting to {link.place}"
         limit = link.options.connect_timeout
@@ -220,6 +222,14 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         link.owner._pyroValidateHandshake(answer.handshake)
         if link.handshake_annotations:
             link.owner._pyroResponseAnnotations(link.handshake_annotations, event.message.type)
+
+
+def _why_closed(link: Link, place: URI) -> str:
+    if place.back is not None:
+        return "the program that passed it has gone"
+    # Real daemons that talk TLS hang up on who does not without a word, and mostly on who shows no certificate.
+    over_tls = link.options.tls is not None
+    return "it may want a certificate, SSL_CLIENTCERT" if over_tls else "if it talks TLS, switch SSL on"
 
 
 _SERIALIZER = "serializer that is not accepted"

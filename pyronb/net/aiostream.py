@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
+from pyronb.net.back import PATIENCE, ask, give_up
 from pyronb.net.sockets import in_order, tune
 from pyronb.net.stream import FIRST_ATTEMPT, translated
 from pyronb.net.tls import Session, client_context
@@ -91,6 +92,8 @@ async def dial(
     doing = f"cannot connect to {place}"
     # A deadline that has passed still gives a first attempt its chance.
     limit = None if deadline is None else max(deadline - asyncio.get_running_loop().time(), FIRST_ATTEMPT)
+    if place.back is not None:
+        return await _taken(place.back, receiver, PATIENCE if limit is None else min(limit, PATIENCE))
     try:
         return await asyncio.wait_for(_dial(place, receiver, nodelay, ip_version, session), limit)
     except asyncio.TimeoutError as error:
@@ -101,9 +104,27 @@ async def dial(
         raise translated(doing, error) from error
 
 
+async def _taken(key: str, receiver: Receiver, limit: float) -> AsyncStream:
+    """Wait for a connection that a client of this program made, and take it."""
+    future = ask(key)
+    try:
+        stream = await asyncio.wait_for(asyncio.wrap_future(future), limit)
+    except asyncio.TimeoutError as error:
+        raise give_up(key) from error
+    sock, session = stream.release()
+    sock.setblocking(False)
+    return await _over(asyncio.get_running_loop(), sock, receiver, session)
+
+
 async def _dial(place: URI, receiver: Receiver, nodelay: bool, ip_version: int, session: Session | None) -> AsyncStream:
     loop = asyncio.get_running_loop()
     sock = await _connected(loop, place, nodelay, ip_version)
+    return await _over(loop, sock, receiver, session)
+
+
+async def _over(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, receiver: Receiver, session: Session | None
+) -> AsyncStream:
     try:
         _, mover = await loop.create_connection(lambda: _Mover(loop, receiver, session), sock=sock)
     except BaseException:

@@ -10,8 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError
-from pyronb.net.stream import _LARGE, _MOST_BUFFERS, _SMALL, SocketStream, _tls, translated
-from pyronb.options import TLSOptions
+from pyronb.net.stream import _LARGE, _MOST_BUFFERS, _SMALL, SocketStream, translated
 from pyronb.wire.message import Buffer
 
 __all__ = ["ReadyStream"]
@@ -24,18 +23,15 @@ class ReadyStream(SocketStream):
 
     Args:
         sock: the socket, which the stream takes over.
-        tls: how to talk over TLS, as a daemon; None talks without.
-
-    Raises:
-        PyroError: the options for TLS cannot be used.
+        session: the TLS session over it; None for a connection without TLS.
     """
 
     __slots__ = ("_out", "_session", "unsent")
 
-    def __init__(self, sock: socket.socket, tls: TLSOptions | None = None) -> None:
+    def __init__(self, sock: socket.socket, session: Any = None) -> None:
         super().__init__(sock)
         sock.setblocking(False)
-        self._session: Any = None if tls is None else _server_session(tls)
+        self._session = session
         # Made when it is needed: an idle client has no use for it.
         self._out: deque[memoryview] | None = None
         self.unsent = 0
@@ -133,12 +129,11 @@ class ReadyStream(SocketStream):
                 self._put(self._session.outgoing())
         super().finish_sending()
 
+    def release(self) -> tuple[socket.socket, Any]:
+        """Give the connection away; as for `SocketStream`. Nothing may be unsent."""
+        return super().release()[0], self._session
+
     def getpeercert(self) -> dict[str, Any] | None:
         """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none, or without TLS."""
         certificate: dict[str, Any] | None = None if self._session is None else self._session.getpeercert()
         return certificate
-
-
-def _server_session(options: TLSOptions) -> Any:
-    module = _tls()
-    return module.Session(module.server_context(options), None)

@@ -17,6 +17,7 @@ __all__ = [
     "address_towards",
     "addresses",
     "in_order",
+    "keep_alive",
     "listen",
     "location_at",
     "location_of",
@@ -31,6 +32,8 @@ _UNIX = "./u:"
 _UNBOUND = "<<not-bound>>"
 _MAX_PORT = 65535
 _IPV6 = 6
+_KEEPING = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds of silence before the first question whether the other end is there, between two, and how many there are."""
 _ABSTRACT = "\0"
 """Before the name of a Unix socket that is in no folder (Linux)."""
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
@@ -116,6 +119,17 @@ def tune(sock: socket.socket, nodelay: bool) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if nodelay and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have a connection that is silent for long stay known to the routers on its way, and noticed when it is dead."""
+    if sock.family == socket.AF_UNIX:
+        return
+    for name, value in _KEEPING.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _listen_unix(path: str) -> socket.socket:

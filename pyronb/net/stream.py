@@ -14,9 +14,11 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
+from pyronb.net.back import take
 from pyronb.net.deadline import after, remaining
 from pyronb.net.sockets import addresses, tune
 from pyronb.options import TLSOptions
@@ -26,11 +28,12 @@ from pyronb.wire.message import Buffer
 __all__ = [
     "FIRST_ATTEMPT",
     "SocketStream",
-    "accepted",
     "check_given",
     "check_tls",
     "dial",
     "given",
+    "server_session",
+    "stream_over",
     "translated",
 ]
 
@@ -103,6 +106,8 @@ def dial(
     limit = remaining(deadline)
     limit = limit if limit is None else max(limit, FIRST_ATTEMPT)
     doing = f"cannot connect to {place}"
+    if place.back is not None:
+        return stream_over(*take(place.back, deadline).release())
     try:
         sock = _connected(place, limit, nodelay, ip_version)
     except (OSError, ValueError) as error:
@@ -124,16 +129,19 @@ def dial(
     return stream
 
 
-def accepted(sock: socket.socket, *, stall: float | None, tls: TLSOptions | None) -> SocketStream:
-    """Give the stream of a client that a daemon accepted; over TLS the handshake happens inside its receiving.
+def server_session(tls: TLSOptions | None) -> Any:
+    """Begin a TLS session with a client that a daemon accepted: its handshake happens inside receiving.
 
     Raises:
         PyroError: the options for TLS cannot be used.
     """
-    if tls is None:
-        return SocketStream(sock, stall=stall)
-    module = _tls()
-    stream: SocketStream = module.TLSStream(sock, module.server_context(tls), stall=stall)
+    return None if tls is None else _tls().server_session(tls)
+
+
+def stream_over(sock: socket.socket, session: Any, *, stall: float | None = None) -> SocketStream:
+    """Give a stream over a connected socket, and over the TLS session on it, if there is one."""
+    kind: Any = SocketStream if session is None else partial(_tls().TLSStream, session=session)
+    stream: SocketStream = kind(sock, stall=stall)
     return stream
 
 
@@ -447,6 +455,13 @@ class SocketStream:
     def fileno(self) -> int:
         """Give the file descriptor, for selectors."""
         return self.socket.fileno()
+
+    def release(self) -> tuple[socket.socket, Any]:
+        """Give the connection away: the socket, and the TLS session over it, or None. The stream is closed by that."""
+        for option in (_RECEIVING, _SENDING):
+            self._set_limit(option, None)
+        self.closed = True
+        return self.socket, None
 
     def shutdown(self) -> None:
         """End the connection so that whoever waits on it, in any thread, wakes up; if the socket is ours."""

@@ -318,6 +318,11 @@ def _refusal(first: bytes) -> bytes:
     return b"".join(connection.refuse(encode_refusal(serializer, _TLS_ONLY)))
 
 
+def server_session(options: TLSOptions) -> Session:
+    """Begin a session at a daemon's end; raises as `server_context`."""
+    return Session(server_context(options), None)
+
+
 # Streams
 
 
@@ -341,18 +346,15 @@ class TLSStream(_Encrypted):
 
     Args:
         sock: as for `SocketStream`.
-        context: how to show and check certificates.
-        name: the daemon's host, at the client's end; None at the daemon's end.
+        session: the session.
         stall: as for `SocketStream`.
     """
 
     __slots__ = ("_pieces", "_plain", "_sending", "_session")
 
-    def __init__(
-        self, sock: Any, context: ssl.SSLContext, name: str | None = None, *, stall: float | None = None
-    ) -> None:
+    def __init__(self, sock: Any, session: Session, *, stall: float | None = None) -> None:
         super().__init__(sock, stall=stall)
-        self._session = Session(context, name)
+        self._session = session
         self._plain = b""
         # What `send_within` has to go on with, after what was encrypted already.
         self._pieces: Iterator[Buffer] | None = None
@@ -470,6 +472,10 @@ class TLSStream(_Encrypted):
         """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none."""
         return self._session.getpeercert()
 
+    def release(self) -> tuple[Any, Any]:
+        """Give the connection away; as for `SocketStream`."""
+        return super().release()[0], self._session
+
 
 class GivenTLSStream(_Encrypted):
     """A stream over a TLS socket that somebody else made, as ``ssl`` has them."""
@@ -522,6 +528,6 @@ def connected(sock: Any, options: TLSOptions, host: str, deadline: float | None)
         PyroError: the options cannot be used.
     """
     # The number of a network card is no part of the name in a certificate.
-    stream = TLSStream(sock, client_context(options), host.partition("%")[0])
+    stream = TLSStream(sock, Session(client_context(options), host.partition("%")[0]))
     stream.greet(deadline)
     return stream

@@ -18,6 +18,7 @@ from pyronb.version import __version__
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
+    "BACK",
     "DETAILS",
     "ITEMS",
     "SIDE",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 KEY = "pyronb"
+BACK = "back"
+"""The peer keeps connections over which it calls whoever made them; under this name a greeting has its key."""
 DETAILS = "details"
 """The peer wants, or gives, documentation in its metadata."""
 ITEMS = "items"
@@ -43,7 +46,7 @@ TOGETHER = "together"
 SIDE = "side"
 """The peer tells of calls while they run, and hears that they are not wanted any more."""
 
-ABILITIES = (DETAILS, ITEMS, TOGETHER, SIDE)
+ABILITIES = (BACK, DETAILS, ITEMS, TOGETHER, SIDE)
 """What this version can do."""
 
 _MAX_TEXT = 2000
@@ -60,12 +63,14 @@ class Peer:
         abilities: what it says it can do.
         serializers: names of the serializers that it says requests may use; empty when it did not say.
         wants: which abilities it wants used on this connection, of those that are not used without being asked for.
+        back: key under which the connection is to be kept for calls the other way; empty for an ordinary one.
     """
 
     version: str = ""
     abilities: frozenset[str] = frozenset()
     serializers: frozenset[str] = frozenset()
     wants: frozenset[str] = frozenset()
+    back: str = ""
 
     @property
     def is_pyronb(self) -> bool:
@@ -93,8 +98,10 @@ class Acceptance:
     peer: Peer
 
 
-def _introduction(serializers: Collection[str] = (), wants: Collection[str] = ()) -> dict[str, Any]:
+def _introduction(serializers: Collection[str] = (), wants: Collection[str] = (), back: str = "") -> dict[str, Any]:
     said: dict[str, Any] = {"version": __version__, "can": list(ABILITIES)}
+    if back:
+        said[BACK] = back
     if wants:
         said["wants"] = sorted(wants)
     if serializers:
@@ -108,7 +115,14 @@ def _peer(wire: object) -> Peer:
     version = wire.get("version")
     if not isinstance(version, str):
         return Peer()
-    return Peer(version[:50], _words(wire.get("can")), _words(wire.get("serializers")), _words(wire.get("wants")))
+    back = wire.get(BACK)
+    return Peer(
+        version[:50],
+        _words(wire.get("can")),
+        _words(wire.get("serializers")),
+        _words(wire.get("wants")),
+        back[:_MAX_TEXT] if isinstance(back, str) else "",
+    )
 
 
 def _words(wire: object) -> frozenset[str]:
@@ -126,6 +140,7 @@ def encode_greeting(
     metadata: bool = True,
     annotations: Mapping[str, Buffer] = NO_ANNOTATIONS,
     wants: Collection[str] = (),
+    back: str = "",
 ) -> Message:
     """Make the CONNECT message.
 
@@ -138,14 +153,15 @@ def encode_greeting(
         metadata: whether to ask what the object exposes; in some dialects everybody is told.
         annotations: chunks that go beside it.
         wants: abilities that are wanted on this connection.
+        back: as in `Peer`.
     """
     about = object_id if metadata or not dialect.metadata_flag else None
     # A program mostly says the same to the same object. Each serializer is made for one dialect.
     key = (serializer, about, handshake, wants)
-    keep = type(handshake) is str and type(wants) is tuple and len(handshake) <= _MAX_TEXT
+    keep = type(handshake) is str and type(wants) is tuple and len(handshake) <= _MAX_TEXT and not back
     written = _greetings.get(key) if keep else None
     if written is None:
-        greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants)}
+        greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants, back=back)}
         if about is not None:
             greeting["object"] = about
         written = serializer.dumps(greeting)

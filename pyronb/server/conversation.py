@@ -16,6 +16,7 @@ from uuid import UUID
 from pyronb.context import CallContext, enter, leave
 from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.net.stream import SocketStream
 from pyronb.news import News
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
@@ -66,6 +67,7 @@ class Host:
         oneway_threaded: whether a oneway call gets a thread of its own.
         key: gives the shared key with which messages are signed; None for none.
         lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
+        keep: keeps a connection over which the client is called from then on.
         codecs: the codecs, by dialect and whether the peer is pyronb; each is made when it is first needed.
         greetings: what greetings say, by their bytes: most clients say one and the same.
     """
@@ -79,6 +81,7 @@ class Host:
     oneway_threaded: bool = True
     key: Callable[[], bytes | None] = lambda: None
     lend: Callable[[Any, Caller], Any] = lambda _, __: None
+    keep: Callable[[Conversation, SocketStream], None] = lambda _, stream: stream.close()
     codecs: dict[tuple[Dialect, bool], Codec] = field(default_factory=dict)
     greetings: dict[Any, Greeting] = field(default_factory=dict)
 
@@ -126,6 +129,20 @@ class Conversation:
     def greeted(self) -> bool:
         """Whether the client has been taken in."""
         return self._codec is not None
+
+    @property
+    def turned(self) -> bool:
+        """Whether the client has been taken in so as to be called: nothing it says is heard, and `turn` comes next."""
+        return self._codec is not None and bool(self.caller.peer.back)
+
+    @property
+    def new(self) -> bool:
+        """Whether the client has still to be taken in, or to be turned."""
+        return self._codec is None or bool(self.caller.peer.back)
+
+    def turn(self, stream: SocketStream) -> None:
+        """Give the connection away, after all was sent: from now on the client is called over it."""
+        self._host.keep(self, stream)
 
     @property
     def midway(self) -> bool:
@@ -264,6 +281,8 @@ class Conversation:
             acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
             acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
             buffers = self._connection.accept(acceptance)
+            if greeting.peer.back:
+                self._connection.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; what it raises is its reason to refuse
             log.info("client %s was refused: %s", self.caller.address, error)
             return self._refuse(str(error) or type(error).__name__, message)

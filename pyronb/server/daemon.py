@@ -14,8 +14,9 @@ from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.dialects import UNSAFE
 from pyronb.errors import DaemonError, PyroError, SerializeError
+from pyronb.net import back
 from pyronb.net.sockets import SocketFile, listen, location_at, location_of, port_of
-from pyronb.net.stream import check_given, check_tls
+from pyronb.net.stream import SocketStream, check_given, check_tls
 from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
 from pyronb.rpc.handshake import Greeting
@@ -35,7 +36,7 @@ from pyronb.server.signals import stopping_on_signals
 from pyronb.server.streams import Streams
 from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI
+from pyronb.uri import URI, is_back_key
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = ["Daemon", "proxy_instead"]
@@ -43,6 +44,8 @@ __all__ = ["Daemon", "proxy_instead"]
 log = logging.getLogger("pyronb.server")
 
 _MAX_PORT = 65535
+_UNREACHABLE = "./u:<<not-listening>>"
+"""Stands in URIs of a daemon that has no socket of its own."""
 
 
 class Daemon:
@@ -67,6 +70,8 @@ class Daemon:
         PyroError: TLS is on, and its files cannot be used.
         ValueError: arguments do not go with each other.
     """
+
+    _registry: type[Registry] = Registry
 
     def __init__(
         self,
@@ -94,13 +99,7 @@ class Daemon:
         if connected_socket is None:
             check_tls(self._options.tls)
             host = config.HOST if host is None else str(host)
-            sock = listen(
-                host,
-                port,
-                unixsocket=unixsocket,
-                reuse_address=self._options.reuse_address,
-                ip_version=self._options.ip_version,
-            )
+            sock = self._listen(host, port, unixsocket)
         else:
             if unixsocket is not None:
                 raise ValueError("cannot use unixsocket together with connected_socket: give one of them")
@@ -110,9 +109,9 @@ class Daemon:
         self._sock = sock
         self._socket_file = None if unixsocket is None else SocketFile(unixsocket)
         self._key: bytes | None = None
-        self.locationStr: str = location_of(sock, host)
+        self.locationStr: str = _UNREACHABLE if sock is None else location_of(sock, host)
         self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
-        self._objects = Registry(require_expose=self._options.require_expose)
+        self._objects = self._registry(require_expose=self._options.require_expose)
         self._instances = Instances()
         self._lent: dict[str, set[Caller]] = {}
         self._lending = threading.RLock()
@@ -147,6 +146,7 @@ class Daemon:
             self._options.oneway_threaded,
             lambda: self._key,
             self._lend,
+            self._keep,
         )
         self._engine = engine(sock, self._converse, self._gone, self._chores, self._options)
         try:
@@ -154,6 +154,17 @@ class Daemon:
         except BaseException:
             self.close()
             raise
+        back.begin(self)
+
+    def _listen(self, host: str, port: int, unixsocket: str | None) -> Any:
+        """Give the socket to listen on; None for a daemon that serves only over connections that it makes itself."""
+        return listen(
+            host,
+            port,
+            unixsocket=unixsocket,
+            reuse_address=self._options.reuse_address,
+            ip_version=self._options.ip_version,
+        )
 
     # Objects
 
@@ -237,7 +248,9 @@ class Daemon:
         Raises:
             DaemonError: the object is not registered here.
         """
-        uri = self.uriFor(objectOrId, nat)
+        return self._proxy_at(self.uriFor(objectOrId, nat))
+
+    def _proxy_at(self, uri: URI) -> Proxy:
         proxy = Proxy(uri)
         assert isinstance(uri.object, str)
         proxy._pyro.metadata = self._objects.metadata(uri.object)
@@ -441,6 +454,7 @@ class Daemon:
         self._streams.clear()
         self._coroutines.close(self._engine.patience)
         self._engine.close()
+        back.end(self)
         self._streams.clear()
         for obj in self._objects.clear():
             self._let_go(obj)
@@ -498,6 +512,11 @@ class Daemon:
     def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata | None]:
         answer = self.validateHandshake(caller, greeting.handshake)
         caller.handshake = greeting.handshake
+        key = greeting.peer.back
+        if key:
+            if not is_back_key(key):
+                raise DaemonError("connections for calls the other way need a key of 32 hexadecimal digits")
+            back.room_for(key, _host_of(caller))
         if not greeting.wants_metadata:
             # Whether the object is there shows with the first call.
             return answer, None
@@ -545,6 +564,12 @@ class Daemon:
                 log.exception("clientDisconnect failed")
         caller.session.instances.clear()
 
+    def _keep(self, conversation: Conversation, stream: SocketStream) -> None:
+        """Have a connection wait until somebody in this program calls the client that made it."""
+        caller = conversation.caller
+        back.park(caller.peer.back, stream, _host_of(caller), self)
+        self._gone(conversation)
+
     # Objects that are registered for one client, until it goes
 
     def _lend(self, obj: Any, caller: Caller) -> Proxy | None:
@@ -574,6 +599,7 @@ class Daemon:
 
     def _chores(self) -> None:
         self._streams.expire()
+        back.sweep(self)
         self.housekeeping()
 
     def _info(self) -> str:
@@ -600,6 +626,10 @@ def _nat(options: DaemonOptions, host: str | None, port: int | None) -> tuple[st
     if not 0 <= port <= _MAX_PORT:
         raise ValueError(f"natport={port} is out of range: ports are numbers from 0 to {_MAX_PORT}")
     return str(host), port
+
+
+def _host_of(caller: Caller) -> str:
+    return str(caller.address[0] if isinstance(caller.address, tuple) else caller.address)
 
 
 def _note_class(cls: type) -> None:

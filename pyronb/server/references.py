@@ -12,32 +12,47 @@ which they were got. Functions are never given as results: what a server calls i
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import functools
 import inspect
 import logging
 import os
+import secrets
 import threading
+import time
 import types
 import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from pyronb.client.functions import FUNCTIONS
 from pyronb.client.link import Link
+from pyronb.client.procedures import connect
 from pyronb.config import config
-from pyronb.errors import DaemonError, SerializeError
-from pyronb.net.sockets import own_host_for
-from pyronb.rpc.call import FUNCTION_PREFIX
+from pyronb.errors import CommunicationError, DaemonError, SerializeError
+from pyronb.net.back import wait_for
+from pyronb.net.deadline import after
+from pyronb.net.sockets import keep_alive, own_host_for
+from pyronb.net.stream import SocketStream
+from pyronb.rpc.call import DAEMON_ID, FUNCTION_PREFIX, Call
+from pyronb.rpc.handshake import BACK, Greeting
+from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS, SPEAKER, class_name
 from pyronb.server.conversation import Conversation
 from pyronb.server.daemon import Daemon, proxy_instead
 from pyronb.server.daemonobject import DaemonObject
+from pyronb.server.dispatch import Caller
 from pyronb.server.exposure import expose
+from pyronb.server.registry import Registry
+from pyronb.sync.driver import run
 from pyronb.sync.proxy import Proxy
+from pyronb.uri import URI, back_location
 
-__all__ = ["by_reference", "function_instead", "withdraw"]
+__all__ = ["DIRECT", "OWN_CONNECTION", "GivenOut", "by_reference", "function_instead", "given_out", "withdraw"]
 
 log = logging.getLogger("pyronb.server")
 
@@ -45,8 +60,19 @@ Class = TypeVar("Class", bound=type)
 Reference = Callable[[], Any]
 """Gives the function or object, or None when it is gone."""
 
+OWN_CONNECTION = "own connection"
+DIRECT = "direct"
+"""How calls come."""
+
 _LOOK = 0.5
 """Seconds between two looks at whether there is anything left to be called."""
+_MOMENT = 2.0
+"""Seconds that giving something out waits for the first connection of its way back."""
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 60.0
+"""Seconds before a connection is made again, after one was lost or could not be made."""
+_MOST_PLACES = 16
+"""Most places that are told of one thing that was given out."""
 
 
 def by_reference(cls: Class) -> Class:
@@ -64,6 +90,14 @@ def by_reference(cls: Class) -> Class:
     cls._pyro_by_reference = True  # type: ignore[attr-defined]
     HOOKS.register_substitute(cls, _object_instead)
     return cls
+
+
+def given_out() -> list[GivenOut]:
+    """Tell what functions and objects others can call because they were given to calls as arguments, and its traffic.
+
+    It costs nothing but looking, and tells of what can still be called.
+    """
+    return [given for office in _offices.all() for given in office.given_out()]
 
 
 def withdraw(function: Any) -> bool:
@@ -104,27 +138,262 @@ class _Discreet(DaemonObject):
         return []
 
 
+class _Counted(Registry):
+    """The objects of an office, of which each look-up is counted as a call."""
+
+    def __init__(self, *, require_expose: bool = True) -> None:
+        super().__init__(require_expose=require_expose)
+        self.entries: dict[str, _Entry] = {}
+
+    def find(self, object_id: str) -> Any:
+        """Give the object with this id; as for `Registry`."""
+        found = super().find(object_id)
+        entry = self.entries.get(object_id)
+        if entry is not None:
+            entry.called()
+        return found
+
+
 class _OfficeDaemon(Daemon):
     """The daemon of an office; what is registered there may be registered at other addresses as well."""
+
+    _registry = _Counted
+    _objects: _Counted
+
+    def __init__(self, host: str | None) -> None:
+        """Make it; without a host it listens nowhere."""
+        self._hidden = host is None
+        self._ways: dict[Caller, _Way] = {}
+        options = dataclasses.replace(config.daemon_options(), engine="thread", poll_timeout=_LOOK, nat_host=None)
+        if self._hidden:
+            options = dataclasses.replace(options, tls=None)
+        super().__init__(host, interface=_Discreet, options=options)
+
+    def _listen(self, host: str, port: int, unixsocket: str | None) -> Any:
+        return None if self._hidden else super()._listen(host, port, unixsocket)
+
+    @property
+    def entries(self) -> dict[str, _Entry]:
+        """What there is, by the ids under which others call it."""
+        return self._objects.entries
+
+    def prepare(self, object_id: str) -> None:
+        """Work out what an object exposes, before its calls are counted."""
+        self._objects.metadata(object_id)
+
+    def proxy_at(self, object_id: str, way: _Way | None) -> Proxy:
+        """Give the proxy for an object to those who call it this way."""
+        return self.proxyFor(object_id) if way is None else self._proxy_at(URI(f"PYRO:{object_id}@{way.location}"))
+
+    def adopt(self, stream: SocketStream, data: bytes, way: _Way) -> None:
+        """Serve over a connection that was made for calls from over there, after these bytes have come."""
+        conversation = self._converse(str(way.place))
+        self._ways[conversation.caller] = way
+        self._engine.adopt(stream, conversation, data)
+
+    def dismiss(self, way: _Way) -> None:
+        """Close the connections that were made for calls from over there and that nobody calls over."""
+        self._engine.dismiss(lambda conversation: self._ways.get(conversation.caller) is way)
+
+    def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata | None]:
+        answer = super()._greet(caller, greeting)
+        way = self._ways.pop(caller, None)
+        if way is not None:
+            way.taken()
+        return answer
+
+    def _gone(self, conversation: Conversation) -> None:
+        way = self._ways.pop(conversation.caller, None)
+        if way is not None:
+            way.lost()
+        super()._gone(conversation)
+
+    def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
+        entry = self.entries.get(call.object_id)
+        if entry is not None:
+            entry.errors += 1
+        super()._on_error(caller, call, error)
+
+
+class _Way:
+    """The way back from one place: connections to it that wait until somebody over there calls.
+
+    There is always one that waits. Who makes them is a thread that ends as soon as it is there.
+
+    Args:
+        daemon: what serves over them.
+        link: how to talk to that place.
+    """
+
+    def __init__(self, daemon: _OfficeDaemon, link: Link) -> None:
+        self.place = _place_of(link)
+        self._key = secrets.token_hex(16)
+        self.location = back_location(self._key)
+        self._daemon = daemon
+        self._model = link.twin()
+        self._model.uri = URI(f"PYRO:{DAEMON_ID}@{self.place}")
+        self._model.connected_uri = self._model.metadata = self._model.remote = None
+        self._model.raw = False
+        self._model.options = dataclasses.replace(link.options, metadata=True)
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._working = False
+        self._pause = 0.0
+        self._over = False
+        self._hurry = threading.Event()
+        self._known: Future[str] = Future()
+        self._link: Link | None = None
+
+    def begin(self) -> Future[str]:
+        """Have a connection made if there is none; the future tells why it could not be made, or nothing."""
+        with self._lock:
+            known = self._known
+            if self._waiting:
+                return known
+            if known.done():
+                self._known = known = Future()
+            self._hurry.set()
+        self._work_on()
+        return known
+
+    def _work_on(self) -> None:
+        with self._lock:
+            if self._working or self._waiting or self._over:
+                return
+            self._working = True
+        threading.Thread(target=self._work, name="pyronb-back", daemon=True).start()
+
+    def _work(self) -> None:
+        trouble = "-"
+        while trouble and not self._over:
+            self._hurry.wait(self._pause)
+            self._hurry.clear()
+            trouble = "" if self._over else self._try()
+            with self._lock:
+                if not self._known.done():
+                    self._known.set_result(trouble)
+        with self._lock:
+            self._working = False
+        # It may have been taken, or lost, while nobody else was to make one.
+        self._work_on()
+
+    def _try(self) -> str:
+        try:
+            self._connect()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
+            log.info("no connection for callbacks from %s: %s", self.place, error)
+            with self._lock:
+                self._be_patient()
+            return str(error)
+        return ""
+
+    def _connect(self) -> None:
+        link = self._link = self._model.twin()
+        link.back = self._key
+        run(connect(link))
+        stream, connection = link.stream, link.connection
+        link.stream = link.connection = self._link = None
+        assert connection is not None
+        if link.remote is None or BACK not in link.remote.abilities:
+            stream.close()
+            raise CommunicationError(f"{self.place} keeps no connections for calls the other way")
+        with self._lock:
+            self._waiting += 1
+        keep_alive(stream.socket)
+        self._daemon.adopt(stream, connection.leave(), self)
+
+    def _be_patient(self) -> None:
+        self._pause = min(max(_FIRST_PAUSE, 2 * self._pause), _LONGEST_PAUSE)
+
+    def taken(self) -> None:
+        """Take note that somebody calls over a connection that has waited."""
+        with self._lock:
+            self._waiting -= 1
+            self._pause = 0.0
+        self._work_on()
+
+    def lost(self) -> None:
+        """Take note that a connection was closed over there while it waited."""
+        with self._lock:
+            self._waiting -= 1
+            self._be_patient()
+        self._work_on()
+
+    def end(self) -> None:
+        """Make no more of them, and close the one that waits."""
+        self._over = True
+        self._hurry.set()
+        # Whoever waits for an answer to the greeting wakes up.
+        link = self._link
+        if link is not None and link.stream is not None:
+            link.stream.shutdown()
+        self._daemon.dismiss(self)
 
 
 @dataclasses.dataclass(slots=True)
 class _Entry:
+    """Something that was given out.
+
+    Attributes:
+        object_id: its id at the office's daemon.
+        reference: gives it, or None.
+        name: what it is called, for people.
+        to: the places that it was given to.
+        calls: how often it was called.
+        errors: how many of these calls raised.
+        last: moment of the last call, in seconds since the epoch; None before the first.
+        lock: held while these are counted.
+    """
+
     object_id: str
     reference: Reference
+    name: str
+    to: dict[str, None] = dataclasses.field(default_factory=dict)
+    calls: int = 0
+    errors: int = 0
+    last: float | None = None
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def called(self) -> None:
+        """Count a call."""
+        with self.lock:
+            self.calls += 1
+            self.last = time.time()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GivenOut:
+    """A function or an object that was given to calls as argument, and what has become of it.
+
+    Attributes:
+        name: what it is called, for people.
+        to: the places of the daemons that it was given to; of many, the last ones.
+        way: ``own connection`` when calls come over connections that this program made, ``direct`` when over those
+            that the other side makes.
+        calls: how often it was called.
+        errors: how many of these calls raised.
+        last: moment of the last call, in seconds since the epoch; None before the first.
+    """
+
+    name: str
+    to: tuple[str, ...]
+    way: str
+    calls: int
+    errors: int
+    last: float | None
 
 
 class _Office:
-    """One daemon for what this program lets others call, at one of the program's addresses."""
+    """One daemon for what this program lets others call: at one of its addresses, or over its own connections."""
 
-    def __init__(self, host: str, over: Callable[[_Office], bool]) -> None:
-        """Start it; its thread asks `over` whether it may end when there is nothing left."""
-        options = dataclasses.replace(config.daemon_options(), engine="thread", poll_timeout=_LOOK, nat_host=None)
+    def __init__(self, host: str | None, over: Callable[[_Office], bool]) -> None:
+        """Start it, listening nowhere without a host; its thread asks `over` whether it may end with nothing left."""
         self.host = host
-        self._daemon = _OfficeDaemon(host, interface=_Discreet, options=options)
+        self._daemon = _OfficeDaemon(host)
         self._over = over
         self._lock = threading.Lock()
         self._entries: dict[Any, _Entry] = {}
+        self._ways: dict[Any, _Way] = {}
         # The collector leaves notes here, at any moment and in any thread.
         self._gone: deque[_Entry] = deque()
         threading.Thread(target=self._serve, name="pyronb-callbacks", daemon=True).start()
@@ -139,6 +408,9 @@ class _Office:
     def _wanted(self) -> bool:
         with self._lock:
             self._bury()
+            needed = {place for entry in self._entries.values() for place in entry.to}
+            for key in [key for key, way in self._ways.items() if way.place not in needed]:
+                self._ways.pop(key).end()
             return bool(self._entries)
 
     @property
@@ -146,15 +418,26 @@ class _Office:
         """Whether nothing is left."""
         return not self._wanted()
 
-    def proxy_for(self, thing: Any) -> Proxy:
-        """Give the proxy for a function or an object, which can be called from then on."""
+    def proxy_for(self, thing: Any, link: Link) -> tuple[Proxy, _Way | None]:
+        """Give the proxy for a function or an object, which can be called from then on, and the way on which it is."""
         with self._lock:
             self._bury()
+            way = None if self.host is not None else self._way_from(link)
             key = _key(thing)
             entry = self._entries.get(key)
             if entry is None or not _same(entry.reference(), thing):
                 entry = self._entries[key] = self._admit(thing)
-            return self._daemon.proxyFor(entry.object_id)
+            place = _place_of(link)
+            entry.to.pop(place, None)
+            entry.to[place] = None
+            return self._daemon.proxy_at(entry.object_id, way), way
+
+    def _way_from(self, link: Link) -> _Way:
+        key = _place_of(link), link.options.tls
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = _Way(self._daemon, link)
+        return way
 
     def _admit(self, thing: Any) -> _Entry:
         # The note is left with the entry, which is not known yet when the reference is made.
@@ -168,8 +451,10 @@ class _Office:
             uri = self._daemon.register(_Function(reference), FUNCTION_PREFIX + uuid.uuid4().hex)
         else:
             uri = self._daemon.register(thing, force=True, weak=True)
-        entry = _Entry(str(uri.object), reference)
+        entry = _Entry(str(uri.object), reference, _name_of(thing))
         notes.append(entry)
+        self._daemon.prepare(entry.object_id)
+        self._daemon.entries[entry.object_id] = entry
         return entry
 
     def _bury(self) -> None:
@@ -181,6 +466,7 @@ class _Office:
                 del self._entries[key]
 
     def _drop(self, entry: _Entry) -> None:
+        self._daemon.entries.pop(entry.object_id, None)
         try:
             self._daemon.unregister(entry.object_id)
         except DaemonError:
@@ -196,13 +482,23 @@ class _Office:
             self._drop(entry)
             return True
 
+    def given_out(self) -> list[GivenOut]:
+        """Tell what there is."""
+        way = OWN_CONNECTION if self.host is None else DIRECT
+        with self._lock:
+            self._bury()
+            return [
+                GivenOut(entry.name, tuple(entry.to)[-_MOST_PLACES:], way, entry.calls, entry.errors, entry.last)
+                for entry in self._entries.values()
+            ]
+
 
 class _Offices:
-    """The offices of this program, by their host."""
+    """The offices of this program, by their host; that without one listens nowhere."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._by_host: dict[str, _Office] = {}
+        self._by_host: dict[str | None, _Office] = {}
 
     def forget(self) -> None:
         """Start anew in the child of a fork: the threads and the functions are its parent's."""
@@ -215,13 +511,19 @@ class _Offices:
 
     def proxy_for(self, thing: Any, link: Link) -> Proxy:
         """Give the proxy under which the peer of this link can call."""
-        place = link.connected_uri or link.uri
-        host = own_host_for(place.host)
+        if _keeps_connections(link):
+            proxy, way = self._proxy_from(None, thing, link)
+            assert way is not None
+            if _is_there(way, link):
+                return proxy
+        return self._proxy_from(own_host_for((link.connected_uri or link.uri).host), thing, link)[0]
+
+    def _proxy_from(self, host: str | None, thing: Any, link: Link) -> tuple[Proxy, _Way | None]:
         with self._lock:
             office = self._by_host.get(host)
             if office is None:
                 office = self._by_host[host] = _Office(host, self._close)
-            return office.proxy_for(thing)
+            return office.proxy_for(thing, link)
 
     def _close(self, office: _Office) -> bool:
         """Tell an office that has nothing left whether it may end; from then on it is not asked any more."""
@@ -235,6 +537,41 @@ class _Offices:
 _offices = _Offices()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_offices.forget)
+
+
+def _place_of(link: Link) -> str:
+    return str((link.connected_uri or link.uri).location)
+
+
+def _keeps_connections(link: Link) -> bool:
+    """Tell whether the peer of a link can be given connections over which it calls."""
+    return link.remote is not None and BACK in link.remote.abilities and not link.given_socket
+
+
+def _is_there(way: _Way, link: Link) -> bool:
+    """Wait a moment for a connection, so that whoever is called finds it there; False when there can be none.
+
+    An event loop is not held up: the other side waits for the connection.
+    """
+    made = way.begin()
+    if not made.done() and link.options.wire.room:
+        return True
+    try:
+        trouble = wait_for(made, after(_MOMENT))
+    except concurrent.futures.TimeoutError:
+        return True
+    if trouble:
+        log.info("callbacks from %s come directly", way.place)
+    return not trouble
+
+
+def _name_of(thing: Any) -> str:
+    """Give what a function or an object is called, for people, without running any code of it."""
+    if isinstance(thing, functools.partial):
+        return f"partial({_name_of(thing.func)})"
+    if isinstance(thing, FUNCTIONS):
+        return str(getattr(thing, "__qualname__", type(thing).__name__)).replace("<locals>.", "")
+    return type(thing).__qualname__.replace("<locals>.", "")
 
 
 def _same(known: Any, thing: Any) -> bool:

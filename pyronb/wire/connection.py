@@ -198,6 +198,12 @@ class _Connection:
         self._buffer.clear()
         self._header = self._whole = self._block = None
 
+    def leave(self) -> bytes:
+        """End the conversation on our side, and give what has arrived and was not read, for whoever goes on."""
+        rest = self._buffer.take(len(self._buffer))
+        self.close()
+        return rest
+
     def pack(self, message: Message) -> list[Buffer]:
         """Lay out a message in the dialect of the conversation.
 

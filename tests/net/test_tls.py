@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, TimeoutError
 from pyronb.net.deadline import after
-from pyronb.net.stream import SocketStream, accepted, check_tls, dial, given
+from pyronb.net.stream import SocketStream, check_tls, dial, given, server_session, stream_over
 from pyronb.net.tls import Session, TLSStream, client_context, server_context
 from pyronb.options import TLSOptions
 from pyronb.uri import URI
@@ -40,7 +40,7 @@ class Daemon:
     def serve(self):
         with contextlib.suppress(TimeoutError):
             sock = self.listener.accept()[0]
-        stream = accepted(sock, stall=scaled(5), tls=self.tls)
+        stream = stream_over(sock, server_session(self.tls), stall=scaled(5))
         try:
             while True:
                 data = stream.receive(after(scaled(10)))
@@ -247,9 +247,9 @@ def test_both_show_certificates(certificates):
 def test_receive_within(certificates):
     """A moment without bytes gives None, in the middle of the handshake too; the peer's end is told."""
     ours, theirs = socket.socketpair()
-    daemon = accepted(theirs, stall=scaled(5), tls=certificates.daemon())
+    daemon = stream_over(theirs, server_session(certificates.daemon()), stall=scaled(5))
     assert daemon.receive_within(0.01) is None
-    client = TLSStream(ours, client_context(certificates.client()), "localhost")
+    client = TLSStream(ours, Session(client_context(certificates.client()), "localhost"))
     greeting = threading.Thread(target=client.greet, args=(after(scaled(5)),))
     greeting.start()
     while greeting.is_alive():
@@ -355,7 +355,7 @@ def test_both_directions_at_once(certificates):
 def test_client_without_tls(certificates, size):
     """A Pyro client can read why it is refused, however its greeting is cut; others are hung up on."""
     ours, theirs = socket.socketpair()
-    daemon = accepted(theirs, stall=scaled(5), tls=certificates.daemon())
+    daemon = stream_over(theirs, server_session(certificates.daemon()), stall=scaled(5))
     greeting = b"PYRO\x00\x30" + bytes(30)
     for at in range(0, len(greeting), size):
         ours.sendall(greeting[at : at + size])
@@ -373,7 +373,7 @@ def test_client_without_tls(certificates, size):
 def test_stranger_on_a_daemon_with_tls(certificates):
     """Who is no Pyro client either gets no answer."""
     ours, theirs = socket.socketpair()
-    daemon = accepted(theirs, stall=scaled(5), tls=certificates.daemon())
+    daemon = stream_over(theirs, server_session(certificates.daemon()), stall=scaled(5))
     ours.sendall(b"GET / HTTP/1.1\r\n")
     with pytest.raises(ProtocolError, match="the client does not talk TLS"):
         daemon.receive(after(scaled(5)))
@@ -386,7 +386,7 @@ def test_stranger_on_a_daemon_with_tls(certificates):
 def test_garbage_after_the_greeting(certificates):
     """A broken record ends the connection with an error of ours."""
     ours, theirs = socket.socketpair()
-    daemon = accepted(theirs, stall=scaled(5), tls=certificates.daemon())
+    daemon = stream_over(theirs, server_session(certificates.daemon()), stall=scaled(5))
     ours.sendall(b"\x16\x03\x01\x00\x05garbage")
     with pytest.raises(ProtocolError, match="TLS failed"):
         daemon.receive(after(scaled(5)))
@@ -405,7 +405,7 @@ def test_silent_daemon(certificates):
 def test_sending_before_the_handshake(certificates):
     """There is nobody yet who could read it."""
     ours, theirs = socket.socketpair()
-    stream = accepted(ours, stall=1, tls=certificates.daemon())
+    stream = stream_over(ours, server_session(certificates.daemon()), stall=1)
     with pytest.raises(ProtocolError, match="TLS failed"):
         stream.send([b"x"])
     stream.finish_sending()

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError, PyroError, TimeoutError
 from pyronb.net.deadline import after
 from pyronb.net.sockets import INHERITED, tune
-from pyronb.net.stream import SocketStream
+from pyronb.net.stream import SocketStream, server_session
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
 from pyronb.server.coroutines import finished
@@ -153,8 +153,8 @@ class Engine(abc.ABC, Generic[C]):
     # How engines differ
 
     @abc.abstractmethod
-    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> C:
-        """Make what is known of a new client, with the stream that carries its bytes."""
+    def _make_client(self, sock: socket.socket, session: Any, conversation: Conversation, deadline: float | None) -> C:
+        """Make what is known of a new client, with the stream that carries its bytes, maybe over a TLS session."""
 
     @abc.abstractmethod
     def _ready(self, client: C) -> None:
@@ -299,22 +299,62 @@ class Engine(abc.ABC, Generic[C]):
         try:
             if not INHERITED:
                 tune(sock, self._options.nodelay)
-            conversation = self._converse(address or "unix socket")
-            client = self._make_client(sock, conversation, after(self._options.handshake_timeout))
+            session = server_session(self._options.tls)
         except (OSError, PyroError) as error:
             # It is gone already, or the files of our certificate are.
             log.warning("client %s was not taken in: %s", address, error)
             sock.close()
             return
-        conversation.caller.getpeercert = client.stream.getpeercert
-        conversation.caller.client = client
+        conversation = self._converse(address or "unix socket")
+        client = self._make_client(sock, session, conversation, after(self._options.handshake_timeout))
+        self._admit(client)
+        self._begin(client)
+
+    def _admit(self, client: C) -> None:
+        client.conversation.caller.getpeercert = client.stream.getpeercert
+        client.conversation.caller.client = client
         with self._lock:
             self._clients.add(client)
-        self._begin(client)
 
     def _begin(self, client: C) -> None:
         """Wait for what a new client says."""
         self._watch_client(client)
+
+    def adopt(self, stream: SocketStream, conversation: Conversation, data: bytes) -> None:
+        """Serve over a connection that this program made, after these bytes have come; safe from any thread."""
+        self.call_soon(partial(self._adopt, stream, conversation, data))
+        if self._closed:
+            stream.close()
+
+    def _adopt(self, stream: SocketStream, conversation: Conversation, data: bytes) -> None:
+        if not stream.closed:
+            client = self._make_client(*stream.release(), conversation, None)
+            self._admit(client)
+            if data:
+                client.tasks = conversation.receive(data)
+                self._ready(client)
+            else:
+                self._watch_client(client)
+
+    def dismiss(self, unwanted: Callable[[Conversation], bool]) -> None:
+        """End the clients that are not wanted and do nothing at the moment; safe from any thread."""
+
+        def end() -> None:
+            for client in self._all_clients():
+                if client.interest and unwanted(client.conversation):
+                    self._end(client)
+
+        self.call_soon(end)
+
+    def _hand_over(self, client: C) -> None:
+        """Let go of a client whose connection is from now on one of ours to it."""
+        self._unwatch_client(client)
+        with self._lock:
+            known = client in self._clients
+            self._clients.discard(client)
+        if known:
+            client.conversation.caller.client = None
+            client.conversation.turn(client.stream)
 
     def _watch_client(self, client: C, interest: int = selectors.EVENT_READ) -> None:
         """Have `_ready` called when a client can do one of these; 0 for none."""
@@ -337,9 +377,14 @@ class Engine(abc.ABC, Generic[C]):
             self.unwatch(client.stream)
 
     def _set_deadline(self, client: C) -> None:
-        """Decide how long a client may be silent, after something came and was dealt with."""
+        """Decide how long a client may be silent, after something came and was dealt with.
+
+        One that is to be called from now on is no client any more.
+        """
         conversation = client.conversation
-        if conversation.closed:
+        if conversation.turned:
+            self._hand_over(client)
+        elif conversation.closed:
             self._say_farewell(client)
         elif conversation.greeted:
             client.deadline = after(self._options.timeout or _MIDWAY) if conversation.midway else None

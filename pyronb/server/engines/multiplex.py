@@ -11,10 +11,11 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from selectors import EVENT_READ, EVENT_WRITE
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any, ClassVar
 
 from pyronb.errors import CommunicationError, ConnectionClosedError
+from pyronb.net.back import HELP
 from pyronb.net.deadline import after
 from pyronb.net.ready import ReadyStream
 from pyronb.server.conversation import Answer, Conversation, Task
@@ -32,6 +33,8 @@ _MOST_PENDING = 1000
 """Most coroutines that run for one client at the same time."""
 _MUCH = 64 * 1024
 """Bytes of answers that a client has not read, from which on it is not told anything more meanwhile."""
+_LOOK = 0.02
+"""Seconds between two looks at whether a call that waits for a new client has got it."""
 _FULL = 1 << 20
 """Bytes of answers that a client has not read, from which on nothing more is done for it."""
 
@@ -51,7 +54,7 @@ class _Client(Client):
     stream: ReadyStream
 
     def __init__(
-        self, stream: ReadyStream, conversation: Conversation, deadline: float, engine: MultiplexEngine
+        self, stream: ReadyStream, conversation: Conversation, deadline: float | None, engine: MultiplexEngine
     ) -> None:
         super().__init__(stream, conversation, deadline)
         self.engine = engine
@@ -81,8 +84,10 @@ class MultiplexEngine(Engine[_Client]):
     def __str__(self) -> str:
         return f"<{self.name}; {self.clients} clients>"
 
-    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> _Client:
-        return _Client(ReadyStream(sock, self._options.tls), conversation, deadline, self)
+    def _make_client(
+        self, sock: socket.socket, session: Any, conversation: Conversation, deadline: float | None
+    ) -> _Client:
+        return _Client(ReadyStream(sock, session), conversation, deadline, self)
 
     def tell(self, client: _Client, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
         """Send a client something that is no answer, unless it has much to read already."""
@@ -105,6 +110,45 @@ class MultiplexEngine(Engine[_Client]):
 
     def _resting(self, client: _Client) -> bool:
         return not (client.busy or client.pending or client.tasks or client.stream.unsent or client.conversation.midway)
+
+    def _turn(self, patience: float) -> None:
+        before, HELP.loop = HELP.loop, self._take_in_meanwhile
+        try:
+            super()._turn(patience)
+        finally:
+            HELP.loop = before
+
+    def _take_in_meanwhile(self, done: Callable[[], bool], until: float) -> None:
+        """Take new clients in while a call that runs in this loop waits for one of them, and do nothing else."""
+        while not (done() or self._closed) and (left := until - time.monotonic()) > 0:
+            if self.listener is not None and self._accepting:
+                self._accept()
+            new = [client for client in self._all_clients() if client.interest and client.conversation.new]
+            with DefaultSelector() as selector:
+                for client in new:
+                    selector.register(client.stream, client.interest, client)
+                if self.listener is not None and self._accepting:
+                    selector.register(self.listener, EVENT_READ)
+                ready = [key.data for key, _ in selector.select(min(left, _LOOK))]
+            for client in filter(None, ready):
+                self._attend(client, self._greet)
+
+    def _greet(self, client: _Client) -> None:
+        """Do for a new client what it needs to be taken in, and nothing of what it may ask for."""
+        stream, conversation = client.stream, client.conversation
+        if stream.unsent:
+            stream.flush()
+        data = None if conversation.greeted else stream.receive_now(missing=conversation.missing)
+        if data is not None:
+            tasks = conversation.receive(data)
+            task = next(tasks, None)
+            if task is not None:
+                # Before all else comes the greeting.
+                self._do(client, task)
+                if not conversation.turned:
+                    client.tasks = tasks
+                    self.call_soon(partial(self._attend, client, self._go_on))
+        self._settle(client)
 
     def _ready(self, client: _Client) -> None:
         self._attend(client, self._move)
@@ -204,6 +248,8 @@ class MultiplexEngine(Engine[_Client]):
                 self._end(client)
                 return
             self._set_deadline(client)
+            if client.conversation.turned:
+                return
         self._watch_client(client, client.wants)
 
     # Stopping

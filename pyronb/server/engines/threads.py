@@ -23,7 +23,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
 
 from pyronb.net.deadline import after
-from pyronb.net.stream import accepted
+from pyronb.net.stream import stream_over
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
@@ -101,9 +101,10 @@ class ThreadEngine(Engine[Client]):
 
     # The loop's side
 
-    def _make_client(self, sock: socket.socket, conversation: Conversation, deadline: float) -> Client:
-        stream = accepted(sock, stall=self._options.timeout or STALL, tls=self._options.tls)
-        return _Client(stream, conversation, deadline)
+    def _make_client(
+        self, sock: socket.socket, session: Any, conversation: Conversation, deadline: float | None
+    ) -> Client:
+        return _Client(stream_over(sock, session, stall=self._options.timeout or STALL), conversation, deadline)
 
     def _begin(self, client: Client) -> None:
         # Most clients say something at once. Where a worker waits already, it may as well wait for that.
@@ -181,7 +182,8 @@ class ThreadEngine(Engine[Client]):
     def _serve(self, client: Client) -> bool | None:
         """Serve a client until it is idle for a moment or others wait.
 
-        False when it has to go; None when it is parked, and may be in the hands of another worker already.
+        False when it has to go; None when it is parked, and may be in the hands of another worker already, or when it
+        is no client any more.
         """
         if not self._resume(client):
             return None
@@ -209,6 +211,8 @@ class ThreadEngine(Engine[Client]):
             if not self._do_all(client):
                 return None
             self._set_deadline(client)
+            if conversation.turned:
+                return None
             if client.deadline is not None and client.deadline < time.monotonic():
                 return False
             if self._work or self._drain_until is not None:
@@ -227,7 +231,7 @@ class ThreadEngine(Engine[Client]):
         if not (self._send(client, pending and pending.then(pending.future)) and self._do_all(client)):
             return False
         self._set_deadline(client)
-        return True
+        return not client.conversation.turned
 
     def _do_all(self, client: Client) -> bool:
         """Do what a client asked for; False when it was parked in the middle of that, or others go on with it."""
