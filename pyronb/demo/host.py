@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from pyronb.demo.checks import choice, number, whole
-from pyronb.demo.subscriptions import Sample, Subscriber, Subscriptions
+from pyronb.demo.subscriptions import Callback, Sample, Subscriptions
 from pyronb.server.exposure import expose
 
 try:
@@ -267,21 +267,21 @@ class Host:
             count = None if count is None else count - 1
 
     @expose
-    def subscribe(self, callback: Subscriber, interval: float = 1.0) -> str:
+    def subscribe(self, callback: Callback, interval: float = 1.0) -> str:
         """Have live samples sent to a callback until it is unsubscribed.
 
-        `callback.on_sample(sample)` is called with the samples that `samples` streams. A callback that fails three
-        times in a row (a remote one also by needing more than 5 s) is dropped, and at once when its connection is gone.
+        It is called with the samples that `samples` streams. A callback that fails three times in a row (a remote one
+        also by needing more than 5 s) is dropped, and at once when its connection is gone.
 
         Args:
-            callback: a remote object, or a proxy of one, with a method `on_sample`.
+            callback: a function; or a remote object, or a proxy of one, whose method `on_sample` is called.
             interval: seconds from one sample to the next, 0.05 to 3600.
 
         Returns:
             The subscription's id, for `unsubscribe`.
 
         Raises:
-            TypeError: the callback has no such method.
+            TypeError: the callback is neither.
             ValueError: the interval is out of bounds.
             RuntimeError: there are 100 subscriptions already.
         """

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["MAX_FAILURES", "MAX_SUBSCRIPTIONS", "Sample", "Subscriber", "Subscriptions"]
+__all__ = ["MAX_FAILURES", "MAX_SUBSCRIPTIONS", "Callback", "Sample", "Subscriber", "Subscriptions"]
 
 MAX_SUBSCRIPTIONS = 100
 MAX_FAILURES = 3
@@ -30,10 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 class Subscriber(Protocol):
-    """What a callback must offer; a proxy of a remote object with this method will do."""
+    """What a callback must offer, if it is no function; a proxy of a remote object with this method will do."""
 
     def on_sample(self, sample: Sample, /) -> object:
         """Take one sample; what it returns is ignored."""
+
+
+Callback = Subscriber | Callable[[Sample], Any]
+"""What samples are given to."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,16 +65,19 @@ class Subscriptions:
         self._running: dict[str, _Subscription] = {}
         self._closed = False
 
-    def add(self, callback: Subscriber, interval: float) -> str:
-        """Start calling `callback.on_sample(sample)` every `interval` seconds, and give the subscription's id.
+    def add(self, callback: Callback, interval: float) -> str:
+        """Start giving a sample to a callback every `interval` seconds, and give the subscription's id.
 
         Raises:
-            TypeError: the callback has no method `on_sample`; a remote one is not asked, its first calls will tell.
+            TypeError: the callback is no function and has no method `on_sample`; a remote one is not asked, its first
+                calls will tell.
             RuntimeError: there are too many subscriptions already, or all were closed.
         """
         remote = hasattr(callback, "_pyroUri")
-        if not remote and not callable(getattr(callback, "on_sample", None)):
-            raise TypeError(f"the callback needs a method on_sample(sample); {type(callback).__name__} has none")
+        if not remote and not callable(callback) and not callable(getattr(callback, "on_sample", None)):
+            raise TypeError(
+                f"the callback should be a function or have a method on_sample(sample), not a {type(callback).__name__}"
+            )
         shown = str(getattr(callback, "_pyroUri", "")) if remote else repr(callback)
         one = _Subscription(secrets.token_hex(8), callback, interval, shown[:MAX_SHOWN])
         one.thread = threading.Thread(target=self._run, args=(one,), name=f"pyronb-demo-{one.id}", daemon=True)
@@ -146,7 +153,7 @@ class Subscriptions:
             due = max(due + one.interval, time.monotonic())
             sample = take()
             try:
-                one.callback.on_sample(sample)
+                one.callback(sample) if callable(one.callback) else one.callback.on_sample(sample)
             except ConnectionError as error:
                 _log.info("subscription %s dropped, its connection is gone: %s", one.id, error)
                 return

@@ -263,6 +263,14 @@ def test_closing_the_host_ends_its_streams(host):
     assert ended == [[]]
 
 
+def test_subscription_calls_a_function(host):
+    samples = []
+    host.subscribe(samples.append, interval=0.05)
+    eventually(lambda: len(samples) >= 2)
+
+    assert set(samples[0]) == {"time", "cpu", "memory", "sent", "received"}
+
+
 def test_subscription_delivers_samples(host):
     class Listener:
         samples = ()
