@@ -71,7 +71,7 @@ class Daemon:
         ValueError: arguments do not go with each other.
     """
 
-    _registry: type[Registry] = Registry
+    _dispatcher: type[Dispatcher] = Dispatcher
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Daemon:
         self._key: bytes | None = None
         self.locationStr: str = _UNREACHABLE if sock is None else location_of(sock, host)
         self.natLocationStr: str | None = None if nat is None else location_at(nat[0], nat[1] or port_of(sock))
-        self._objects = self._registry(require_expose=self._options.require_expose)
+        self._objects = Registry(require_expose=self._options.require_expose)
         self._instances = Instances()
         self._lent: dict[str, set[Caller]] = {}
         self._lending = threading.RLock()
@@ -126,7 +126,7 @@ class Daemon:
         )
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None
-        dispatcher = Dispatcher(
+        dispatcher = self._dispatcher(
             self._objects,
             self._instances,
             self._streams,

@@ -120,7 +120,7 @@ class Dispatcher:
             return self._go_on(None, steps=self._run_batch(call, caller), context=context)
         token = enter(context)
         try:
-            target = self._objects.find(call.object_id)
+            target = self.find(call.object_id)
             loose = True
             if isinstance(target, type):
                 loose = not is_of_session(target)
@@ -197,7 +197,7 @@ class Dispatcher:
         return plain
 
     def _target(self, object_id: str, caller: Caller) -> Any:
-        target = self._objects.find(object_id)
+        target = self.find(object_id)
         return self._instances.get(target, caller.session) if isinstance(target, type) else target
 
     def _run_one(self, target: Any, call: Call, caller: Caller) -> Any:

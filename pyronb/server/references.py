@@ -25,14 +25,16 @@ import types
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from pyronb.client.functions import FUNCTIONS
 from pyronb.client.link import Link
 from pyronb.client.procedures import connect
 from pyronb.config import config
+from pyronb.context import CallContext, ambient, enter, leave
 from pyronb.errors import CommunicationError, DaemonError, SerializeError
 from pyronb.net.back import wait_for
 from pyronb.net.deadline import after
@@ -45,9 +47,8 @@ from pyronb.serializers.hooks import HOOKS, SPEAKER, class_name
 from pyronb.server.conversation import Conversation
 from pyronb.server.daemon import Daemon, proxy_instead
 from pyronb.server.daemonobject import DaemonObject
-from pyronb.server.dispatch import Caller
+from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.exposure import expose
-from pyronb.server.registry import Registry
 from pyronb.sync.driver import run
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI, back_location
@@ -112,8 +113,9 @@ def withdraw(function: Any) -> bool:
 class _Function:
     """What others see of a function: an object with a method `call`."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, entries: list[_Entry]) -> None:
         self._reference = reference
+        self._entries = entries
 
     @expose
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -122,7 +124,7 @@ class _Function:
         if function is None:
             raise DaemonError("the function is gone: its own program does not keep it any more")
         try:
-            return function(*args, **kwargs)
+            return _in_context(self._entries[0].context, function, *args, **kwargs)
         except Exception:
             if getattr(function, "_pyroCallback", False):
                 log.exception("error in callback function %r", function)
@@ -138,27 +140,86 @@ class _Discreet(DaemonObject):
         return []
 
 
-class _Counted(Registry):
-    """The objects of an office, of which each look-up is counted as a call."""
+class _OfficeDispatcher(Dispatcher):
+    """Counts the calls of what was given out, and runs them in the context in which it was given.
 
-    def __init__(self, *, require_expose: bool = True) -> None:
-        super().__init__(require_expose=require_expose)
+    So what a function of a notebook prints goes to the cell that gave it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.entries: dict[str, _Entry] = {}
+        """What there is, by the ids under which others call it."""
+        find = self.find
 
-    def find(self, object_id: str) -> Any:
-        """Give the object with this id; as for `Registry`."""
-        found = super().find(object_id)
-        entry = self.entries.get(object_id)
-        if entry is not None:
-            entry.called()
-        return found
+        def counted(object_id: str) -> Any:
+            found = find(object_id)
+            entry = self.entries.get(object_id)
+            if entry is not None:
+                entry.called()
+            return found
+
+        self.find = counted
+
+    def plain_method(self, target: Any, name: str) -> types.MethodType | None:
+        """As for `Dispatcher`: objects are called the long way, on which their context is entered."""
+        return super().plain_method(target, name) if type(target) is _Function else None
+
+    def _call_user(self, method: Any, name: str, args: Any, kwargs: Any, call: Call, caller: Caller) -> Any:
+        entry = self.entries.get(call.object_id)
+        run = super()._call_user
+        if entry is None or isinstance(entry.reference(), FUNCTIONS):
+            return run(method, name, args, kwargs, call, caller)
+        return _in_context(entry.context, run, method, name, args, kwargs, call, caller)
+
+
+def _in_context(context: Context, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run a function, and its coroutine, in a copy of this context, as part of the call that is being served."""
+    served = ambient()
+    own = context.copy()
+
+    def run() -> Any:
+        token = enter(served)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            leave(token)
+
+    value = own.run(run)
+    return _awaited(value, own, served) if isinstance(value, Coroutine) else value
+
+
+def _present_context() -> Context:
+    context = copy_context()
+    # Whoever is written to at the moment has nothing to do with what runs in it.
+    context.run(SPEAKER.set, None)
+    return context
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any], context: Context, served: CallContext) -> Any:
+    context.run(enter, served)
+    return await _steps(coroutine, context)
+
+
+@types.coroutine
+def _steps(coroutine: Coroutine[Any, Any, Any], context: Context) -> Generator[Any, Any, Any]:
+    step: Callable[[Any], Any] = coroutine.send
+    value: Any = None
+    while True:
+        try:
+            waits_for = context.run(step, value)
+        except StopIteration as end:
+            return end.value
+        try:
+            step, value = coroutine.send, (yield waits_for)
+        except BaseException as error:  # noqa: BLE001 - it is for the coroutine, as is being cancelled
+            step, value = coroutine.throw, error
 
 
 class _OfficeDaemon(Daemon):
     """The daemon of an office; what is registered there may be registered at other addresses as well."""
 
-    _registry = _Counted
-    _objects: _Counted
+    _dispatcher = _OfficeDispatcher
 
     def __init__(self, host: str | None) -> None:
         """Make it; without a host it listens nowhere."""
@@ -175,11 +236,9 @@ class _OfficeDaemon(Daemon):
     @property
     def entries(self) -> dict[str, _Entry]:
         """What there is, by the ids under which others call it."""
-        return self._objects.entries
-
-    def prepare(self, object_id: str) -> None:
-        """Work out what an object exposes, before its calls are counted."""
-        self._objects.metadata(object_id)
+        dispatcher = self._host.dispatcher
+        assert isinstance(dispatcher, _OfficeDispatcher)
+        return dispatcher.entries
 
     def proxy_at(self, object_id: str, way: _Way | None) -> Proxy:
         """Give the proxy for an object to those who call it this way."""
@@ -339,6 +398,7 @@ class _Entry:
         reference: gives it, or None.
         name: what it is called, for people.
         to: the places that it was given to.
+        context: the context in which it was given last.
         calls: how often it was called.
         errors: how many of these calls raised.
         last: moment of the last call, in seconds since the epoch; None before the first.
@@ -349,6 +409,7 @@ class _Entry:
     reference: Reference
     name: str
     to: dict[str, None] = dataclasses.field(default_factory=dict)
+    context: Context = dataclasses.field(default_factory=Context)
     calls: int = 0
     errors: int = 0
     last: float | None = None
@@ -427,6 +488,7 @@ class _Office:
             entry = self._entries.get(key)
             if entry is None or not _same(entry.reference(), thing):
                 entry = self._entries[key] = self._admit(thing)
+            entry.context = _present_context()
             place = _place_of(link)
             entry.to.pop(place, None)
             entry.to[place] = None
@@ -448,12 +510,11 @@ class _Office:
 
         reference = _weak(thing, leave_note)
         if isinstance(thing, FUNCTIONS):
-            uri = self._daemon.register(_Function(reference), FUNCTION_PREFIX + uuid.uuid4().hex)
+            uri = self._daemon.register(_Function(reference, notes), FUNCTION_PREFIX + uuid.uuid4().hex)
         else:
             uri = self._daemon.register(thing, force=True, weak=True)
         entry = _Entry(str(uri.object), reference, _name_of(thing))
         notes.append(entry)
-        self._daemon.prepare(entry.object_id)
         self._daemon.entries[entry.object_id] = entry
         return entry
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import gc
 import os
@@ -19,12 +20,13 @@ import psutil
 import pytest
 
 from pyronb import aio
+from pyronb.context import current_context
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError
 from pyronb.net import back
 from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
-from pyronb.server.references import OWN_CONNECTION, given_out, withdraw
+from pyronb.server.references import OWN_CONNECTION, by_reference, given_out, withdraw
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI, back_location
@@ -57,6 +59,10 @@ class Station:
             with function:
                 results.append(function(value))
         return results
+
+    def tell_last(self, value):
+        with self.functions[-1] as function:
+            return function.call(value)
 
     def at_once(self, first, second, value):
         return [first(value), second(value), first(value)]
@@ -598,3 +604,45 @@ def test_interrupted_while_waiting(daemon):
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, before)
+
+
+# Where functions run
+
+
+PLACE: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
+
+
+@by_reference
+@expose
+class Reporter:
+    """An object that is called back."""
+
+    def where(self, value):
+        return [PLACE.get(), value, current_context.client is not None]
+
+    def call(self, value):
+        return self.where(value)
+
+
+def test_in_the_context_that_gave_it(caller):
+    """A function, a coroutine and an object see the variables of the context in which they were given last."""
+
+    def function(value):
+        return Reporter().where(value)
+
+    async def coroutine(value):
+        await asyncio.sleep(0)
+        return Reporter().where(value)
+
+    reporter = Reporter()
+    results = {}
+    for given in (function, coroutine, reporter):
+        for place in ("cell 1", "cell 2"):
+            token = PLACE.set(place)
+            caller.subscribe(given)
+            PLACE.reset(token)
+            results[given.__class__.__name__, place] = caller.tell_last(5)
+
+    assert {True} == {served for _, _, served in results.values()}
+    assert all(place == seen for (_, place), (seen, _, _) in results.items())
+    assert {5} == {value for _, value, _ in results.values()}

@@ -24,6 +24,7 @@ from pyronb.jupyter.ipython.words import arguments, listed, parse, proxies_in, p
 from pyronb.jupyter.models import NamesModel
 from pyronb.jupyter.runtime import object_model
 from pyronb.jupyter.targets import is_pattern
+from pyronb.server.references import given_out
 
 __all__ = ["Listing", "LookingMagics", "futures_in"]
 
@@ -191,7 +192,7 @@ class LookingMagics(Magics):
 
     @line_magic
     def pyro_status(self, line: str) -> None:
-        """Show what is open in this notebook: proxies, objects that it serves, futures that are not done.
+        """Show what is open in this notebook: proxies, objects that it serves, futures that are not done, callbacks.
 
         Nobody is asked for it::
 
@@ -200,7 +201,7 @@ class LookingMagics(Magics):
         __tracebackhide__ = True
         if line.strip():
             raise UsageError(f"%pyro_status takes no words, not: {line.strip()}")
-        sections = [self._proxies(), self._served(), self._futures()]
+        sections = [self._proxies(), self._served(), self._futures(), _callbacks()]
         show(sections_text(sections), sections_html("overview", sections))
 
     def _proxies(self) -> Section:
@@ -290,6 +291,23 @@ class LookingMagics(Magics):
 
 def _registered(yes: bool) -> Cell:
     return Cell("registered", "good") if yes else Cell("not registered", "muted")
+
+
+def _callbacks() -> Section:
+    now = time.time()
+    rows = [
+        [
+            Cell(each.name, "code"),
+            Cell(listed(each.to)),
+            Cell(each.way),
+            Cell(str(each.calls)),
+            Cell(str(each.errors), "bad" if each.errors else "plain"),
+            Cell("never" if each.last is None else _ago(now - each.last)),
+        ]
+        for each in given_out()
+    ]
+    note = f"{len(rows)}" if rows else "none; give a function to a remote method as argument"
+    return Section("Called back", ["Function or object", "By", "Over", "Calls", "Errors", "Last"], rows, note)
 
 
 def _ago(seconds: float) -> str:
