@@ -64,7 +64,8 @@ class CallContext:
         correlation_id: id that ties together all calls made on behalf of one another.
         resources: things to close when the client's connection ends; see `track_resource`.
         listener: hears the news of calls that are made from here: each `Progress` and `Output` (see `pyronb.news`). It
-            runs where the call is waited for; what it raises is logged, and does the call no harm.
+            runs where the call is waited for; what it raises is logged, and does the call no harm. One that has a
+            method `attend` can tell calls apart (see `pyronb.client.hearing`).
         side: what goes beside the call that is being served, once something does.
     """
 

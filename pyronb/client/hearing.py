@@ -9,7 +9,7 @@ from typing import Any
 
 from pyronb.futures import FutureResult
 from pyronb.news import News, Output, Progress
-from pyronb.rpc.call import Wishes
+from pyronb.rpc.call import Call, Wishes
 from pyronb.rpc.side import decode_news
 from pyronb.wire.message import Message
 
@@ -26,16 +26,27 @@ _MOST_OUTPUT = 1 << 20
 class Hearing:
     """Passes on what the far side tells of one call: no more of it than a person can use, but always the last state.
 
+    A listener that tells calls apart has a method `attend`. It gets the call when the call first tells something, and
+    gives the listener for that call, whose method `over` is called when the call is over, however it ended.
+
     Args:
         listener: hears each `Progress` and `Output`. What it raises is logged, and it hears nothing more of this call.
         progressed: hears each `Progress` too; None for nobody.
+        call: the call, where there is somebody who wants to know.
     """
 
-    __slots__ = ("_listener", "_passed", "_progressed", "_rest", "_since", "_written")
+    __slots__ = ("_call", "_listener", "_over", "_passed", "_progressed", "_rest", "_since", "_written")
 
-    def __init__(self, listener: Callable[[News], Any] | None, progressed: Callable[[Progress], Any] | None) -> None:
+    def __init__(
+        self,
+        listener: Callable[[News], Any] | None,
+        progressed: Callable[[Progress], Any] | None,
+        call: Call | None = None,
+    ) -> None:
         """Start without news."""
         self._listener = listener
+        self._call = call
+        self._over: Callable[[], Any] | None = None
         self._progressed = progressed
         self._rest: Progress | None = None
         self._since = 0.0
@@ -53,19 +64,30 @@ class Hearing:
             self._passed += 1
             self._rest = news
             if self._passed <= _MOST_A_SECOND:
-                self.finish()
+                self._pass_rest()
         elif self._written < _MOST_OUTPUT:
             self._written += len(news.text)
             self._pass_on(news)
 
     def finish(self) -> None:
-        """Pass on the last state, if it was held back: the answer has come."""
+        """Pass on the last state, if it was held back: the call is over."""
+        self._pass_rest()
+        over, self._over = self._over, None
+        if over is not None:
+            try:
+                over()
+            except Exception:
+                log.exception("the listener to a call failed at its end")
+
+    def _pass_rest(self) -> None:
         rest, self._rest = self._rest, None
         if rest is not None:
             self._pass_on(rest)
 
     def _pass_on(self, news: News) -> None:
         try:
+            if self._call is not None:
+                self._attend(self._call)
             if self._progressed is not None and isinstance(news, Progress):
                 self._progressed(news)
             if self._listener is not None:
@@ -75,6 +97,14 @@ class Hearing:
         except Exception:
             log.exception("the listener to a call failed; it hears nothing more of this call")
             self._listener, self._progressed = _nothing, None
+
+    def _attend(self, call: Call) -> None:
+        """Have a listener that tells calls apart know that there is something of this one."""
+        self._call = None
+        attend = getattr(self._listener, "attend", None)
+        if attend is not None:
+            self._listener = attend(call)
+            self._over = getattr(self._listener, "over", None)
 
 
 def show(news: News) -> None:

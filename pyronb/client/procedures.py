@@ -404,7 +404,7 @@ def exchange(
             return NOTHING
         sent = True
         if connection.side:
-            hearing = Hearing(what.wishes.listener or ambient().listener, what.wishes.on_progress)
+            hearing = Hearing(what.wishes.listener or ambient().listener, what.wishes.on_progress, what)
         event = yield Reply(link, seq, deadline, hearing)
     except GeneratorExit:
         raise
@@ -413,8 +413,9 @@ def exchange(
         if told is error:
             raise
         raise told from error
-    if hearing is not None:
-        hearing.finish()
+    finally:
+        if hearing is not None:
+            hearing.finish()
     return Returned(event.message, event.message.annotations) if raw else understood(link, codec, what, event.message)
 
 

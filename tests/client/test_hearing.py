@@ -10,7 +10,7 @@ from pyronb.client.hearing import Hearing, listen, show
 from pyronb.dialects import PYRO5
 from pyronb.futures import FutureResult
 from pyronb.news import Output, Progress
-from pyronb.rpc.call import Wishes
+from pyronb.rpc.call import Call, Wishes
 from pyronb.rpc.side import encode_news
 from pyronb.wire.message import RESULT, TELLS_PROGRESS, Message
 
@@ -54,6 +54,55 @@ def test_a_flood_is_held_back():
     assert in_a_second <= 100
     assert Progress(9999) == heard[-1]
     assert in_a_second + 1 == len(heard)
+
+
+class Apart:
+    """A listener that tells calls apart."""
+
+    def __init__(self):
+        self.calls = []
+        self.heard = []
+        self.ends = 0
+
+    def attend(self, call):
+        self.calls.append(call)
+        return self
+
+    def __call__(self, news):
+        self.heard.append(news)
+
+    def over(self):
+        self.ends += 1
+
+
+def test_a_listener_that_tells_calls_apart():
+    """It is asked when there is something, and told of the end once; of a call that tells nothing it hears nothing."""
+    apart, call = Apart(), Call("thing", "method")
+    Hearing(apart, None, call).finish()
+    assert (apart.calls, apart.ends) == ([], 0)
+
+    hearing = Hearing(apart, None, call)
+    hearing.hear(told(Progress(1)), 5.0)
+    hearing.hear(told(Progress(2)), 5.0)
+    assert (apart.calls, apart.heard, apart.ends) == ([call], [Progress(1), Progress(2)], 0)
+    hearing.finish()
+    hearing.finish()
+
+    assert apart.ends == 1
+
+
+def test_a_listener_that_fails_at_the_end(caplog):
+    """That is logged."""
+
+    class Failing(Apart):
+        def over(self):
+            raise ValueError("no end")
+
+    hearing = Hearing(Failing(), None, Call("thing", "method"))
+    hearing.hear(told(Progress(1)), 5.0)
+    hearing.finish()
+
+    assert "no end" in caplog.text
 
 
 def test_output_is_limited():

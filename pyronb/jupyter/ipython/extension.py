@@ -17,6 +17,7 @@ from pyronb.jupyter.ipython.completion import make_matcher
 from pyronb.jupyter.ipython.inspection import Inspection
 from pyronb.jupyter.ipython.looking import LookingMagics
 from pyronb.jupyter.ipython.magics import PyroMagics
+from pyronb.jupyter.ipython.news import CellNews
 from pyronb.jupyter.ipython.publishing import EmbeddedNameServer, Publisher
 from pyronb.jupyter.ipython.reprs import future_html, object_html, uri_html
 from pyronb.jupyter.ipython.serving import ServingMagics
@@ -79,6 +80,7 @@ class _Loaded:
         self._matcher = make_matcher(shell)
         self._tracebacks = RemoteTracebacks(shell, BODY)
         self._inspection = Inspection(shell)
+        self._news = CellNews(shell)
         self._formats: dict[type, Callable[[Any], str | None]] = {
             Proxy: _safe(proxy_html),
             URI: _safe(lambda uri: uri_html(str(uri))),
@@ -94,6 +96,7 @@ class _Loaded:
         shell.Completer.custom_matchers.append(self._matcher)
         self._tracebacks.install()
         self._inspection.install()
+        self._news.install()
         formatter = _html(shell)
         for kind, show in self._formats.items():
             self._before[kind] = formatter.for_type(kind, show)
@@ -113,6 +116,7 @@ class _Loaded:
             shell.Completer.custom_matchers.remove(self._matcher)
         self._tracebacks.remove()
         self._inspection.remove()
+        self._news.remove()
         self._recording.stop()
         self._view.remove()
         self._publisher.close()

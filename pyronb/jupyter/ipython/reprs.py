@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeVar
 
-from pyronb.jupyter.ipython.style import block, chip, clean, code, muted, shorten, table, text_table
+from pyronb.jupyter.ipython.style import block, chip, clean, clock, code, muted, shorten, table, text_table
 from pyronb.jupyter.models import AttributeModel, MethodModel, NamesModel, ObjectModel
+from pyronb.news import Progress
 
 __all__ = [
     "BatchRow",
+    "Wait",
     "batch_html",
     "batch_text",
     "connections_html",
@@ -25,6 +27,7 @@ __all__ = [
     "note_html",
     "object_html",
     "object_text",
+    "progress_facts",
     "status_html",
     "status_text",
     "uri_html",
@@ -37,6 +40,11 @@ MAX_ATTRIBUTES = 10
 MAX_NAMES = 50
 MAX_ROWS = 20
 """Longer batches show this many rows, half of them from either end."""
+
+_TEXT_BAR = 20
+"""Characters of a bar in plain text."""
+_EXACT = 10**15
+"""Numbers beyond it are shown in short."""
 
 T = TypeVar("T")
 
@@ -348,16 +356,74 @@ def _outcome_html(row: BatchRow) -> str:
 # Waiting
 
 
-def waiting_text(what: str, seconds: float, end: str = "") -> str:
-    """Say for how long something is waited for; `end` says how that ended, and is empty while it goes on."""
-    return f"{clean(what)}: {f'{end} after {seconds:.1f} s' if end else f'{seconds:.1f} s so far'}"
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that is waited for, as it is shown: for how long, how it ended, how far it is said to be."""
+
+    what: str
+    seconds: float
+    end: str = ""
+    """How it ended; empty while it goes on."""
+    progress: Progress | None = None
 
 
-def waiting_html(what: str, seconds: float, end: str = "") -> str:
-    """Say for how long something is waited for, with a bar that moves while it goes on."""
-    said = f" {end} after {seconds:.1f} s" if end else f" {seconds:.1f} s so far"
-    bar = "" if end else '<progress aria-label="waiting"></progress> '
-    return block("waiting", f'<div role="status">{bar}{escape(clean(what))}{muted(said)}</div>')
+def waiting_text(waits: Sequence[Wait], left_out: int = 0) -> str:
+    """Say what is waited for; `left_out` is how many more there are, or have been."""
+    return "\n".join([*map(_wait_text, waits), *([f"and {left_out} more"] if left_out else [])])
+
+
+def _wait_text(wait: Wait) -> str:
+    said = ", ".join([*_progress_facts(wait), _so_far(wait)])
+    fraction = wait.progress.fraction if wait.progress else None
+    full = 0 if fraction is None else round(fraction * _TEXT_BAR)
+    bar = "" if fraction is None else f"[{'#' * full}{'.' * (_TEXT_BAR - full)}] "
+    message = f" ({shorten(wait.progress.message)})" if wait.progress and wait.progress.message else ""
+    return f"{clean(wait.what)}: {bar}{said}{message}"
+
+
+def waiting_html(waits: Sequence[Wait], left_out: int = 0) -> str:
+    """Say what is waited for, each with a bar that moves while it goes on."""
+    more = f"<div>{muted(f'and {left_out} more')}</div>" if left_out else ""
+    return block("waiting", *map(_wait_html, waits), more)
+
+
+def _wait_html(wait: Wait) -> str:
+    said = muted(" · ".join([*_progress_facts(wait), _so_far(wait)]))
+    label = escape(clean(shorten(wait.what)))
+    fraction = wait.progress.fraction if wait.progress else None
+    if fraction is not None:
+        bar = f'<progress aria-label="{label}" max="1" value="{fraction:.4f}"></progress> '
+    else:
+        bar = "" if wait.end else f'<progress aria-label="{label}"></progress> '
+    message = f" {muted(shorten(wait.progress.message))}" if wait.progress and wait.progress.message else ""
+    # What changes twenty times a second is not for a screen reader to read out.
+    role = "" if wait.progress and not wait.end else ' role="status"'
+    return f"<div{role}>{bar}{label} {said}{message}</div>"
+
+
+def _so_far(wait: Wait) -> str:
+    return f"{wait.end} after {clock(wait.seconds)}" if wait.end else f"{clock(wait.seconds)} so far"
+
+
+def _progress_facts(wait: Wait) -> list[str]:
+    told = wait.progress
+    return [] if told is None else progress_facts(told, over=bool(wait.end))
+
+
+def progress_facts(told: Progress, *, over: bool = False) -> list[str]:
+    """Tell how far something is, how fast it goes, and how long the rest will take."""
+    facts = [f"{told.fraction:.0%}"] if told.fraction is not None else []
+    facts.append(f"{_count_of(told.done)} of {_count_of(told.total)}" if told.total else f"{_count_of(told.done)} done")
+    rate, remaining = told.rate, told.remaining
+    if rate is not None:
+        facts.append(f"{rate:.3g}/s" if rate >= 1 else f"{clock(1 / rate)} each")
+    if remaining and not over:
+        facts.append(f"{clock(remaining)} left")
+    return facts
+
+
+def _count_of(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) and abs(number) < _EXACT else f"{number:.4g}"
 
 
 # Small things

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-__all__ = ["block", "chip", "clean", "code", "muted", "shorten", "table", "text_table"]
+__all__ = ["block", "chip", "clean", "clock", "code", "muted", "shorten", "table", "text_table"]
 
 STYLE = """<style>
 .pyronb-view.pyronb-view{max-width:64rem;font-family:var(--jp-ui-font-family,system-ui,sans-serif);
@@ -54,6 +54,14 @@ def shorten(text: str, limit: int = _SHOWN) -> str:
     """Give the text in one line of at most `limit` characters, with an ellipsis where something was left out."""
     line = " ".join(clean(text[: limit * 8]).split())
     return line if len(line) <= limit and len(text) <= limit * 8 else line[: limit - 1] + "…"
+
+
+def clock(seconds: float) -> str:
+    """Write a time span as people read it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def code(text: str) -> str:

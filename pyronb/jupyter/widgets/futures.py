@@ -14,7 +14,7 @@ import ipywidgets
 from pyronb.calls import brief, call_text
 from pyronb.client.link import Link
 from pyronb.futures import Future, FutureResult
-from pyronb.jupyter.ipython.style import block, clean, code, muted, shorten, table, text_table
+from pyronb.jupyter.ipython.style import block, clean, clock, code, muted, shorten, table, text_table
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.failures import error_line, failure_html
 from pyronb.jupyter.widgets.live import LiveView, button, close_all, fragment, row
@@ -42,14 +42,6 @@ def state_of(future: AnyFuture) -> str:
     if future.cancelled():
         return "cancelled"
     return "done" if future.exception() is None else "failed"
-
-
-def clock(seconds: float) -> str:
-    """Write a time span as people read it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 class _Row:

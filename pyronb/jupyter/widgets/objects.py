@@ -17,14 +17,13 @@ import ipywidgets
 from pyronb.calls import brief
 from pyronb.client.face import signature_of
 from pyronb.jupyter.ipython.reprs import object_html, object_text
-from pyronb.jupyter.ipython.style import chip, clean, code, muted, shorten, table
+from pyronb.jupyter.ipython.style import chip, clean, clock, code, muted, shorten, table
 from pyronb.jupyter.models import AttributeModel, MethodModel, ObjectModel
 from pyronb.jupyter.runtime import object_model
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.errands import Errands
 from pyronb.jupyter.widgets.failures import error_line, failure_html
 from pyronb.jupyter.widgets.forms import Arguments, Field, call_code, fields_of, read_fields
-from pyronb.jupyter.widgets.futures import clock
 from pyronb.jupyter.widgets.live import LiveView, button, close_all, fragment, row
 from pyronb.jupyter.widgets.search import fits
 from pyronb.sync.proxy import Proxy

@@ -12,7 +12,8 @@ from IPython.core.formatters import format_display_data
 
 import pyronb.widgets
 from pyronb.futures import FutureResult
-from pyronb.jupyter.widgets.futures import FutureBoard, FutureView, clock, state_of
+from pyronb.jupyter.ipython.style import clock
+from pyronb.jupyter.widgets.futures import FutureBoard, FutureView, state_of
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy, asyncproxy
 from tests.jupyter.ipython.scene import HOSTILE, NetworkProbe
