@@ -1,6 +1,7 @@
 """Run the tutorials anew and keep what comes out: `python -m tests.tutorials [FILE...]`. `make notebooks` compares it.
 
-What says the same as before, but for addresses and times, stays as it was, so that a run changes only what changed.
+What says the same as before, but for addresses and times, stays as it was, so that a run changes only what changed; and
+so does what is not compared, unless asked for with `--fresh`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def sanitizer(path: Path) -> Callable[[str], str]:
     return sanitize
 
 
-def run(path: Path, sanitize: Callable[[str], str]) -> bool:
+def run(path: Path, sanitize: Callable[[str], str], *, fresh: bool) -> bool:
     """Run one notebook in its place, and tell whether anything changed."""
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
@@ -49,7 +50,7 @@ def run(path: Path, sanitize: Callable[[str], str]) -> bool:
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key != "execution"}
         if cell.cell_type == "code":
-            ignored = "nbval-ignore-output" in cell.metadata.get("tags", ()) and old[cell.id]
+            ignored = "nbval-ignore-output" in cell.metadata.get("tags", ()) and old[cell.id] and not fresh
             for output in cell.outputs:
                 if output.output_type == "error":
                     output.traceback = [_anywhere(line) for line in output.traceback]
@@ -86,9 +87,10 @@ def _counted(output: Any, count: int) -> Any:
 def main(words: Sequence[str]) -> None:
     """Run these notebooks, or all."""
     sanitize = sanitizer(NOTEBOOKS / "sanitize.cfg")
-    for path in [Path(word) for word in words] or sorted(NOTEBOOKS.glob("*.ipynb")):
+    fresh, files = "--fresh" in words, [Path(word) for word in words if word != "--fresh"]
+    for path in files or sorted(NOTEBOOKS.glob("*.ipynb")):
         began = time.monotonic()
-        changed = run(path, sanitize)
+        changed = run(path, sanitize, fresh=fresh)
         print(f"{path.name:<32} {time.monotonic() - began:5.1f} s  {'changed' if changed else 'as it was'}", flush=True)
 
 
