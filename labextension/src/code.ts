@@ -22,7 +22,7 @@ export interface Before {
   loaded: boolean;
 }
 
-const LOAD = '%load_ext pyronb';
+export const LOAD = '%load_ext pyronb';
 const LOADED = /^[ \t]*%(load_ext|reload_ext)[ \t]+pyronb[ \t]*(#.*)?$/m;
 const CONNECT = /^[ \t]*%pyro_connect[ \t]+(.+)$/gm;
 

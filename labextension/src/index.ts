@@ -11,6 +11,8 @@ import { Actions } from './actions.js';
 import { ServerApi } from './api.js';
 import { addCommands } from './commands.js';
 import { Insertion } from './insertion.js';
+import { KernelWatch } from './kernel.js';
+import { kernelSections } from './kernelsections.js';
 import { NotebookWriter } from './notebook.js';
 import { registrationActions } from './registration.js';
 import { PyroPanel } from './sidebar.js';
@@ -43,6 +45,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const actions = new Actions();
     actions.add(...insertion.actions(), ...registrationActions(trans));
     const panel = new PyroPanel({ store, actions, trans }, translator);
+
+    const watch = new KernelWatch(tracker);
+    const openObject = (name: string) => store.select(name, name);
+    panel.addSections(...kernelSections({ watch, writer, trans, openObject }, trans));
 
     app.shell.add(panel, 'left', { rank: RANK, type: 'Pyro Objects' });
     restorer?.add(panel, panel.id);

@@ -44,7 +44,8 @@ export class NotebookWriter {
     });
   }
 
-  private async _insertIntoNew(makeCode: MakeCode, run: boolean): Promise<void> {
+  /** Opens a new notebook with a Python kernel; null where that cannot be written into from here. */
+  async openNew(): Promise<NotebookPanel | null> {
     const { kernelspecs } = this._app.serviceManager;
     await kernelspecs.ready;
     const specs = Object.values(kernelspecs.specs?.kernelspecs ?? {});
@@ -55,7 +56,17 @@ export class NotebookWriter {
       activate: true
     });
     // Notebook 7 opens a browser tab of its own, which this page cannot write into.
-    if (panel?.context) {
+    return panel?.context ? panel : null;
+  }
+
+  /** Starts the kernel of the current notebook anew, as the menu does. */
+  async restart(): Promise<void> {
+    await this._app.commands.execute('notebook:restart-kernel');
+  }
+
+  private async _insertIntoNew(makeCode: MakeCode, run: boolean): Promise<void> {
+    const panel = await this.openNew();
+    if (panel) {
       await this._insertInto(panel, makeCode, run);
     }
   }

@@ -2,7 +2,9 @@
 
 import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
 import type { ITranslator } from '@jupyterlab/translation';
+import { MessageLoop } from '@lumino/messaging';
 import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
 import type { AccordionPanel } from '@lumino/widgets';
 import React from 'react';
 
@@ -48,10 +50,27 @@ export class PyroPanel extends SidePanel {
       section.widget.title.label = section.title;
       this.insertWidget(at, section.widget);
     }
-    content.setRelativeSizes(this._sections.map(({ size }) => size));
     for (const { widget, folded } of sections) {
       if (folded) {
         content.collapse(content.widgets.indexOf(widget));
+      }
+    }
+    // Folding shares the room out anew, so it comes first.
+    this._shareRoom();
+    content.expansionToggled.connect(this._unfolded, this);
+  }
+
+  private _shareRoom(): void {
+    const sizes = this._sections.map(({ size, widget }) => (widget.isHidden ? 0 : size));
+    (this.content as AccordionPanel).setRelativeSizes(sizes);
+  }
+
+  /** A section that is seen for the first time has no room yet; later it gets that which it had. */
+  private _unfolded(): void {
+    for (const section of this._sections) {
+      if (section.folded && !section.widget.isHidden) {
+        section.folded = false;
+        this._shareRoom();
       }
     }
   }
@@ -84,6 +103,7 @@ export class PyroPanel extends SidePanel {
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     this.node.addEventListener('keydown', this);
+    this._fitted.observe(this.header.node);
     // A panel that is moved to the other side is attached without being shown anew.
     if (this.isVisible) {
       this._part.store.start();
@@ -92,6 +112,7 @@ export class PyroPanel extends SidePanel {
 
   protected override onBeforeDetach(message: Message): void {
     this.node.removeEventListener('keydown', this);
+    this._fitted.disconnect();
     this._part.store.stop();
     super.onBeforeDetach(message);
   }
@@ -107,6 +128,8 @@ export class PyroPanel extends SidePanel {
   }
 
   private _sections: ISection[] = [];
+  // The header grows and shrinks with what it says; the sections share what it leaves.
+  private _fitted = new ResizeObserver(() => MessageLoop.sendMessage(this.content, Widget.ResizeMessage.UnknownSize));
 }
 
 function widget(Component: (props: IPart) => React.JSX.Element, part: IPart): ReactWidget {

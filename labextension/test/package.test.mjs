@@ -22,7 +22,7 @@ test('the lock file names no host', () => {
 });
 
 test('the style sheet has no colour of its own', () => {
-  const css = read('style/base.css');
+  const css = ['base', 'kernel'].map(name => read(`style/${name}.css`)).join('\n');
 
   assert.doesNotMatch(css, /#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(/i);
 });

@@ -60,6 +60,7 @@ __all__ = [
     "read_values_at",
     "registrations",
     "remove_name",
+    "unread",
     "within",
 ]
 
@@ -495,7 +496,7 @@ def read_values(
     """
     place = place_of(address, another)
     if isinstance(place, Explanation):
-        return _unread(place)
+        return unread(place)
     question = _Question(timeout * _PATIENCE, place)
 
     def find() -> URI:
@@ -531,7 +532,7 @@ def _read(
     except Exception as error:
         _log.debug("reading attributes of %r failed", question.name, exc_info=True)
         return {
-            **_unread(explain(error, address=question.where, name=question.name, another=another)),
+            **unread(explain(error, address=question.where, name=question.name, another=another)),
             "values": {**values},
         }
     return {"state": "ok", "reason": "", "hint": "", "values": values}
@@ -551,7 +552,8 @@ def _value(proxy: Proxy, attribute: str, known: Iterable[str]) -> ValueModel:
     return {"text": clip(brief(value), MAX_NAME), "number": number, "error": ""}
 
 
-def _unread(told: Explanation) -> ValuesModel:
+def unread(told: Explanation) -> ValuesModel:
+    """Tell why no attribute could be read."""
     return {"state": told.state, "reason": told.reason, "hint": told.hint, "values": {}}
 
 

@@ -4,7 +4,8 @@ import type { Kind } from '../condition.js';
 import type { Tone, Wording } from '../wording.js';
 
 interface INoticeProps {
-  kind: Kind | 'version-mismatch' | 'no-match' | 'nothing-selected';
+  /** What it is about, for style sheets and tests: a kind of condition, or another word. */
+  kind: Kind | (string & {});
   tone: Tone;
   wording: Wording;
   /** A last line in small print, such as when the next try is due. */

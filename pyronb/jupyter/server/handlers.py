@@ -16,7 +16,7 @@ import tornado.web
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 
-from pyronb.jupyter.runtime import MAX_NAME, MAX_URI
+from pyronb.jupyter.runtime import MAX_NAME, MAX_URI, MAX_VALUES
 from pyronb.jupyter.server.manager import (
     MAX_WAIT,
     Manager,
@@ -207,6 +207,25 @@ class ObjectHandler(_Handler):
         return await self.manager.object(self.parameter("name", needed=True), self.parameter("ns"))
 
 
+class ValuesHandler(_Handler):
+    """``POST pyronb/api/values?ns=&name=&attribute=&attribute=…``: the values of attributes of one object.
+
+    It is no ``GET``, for reading an attribute runs code of the object.
+    """
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Answer the request."""
+        await self.answer(self._values())
+
+    async def _values(self) -> Mapping[str, Any]:
+        attributes = self.parameters_of("attribute")
+        if not 0 < len(attributes) <= MAX_VALUES:
+            raise _BadRequestError(f"The parameter 'attribute' should be there 1 to {MAX_VALUES} times.")
+        return await self.manager.values(self.parameter("name", needed=True), attributes, self.parameter("ns"))
+
+
 class HealthHandler(_Handler):
     """``GET pyronb/api/health?ns=&name=&name=…[&fresh=1]``: which objects can be reached."""
 
@@ -231,5 +250,6 @@ def routes(manager: Manager) -> list[tuple[str, type[APIHandler], dict[str, Any]
         "names": NamesHandler,
         "object": ObjectHandler,
         "health": HealthHandler,
+        "values": ValuesHandler,
     }
     return [(f"pyronb/api/{name}", handler, {"manager": manager}) for name, handler in handlers.items()]

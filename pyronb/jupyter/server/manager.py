@@ -25,8 +25,9 @@ from pyronb.jupyter.models import (
     NameServersModel,
     ObjectModel,
     OutcomeModel,
+    ValuesModel,
 )
-from pyronb.jupyter.runtime import failed_object, place_of, read_object, remove_name
+from pyronb.jupyter.runtime import failed_object, place_of, read_object, read_values, remove_name, unread
 from pyronb.jupyter.server.embedded import Embedded
 from pyronb.jupyter.server.following import Follower, Manners
 from pyronb.jupyter.server.health import Health
@@ -40,6 +41,8 @@ Origin = Literal["configured", "added", "embedded"]
 
 OBJECT_SECONDS = 2.0
 """Seconds that what is known of an object is believed."""
+VALUE_SECONDS = 0.4
+"""Seconds that values of attributes serve further requests."""
 MAX_OBJECTS = 64
 """Most objects that are remembered."""
 MAX_ASKING = 16
@@ -114,6 +117,7 @@ class Manager:
         self._health = Health(timeout)
         self._objects: OrderedDict[tuple[str, str], _Answer] = OrderedDict()
         self._asking: dict[tuple[str, str], asyncio.Task[ObjectModel]] = {}
+        self._reading: dict[tuple[str, str, tuple[str, ...]], asyncio.Task[ValuesModel]] = {}
         self._loop = Loop()
         self._pool = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="pyronb-server-objects")
         # What changes something waits for nothing but itself.
@@ -292,6 +296,33 @@ class Manager:
             return await asyncio.shield(asking)
 
         return await self._run(work())
+
+    async def values(self, name: str, attributes: Sequence[str], address: str = "") -> ValuesModel:
+        """Read attributes of the object of this name; that runs code of the object, where it is.
+
+        All who ask for the same at a time share one answer, which serves for another moment.
+
+        Raises:
+            UnknownNameServerError: the name server is none of those that may be asked.
+            ManagerClosedError: the manager was closed.
+        """
+
+        async def work() -> ValuesModel:
+            key = self._address(address), name, tuple(attributes)
+            reading = self._reading.get(key)
+            if reading is None:
+                if len(self._reading) >= MAX_ASKING:
+                    return unread(_BUSY)
+                reading = self._reading[key] = asyncio.ensure_future(self._read_values(*key))
+                loop = asyncio.get_running_loop()
+                reading.add_done_callback(lambda _: loop.call_later(VALUE_SECONDS, self._reading.pop, key, None))
+            return await asyncio.shield(reading)
+
+        return await self._run(work())
+
+    async def _read_values(self, address: str, name: str, attributes: Sequence[str]) -> ValuesModel:
+        ask = partial(read_values, address, name, attributes, timeout=self.timeout, another=ANOTHER)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
 
     async def unregister(self, name: str, uri: str, address: str = "") -> OutcomeModel:
         """Remove a name that leads to this address.

@@ -10,7 +10,7 @@ from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
 from pyronb.config import config
-from pyronb.jupyter.models import HealthModel, ListingModel, NameServersModel, ObjectModel
+from pyronb.jupyter.models import HealthModel, ListingModel, NameServersModel, ObjectModel, ValuesModel
 from tests.jupyter.server.peers import (
     HOST,
     HOSTILE,
@@ -271,6 +271,7 @@ VERBS = [
     ("names", "DELETE"),
     ("object", "GET"),
     ("health", "GET"),
+    ("values", "POST"),
     ("nameservers", "GET"),
     ("nameservers", "POST"),
     ("nameservers", "DELETE"),
@@ -360,3 +361,18 @@ async def test_stopping_server(jp_fetch, manager):
 
     assert response.code == 503
     assert "stopping" in body(response)["message"]
+
+
+async def test_values(jp_fetch, address):
+    """Attributes are read by POST, for that runs code of the object; what was asked is checked."""
+    with nameserver(int(address.partition(":")[2])) as daemon, serving({"motor": Motor()}) as other:
+        register(daemon, "lab.motor", f"PYRO:motor@{address_of(other)}")
+        ask = {"method": "POST", "allow_nonstandard_methods": True}
+        params = [("name", "lab.motor"), ("attribute", "position"), ("attribute", "speed")]
+        model = body(await jp_fetch("pyronb", "api", "values", params=params, **ask))
+        for wrong in ([("name", "lab.motor")], [("attribute", "x")], [("name", "a"), *[("attribute", "x")] * 21]):
+            assert (await failure(jp_fetch("pyronb", "api", "values", params=wrong, **ask))).code == 400
+        assert (await failure(jp_fetch("pyronb", "api", "values", params=params))).code == 405
+
+    assert set(model) == set(ValuesModel.__annotations__)
+    assert {"position": 0.0, "speed": 1.0} == {name: value["number"] for name, value in model["values"].items()}

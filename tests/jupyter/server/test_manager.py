@@ -13,6 +13,7 @@ from pyronb.config import config
 from pyronb.jupyter import runtime
 from pyronb.jupyter.server import manager as module
 from pyronb.jupyter.server.manager import Manager, ManagerClosedError, NotAllowedError, UnknownNameServerError
+from pyronb.server.exposure import expose
 from pyronb.sync.lookup import locateNS
 from tests.jupyter.server.peers import (
     HOST,
@@ -478,3 +479,32 @@ async def test_unexpected_failure_is_raised_and_not_kept(managing, monkeypatch):
             await manager.object("x")
 
     assert (await manager.object("x"))["state"] == "unconfigured"
+
+
+async def test_attributes_are_read_once_for_all(managing):
+    """Fifty tabs that watch the same attribute make the object work once."""
+    motor = CountedMotor()
+    with nameserver() as daemon, serving({"motor": motor}) as other:
+        register(daemon, "lab.motor", f"PYRO:motor@{address_of(other)}")
+        manager = managing(address_of(daemon))
+        models = await asyncio.gather(*(manager.values("lab.motor", ["position"]) for _ in range(50)))
+        unknown = await manager.values("lab.moter", ["position"])
+
+    assert {"position": {"text": "1.5", "number": 1.5, "error": ""}} == models[0]["values"]
+    assert motor.reads == 1
+    assert (unknown["state"], unknown["values"]) == ("unknown", {})
+    with pytest.raises(UnknownNameServerError):
+        await manager.values("lab.motor", ["position"], "elsewhere:1")
+
+
+@expose
+class CountedMotor:
+    """A motor that counts how often it was asked where it is."""
+
+    def __init__(self):
+        self.reads = 0
+
+    @property
+    def position(self) -> float:
+        self.reads += 1
+        return 1.5
