@@ -88,6 +88,7 @@ class ClientOptions:
         metadata: whether a proxy asks what its object exposes.
         stream_ahead: most items of a far stream that are asked for at once; 1 asks for each when it is wanted.
         autoproxy: whether functions, and objects of marked classes, travel as proxies when they are arguments.
+        beside: whether values may lie beside the payload of a reply; not for who passes payloads on to others.
         ip_version: 4 or 6 for names that have both, 0 for the system's choice.
         tls: how to talk over TLS; None talks without.
         protocol: number of the protocol to begin with: 502 (Pyro5) or 48 (Pyro4). What a daemon speaks is found out by
@@ -104,6 +105,7 @@ class ClientOptions:
     metadata: bool = True
     stream_ahead: int = 256
     autoproxy: bool = True
+    beside: bool = True
     ip_version: int = 0
     tls: TLSOptions | None = None
     protocol: int = 502

@@ -39,7 +39,7 @@ from pyronb.errors import (
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.handshake import SIDE, Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
+from pyronb.rpc.handshake import ASIDE, SIDE, Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.serializers.recreate import MARK
@@ -177,6 +177,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         annotations={**annotations_of_owner(link), **annotations},
         wants=link.wants,
         back=link.back,
+        cannot=() if link.options.beside else (ASIDE,),
     )
     try:
         yield Send(link, connection.greet(greeting), deadline)

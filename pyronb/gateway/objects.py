@@ -110,7 +110,7 @@ class Objects:
         self._options = options
         size = min(client.wire.max_message_size or options.max_answer, options.max_answer)
         wire = replace(client.wire, max_message_size=size)
-        self._client = replace(client, serializer=_JSON, metadata=True, max_retries=0, wire=wire)
+        self._client = replace(client, serializer=_JSON, metadata=True, max_retries=0, beside=False, wire=wire)
         self._names = _Pool(keep=2, idle=options.idle)
         self._objects = _Pool(keep=options.keep, idle=options.idle)
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pyronb.dialects import Dialect
+from pyronb.dialects import UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.base import CallParts, Scattered, Serializer
+from pyronb.serializers.beside import READER, WRITER, BesideError
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.exceptions import stand_in, writable
 from pyronb.tracebacks import remote_traceback
 from pyronb.wire.compression import deflate, inflate
-from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
+from pyronb.wire.message import BESIDE, INVOKE, RESULT, Buffer, Message
 
 __all__ = ["Codec", "in_result"]
 
@@ -40,12 +42,14 @@ class Codec:
         dialect: the dialect of the conversation.
         catalog: the serializers of that dialect.
         options: limits and compression.
+        beside: the peer reads values beside the payload; see `pyronb.serializers.beside`.
     """
 
-    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions) -> None:
+    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions, *, beside: bool = False) -> None:
         self.dialect = dialect
         self.catalog = catalog
         self._options = options
+        self._beside = beside
 
     # The asking side
 
@@ -60,7 +64,8 @@ class Codec:
         blob = call.args[0] if len(call.args) == 1 and not call.kwargs else None
         if isinstance(blob, SerializedBlob):
             return self._encode_blob(call, blob, serializer, flags, seq)
-        payload = serializer.dumps_call(CallParts(call.object_id, call.method, call.args, call.kwargs))
+        parts = CallParts(call.object_id, call.method, call.args, call.kwargs)
+        payload = self._written(serializer, serializer.dumps_call, parts)
         return self._message(INVOKE, serializer.number, flags, seq, payload, call.annotations, call.correlation_id)
 
     def decode_reply(self, reply: Message) -> Outcome:
@@ -94,7 +99,7 @@ class Codec:
         flags, dialect = request.flags, self.dialect
         if flags & dialect.keep_serialized:
             return self._decode_blob(request)
-        parts = self.catalog.by_number(request.serializer_id).loads_call(self._payload(request))
+        parts = self._read(self.catalog.by_number(request.serializer_id).loads_call, request)
         return Call(
             parts.object_id,
             parts.method,
@@ -124,7 +129,7 @@ class Codec:
         annotations: Mapping[str, Buffer] = outcome.annotations
         if isinstance(outcome, Returned):
             try:
-                payload = serializer.dumps(outcome.value)
+                payload = self._written(serializer, serializer.dumps, outcome.value)
             except (SerializeError, SecurityError) as error:
                 return self.encode_outcome(Raised(in_result(error, call), annotations), request, serializer)
             flags = request.flags & dialect.batch
@@ -158,6 +163,8 @@ class Codec:
         beside: Sequence[Buffer] = ()
         if type(payload) is Scattered:
             beside = payload.beside
+            if serializer_id != self.dialect.own_serializers["native"]:
+                flags |= BESIDE
             # Memory of the caller's is neither copied nor compressed.
         elif self._options.compression and len(payload) > self.dialect.compress_above:
             compressed = deflate(payload, self.dialect.compress_level)
@@ -177,7 +184,40 @@ class Codec:
         Raises:
             SerializeError: it cannot be read.
         """
-        return self.catalog.by_number(message.serializer_id).loads(self._payload(message))
+        return self._read(self.catalog.by_number(message.serializer_id).loads, message)
+
+    def _written(self, serializer: Serializer, write: Callable[[Any], bytes], value: Any) -> bytes:
+        """Write a value, and beside it what has no form in it."""
+        try:
+            return write(value)
+        except BesideError:
+            if not self._beside or serializer.name in UNSAFE:
+                raise
+        writer = self._native.beside()
+        token = WRITER.set(writer)
+        try:
+            payload = write(value)
+        finally:
+            WRITER.reset(token)
+        joined: bytes = writer.with_memory(payload)
+        return joined
+
+    def _read(self, read: Callable[[Buffer], Any], message: Message) -> Any:
+        """Read the payload of a message, and what lies beside it."""
+        payload = self._payload(message)
+        if not message.flags & BESIDE or not self._beside:
+            return read(payload)
+        payload, reader = self._native.split(payload)
+        token = READER.set(reader)
+        try:
+            return read(payload)
+        finally:
+            READER.reset(token)
+
+    @property
+    def _native(self) -> Any:
+        """The serializer that writes what lies beside payloads."""
+        return self.catalog.by_name("native")
 
     def _stream_id(self, reply: Message) -> str | None:
         chunk = reply.annotations.get(STREAM)
@@ -193,12 +233,14 @@ class Codec:
         marshal = self.catalog.by_name("marshal")
         annotations = {**call.annotations, BLOB: pack_info(marshal, blob.info, call.object_id, call.method)}
         known = blob.message is not None and self.catalog.knows(blob.message.serializer_id)
-        if blob.message is not None and known and blob.dialect is self.dialect:
+        alone = blob.message is None or not blob.message.flags & BESIDE
+        if blob.message is not None and known and blob.dialect is self.dialect and (alone or self._beside):
             # Passed on as it came: its bytes are not touched.
-            flags |= blob.message.flags & self.dialect.compressed
+            flags |= blob.message.flags & (self.dialect.compressed | BESIDE)
             number, payload = blob.message.serializer_id, blob.message.payload
             return Message(INVOKE, number, flags, seq, payload, annotations, call.correlation_id)
-        payload = serializer.dumps_call(CallParts(call.object_id, call.method, blob.deserialized(), {}))
+        parts = CallParts(call.object_id, call.method, blob.deserialized(), {})
+        payload = self._written(serializer, serializer.dumps_call, parts)
         return self._message(INVOKE, serializer.number, flags, seq, payload, annotations, call.correlation_id)
 
     def _decode_blob(self, request: Message) -> Call:
@@ -208,7 +250,8 @@ class Codec:
         info, object_id, method = unpack_info(self.catalog.by_name("marshal"), chunk)
 
         def read() -> Any:
-            return self.catalog.by_number(request.serializer_id).loads_call(self._payload(request), blob=True).args
+            load = self.catalog.by_number(request.serializer_id).loads_call
+            return self._read(functools.partial(load, blob=True), request).args
 
         return Call(
             object_id,
@@ -223,7 +266,7 @@ class Codec:
     def _dumps_error(self, serializer: Serializer, error: BaseException) -> bytes:
         """Write an exception; if it cannot be written, what can be told of it."""
         try:
-            return serializer.dumps(error)
+            return self._written(serializer, serializer.dumps, error)
         except (SerializeError, SecurityError) as failed:
             told = stand_in(error, self.dialect, str(failed))
         try:

@@ -18,6 +18,7 @@ from pyronb.version import __version__
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
+    "ASIDE",
     "BACK",
     "DETAILS",
     "ITEMS",
@@ -46,7 +47,10 @@ TOGETHER = "together"
 SIDE = "side"
 """The peer tells of calls while they run, and hears that they are not wanted any more."""
 
-ABILITIES = (BACK, DETAILS, ITEMS, TOGETHER, SIDE)
+ASIDE = "beside"
+"""The peer reads payloads that have values beside them, whatever serializer they are in."""
+
+ABILITIES = (ASIDE, BACK, DETAILS, ITEMS, TOGETHER, SIDE)
 """What this version can do."""
 
 _MAX_TEXT = 2000
@@ -98,8 +102,13 @@ class Acceptance:
     peer: Peer
 
 
-def _introduction(serializers: Collection[str] = (), wants: Collection[str] = (), back: str = "") -> dict[str, Any]:
-    said: dict[str, Any] = {"version": __version__, "can": list(ABILITIES)}
+def _introduction(
+    serializers: Collection[str] = (),
+    wants: Collection[str] = (),
+    back: str = "",
+    cannot: Collection[str] = (),
+) -> dict[str, Any]:
+    said: dict[str, Any] = {"version": __version__, "can": [word for word in ABILITIES if word not in cannot]}
     if back:
         said[BACK] = back
     if wants:
@@ -141,6 +150,7 @@ def encode_greeting(
     annotations: Mapping[str, Buffer] = NO_ANNOTATIONS,
     wants: Collection[str] = (),
     back: str = "",
+    cannot: tuple[str, ...] = (),
 ) -> Message:
     """Make the CONNECT message.
 
@@ -154,14 +164,15 @@ def encode_greeting(
         annotations: chunks that go beside it.
         wants: abilities that are wanted on this connection.
         back: as in `Peer`.
+        cannot: abilities that are not there on this connection.
     """
     about = object_id if metadata or not dialect.metadata_flag else None
     # A program mostly says the same to the same object. Each serializer is made for one dialect.
-    key = (serializer, about, handshake, wants)
+    key = (serializer, about, handshake, wants, cannot)
     keep = type(handshake) is str and type(wants) is tuple and len(handshake) <= _MAX_TEXT and not back
     written = _greetings.get(key) if keep else None
     if written is None:
-        greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants, back=back)}
+        greeting: dict[str, Any] = {"handshake": handshake, KEY: _introduction(wants=wants, back=back, cannot=cannot)}
         if about is not None:
             greeting["object"] = about
         written = serializer.dumps(greeting)

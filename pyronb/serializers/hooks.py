@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from pyronb.dialects import DIALECTS, Dialect
 from pyronb.errors import SecurityError, SerializeError
+from pyronb.serializers.beside import PLACEHOLDER, come_back
 from pyronb.serializers.exceptions import exception_from_dict, exception_to_dict, is_library_error, unwrapped
 from pyronb.uri import URI
 
@@ -191,6 +192,8 @@ class Hooks:
                     f"refused to read a class with double underscores in its name: {name} (unless a "
                     f"converter is registered for it with SerializerBase.register_dict_to_class)"
                 )
+            if name == PLACEHOLDER:
+                return come_back(data)
             return self._from_library(name, data, dialect, inner, room)
         except (SerializeError, SecurityError):
             raise

@@ -143,6 +143,22 @@ class NativeSerializer:
         except Exception as cause:
             raise read_error(self.name, cause) from cause
 
+    def beside(self) -> _Writer:
+        """Give a writer of what goes beside the payload of another serializer."""
+        return _Writer(self._plainer)
+
+    def split(self, data: Buffer) -> tuple[memoryview, _Reader]:
+        """Take what such a writer has joined to a payload from it again, with a reader for it.
+
+        Raises:
+            SerializeError: nothing was joined to it.
+        """
+        reader = _Reader(self._dialect, self._room)
+        view = memoryview(data)
+        if view[:1] != _MARK_BESIDE or len(view) < _HEAD.size:
+            raise SerializeError("received data should have memory beside it, and has none")
+        return reader.take_memory(view), reader
+
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""
         object_id, method, args, kwargs = parts
@@ -171,6 +187,11 @@ class _Writer:
         self._depth = 0
         self.beside: list[Buffer] = []
         self._at = 0
+
+    def put(self, value: Any) -> tuple[int, int]:
+        """Write a value beside the payload of another serializer."""
+        data = self.pack(value)
+        return self.place(data), len(data)
 
     def place(self, *pieces: Buffer) -> int:
         """Have memory follow after everything else and give its place there."""
@@ -435,7 +456,7 @@ class _Reader:
             raise SerializeError(f"native data has an extension of unknown type {code:#x}")
         return read(self, data)
 
-    def inside(self, data: bytes) -> Any:
+    def inside(self, data: Buffer) -> Any:
         """Read what is inside an extension."""
         self._depth += 1
         if self._depth > _DEEPEST:
@@ -450,6 +471,15 @@ class _Reader:
         if type(value) is not list:
             raise _no_list(value)
         return value
+
+    def get(self, where: Any, size: Any) -> Any:
+        """Read a value beside the payload of another serializer."""
+        try:
+            return self.inside(self.memory(where, size))
+        except OWN:
+            raise
+        except Exception as cause:
+            raise read_error(NativeSerializer.name, cause) from cause
 
     def object(self, data: bytes) -> Any:
         """Make the object that a dict describes."""

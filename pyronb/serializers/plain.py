@@ -12,6 +12,7 @@ from typing import Any
 
 from pyronb.dialects import Dialect
 from pyronb.errors import SerializeError
+from pyronb.serializers.beside import leave
 from pyronb.serializers.hooks import HOOKS, attributes_as_dict, class_name
 
 __all__ = ["Plainer"]
@@ -37,6 +38,11 @@ def _refused(advice: str) -> Callable[[Any], Any]:
     return refuse
 
 
+def _leaving(advice: str) -> Callable[[Any], Any]:
+    """Give the form of a type that has one beside the payload."""
+    return lambda value: leave(value, class_name(value), advice)
+
+
 _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("builtins", "set"): list,
     ("builtins", "frozenset"): list,
@@ -57,13 +63,24 @@ _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("decimal", "Decimal"): str,
     ("enum", "Enum"): lambda value: value.value,
     ("numpy", "generic"): _numpy_scalar,
-    ("numpy", "ndarray"): _refused(
-        "between pyronb ends, the serializer auto carries it as it is; to others send its tolist()"
-    ),
+    ("numpy", "ndarray"): _leaving("its tolist()"),
+    ("pandas", "DataFrame"): _leaving("its to_dict()"),
+    ("pandas", "Index"): _leaving("its tolist()"),
+    ("pandas", "Series"): _leaving("its tolist() or to_dict()"),
+    ("polars", "DataFrame"): _leaving("its to_dicts()"),
+    ("polars", "Series"): _leaving("its to_list()"),
+    ("pyarrow", "Array"): _leaving("its to_pylist()"),
+    ("pyarrow", "ChunkedArray"): _leaving("its to_pylist()"),
+    ("pyarrow", "RecordBatch"): _leaving("its to_pydict()"),
+    ("pyarrow", "Table"): _leaving("its to_pydict()"),
     ("pathlib", "PurePath"): str,
     ("pathlib._local", "PurePath"): str,
     ("uuid", "UUID"): str,
 }
+
+
+_DEEP = frozenset({"pandas", "polars", "pyarrow"})
+"""Packages whose modules are nobody's business, and no two classes of which have the same name."""
 
 
 class Plainer:
@@ -84,6 +101,9 @@ class Plainer:
         """Give the plain form of an object of a well-known type; the object itself when it is of no such type."""
         for kind in type(obj).__mro__:
             form = _FORMS.get((kind.__module__, kind.__name__))
+            if form is None and "." in kind.__module__:
+                package = kind.__module__.partition(".")[0]
+                form = _FORMS.get((package, kind.__name__)) if package in _DEEP else None
             if form is not None:
                 return form(obj)
         return obj

@@ -21,7 +21,7 @@ from pyronb.news import News
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec, in_result
-from pyronb.rpc.handshake import SIDE, TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
+from pyronb.rpc.handshake import ASIDE, SIDE, TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.rpc.side import encode_news
 from pyronb.serializers.catalog import catalog_for
@@ -68,7 +68,8 @@ class Host:
         key: gives the shared key with which messages are signed; None for none.
         lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
         keep: keeps a connection over which the client is called from then on.
-        codecs: the codecs, by dialect and whether the peer is pyronb; each is made when it is first needed.
+        codecs: the codecs, by dialect, whether the peer is pyronb and whether it takes values beside payloads; each is
+            made when it is first needed.
         greetings: what greetings say, by their bytes: most clients say one and the same.
     """
 
@@ -82,7 +83,7 @@ class Host:
     key: Callable[[], bytes | None] = lambda: None
     lend: Callable[[Any, Caller], Any] = lambda _, __: None
     keep: Callable[[Conversation, SocketStream], None] = lambda _, stream: stream.close()
-    codecs: dict[tuple[Dialect, bool], Codec] = field(default_factory=dict)
+    codecs: dict[tuple[Dialect, bool, bool], Codec] = field(default_factory=dict)
     greetings: dict[Any, Greeting] = field(default_factory=dict)
 
 
@@ -276,7 +277,7 @@ class Conversation:
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
             if greeting.peer.is_pyronb:
-                codec = self._codec_for(dialect, pyronb_peer=True)
+                codec = self._codec_for(dialect, pyronb_peer=True, beside=ASIDE in greeting.peer.abilities)
             taken = codec.catalog.names_among(self._host.serializers)
             acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
             acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
@@ -342,13 +343,13 @@ class Conversation:
         self._accept(number, codec)
         return self.short
 
-    def _codec_for(self, dialect: Dialect, *, pyronb_peer: bool) -> Codec:
+    def _codec_for(self, dialect: Dialect, *, pyronb_peer: bool, beside: bool = False) -> Codec:
         codecs = self._host.codecs
-        codec = codecs.get((dialect, pyronb_peer))
+        codec = codecs.get((dialect, pyronb_peer, beside))
         if codec is None:
             unsafe = self._host.serializers.intersection(UNSAFE)
             catalog = catalog_for(dialect, self._host.wire, pyronb_peer=pyronb_peer, unsafe=unsafe)
-            codec = codecs[dialect, pyronb_peer] = Codec(dialect, catalog, self._host.wire)
+            codec = codecs[dialect, pyronb_peer, beside] = Codec(dialect, catalog, self._host.wire, beside=beside)
         return codec
 
     def _check_greeting(self, dialect: Dialect, number: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 __all__ = [
+    "BESIDE",
     "CANCELS",
     "CONNECT",
     "CONNECTFAIL",
@@ -43,6 +44,9 @@ CANCELS = 0x100
 """An INVOKE that is no new call, and withdraws the one with its number."""
 WANTS_OUTPUT = 0x200
 """An INVOKE whose caller wants to see what the call prints."""
+
+BESIDE = 0x400
+"""A payload that values lie beside which have no form in it. Only pyronb peers send it."""
 
 NO_ANNOTATIONS: Mapping[str, Buffer] = MappingProxyType({})
 

@@ -29,9 +29,11 @@ from hypothesis import strategies as st
 from pyronb.dialects import PYRO5, SAFE, UNSAFE
 from pyronb.errors import SecurityError, SerializeError
 from pyronb.options import WireOptions
-from pyronb.serializers.base import Scattered
+from pyronb.rpc.call import Call
+from pyronb.rpc.codec import Codec
 from pyronb.serializers.catalog import Catalog
 from pyronb.uri import URI
+from pyronb.wire.message import Message
 from tests.support.paths import PACKAGE
 
 DOCUMENT = PACKAGE / "serializers" / "VALUES.md"
@@ -216,6 +218,7 @@ ROWS = [
 ]
 
 CATALOG = Catalog(PYRO5, WireOptions(), pyronb_peer=True, unsafe=frozenset(UNSAFE))
+CODEC = Codec(PYRO5, CATALOG, WireOptions(), beside=True)
 KEPT = "kept"
 REFUSED = "*refused*"
 REFUSED_BY_READER = "*refused by the receiver*"
@@ -224,13 +227,19 @@ _WIDTH = 60
 
 def arrival(name: str, value: Any) -> Any:
     """Send a value with this serializer, and give what arrives."""
-    serializer = CATALOG.by_name(name)
-    return serializer.loads(joined(serializer.dumps(value)))
+    return received(sent(name, value))
 
 
-def joined(data: bytes) -> bytes:
-    """Give what goes over the network."""
-    return b"".join((data, *data.beside)) if isinstance(data, Scattered) else data
+def sent(name: str, value: Any) -> Message:
+    """Give the message that goes over the network for a call with a value."""
+    message = CODEC.encode_call(Call("id", "method", (value,)), CATALOG.by_name(name), 1)
+    message.payload = b"".join((message.payload, *message.beside))
+    return message
+
+
+def received(message: Message) -> Any:
+    """Give what arrives with such a message."""
+    return CODEC.decode_call(message).args[0]
 
 
 def same(one: Any, other: Any) -> bool:
@@ -255,11 +264,11 @@ def same(one: Any, other: Any) -> bool:
 def outcome(name: str, value: Any) -> str:
     """Tell in the document's words what becomes of a value."""
     try:
-        data = CATALOG.by_name(name).dumps(value)
+        message = sent(name, value)
     except (SerializeError, SecurityError):
         return REFUSED
     try:
-        actual = CATALOG.by_name(name).loads(joined(data))
+        actual = received(message)
     except (SerializeError, SecurityError):
         return REFUSED_BY_READER
     return KEPT if same(value, actual) else _code(repr(actual))

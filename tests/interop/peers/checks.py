@@ -344,6 +344,22 @@ def types(world):
 
 
 @check
+def arrays(world):
+    """Only we can send them, and only to one another; whoever gets none is told what to do."""
+    import numpy as np
+
+    with world.proxy() as p:
+        if not world.real and not world.real_peer:
+            assert p.array(5).tolist() == [0, 1, 2, 3, 4]
+            assert p.echo([np.arange(3)])[0].tolist() == [0, 1, 2]
+        elif not world.real:
+            assert "tolist()" in str(raised(world.api.errors.SerializeError, p.echo, np.arange(3)))
+        else:
+            assert "tolist()" in str(raised(Exception, p.array, 5))
+        assert p.echo(5) == 5
+
+
+@check
 def large_messages(world):
     with world.proxy() as p:
         text = "0123456789" * 100_000

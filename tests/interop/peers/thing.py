@@ -41,6 +41,11 @@ def make(api):
             """Add two numbers."""
             return a + b
 
+        def array(self, count):
+            import numpy as np
+
+            return np.arange(count)
+
         def echo(self, value):
             return value
 
@@ -166,7 +171,7 @@ def make(api):
 
 
 METHODS = {
-    *("add", "echo", "size", "kind", "fail", "fire", "fire_and_fail", "fired", "count", "count_and_fail"),
+    *("add", "array", "echo", "size", "kind", "fail", "fire", "fire_and_fail", "fired", "count", "count_and_fail"),
     *(
         "give_other",
         "give_others",
