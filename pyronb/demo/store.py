@@ -212,9 +212,10 @@ class Store:
     def _select_items(self, prefix: str, limit: int, what: str) -> list[tuple[str, str]]:
         prefix = check_key(prefix, "prefix") if prefix else ""
         # substr, because LIKE has wildcards and does not see upper and lower case; >=, because it uses the index.
-        query = f"SELECT {what} FROM _items WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2"  # noqa: S608 - constants
+        begins = "key >= :prefix AND substr(key, 1, length(:prefix)) = :prefix"
+        query = f"SELECT {what} FROM _items WHERE {begins} ORDER BY key LIMIT :limit"  # noqa: S608 - constants
         with self._reading() as connection:
-            return connection.execute(query, (prefix, limit)).fetchall()
+            return connection.execute(query, {"prefix": prefix, "limit": limit}).fetchall()
 
     @expose
     def increment(self, key: str, by: float = 1) -> float:

@@ -389,7 +389,10 @@ def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0)
                     continue
 
     try:
-        within(timeout, ask)
+        if threading.main_thread().is_alive():
+            within(timeout, ask)
+        else:
+            ask()  # the program ends, and no thread can be started any more
     except Exception:
         _log.debug("taking back names at %s failed", place, exc_info=True)
 

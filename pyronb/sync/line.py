@@ -468,7 +468,7 @@ class Line:
         link.lock = threading.RLock()
         try:
             run(connect(link))
-            stream = FarStream(link, outcome.stream_id)
+            stream = FarStream(link, outcome.stream_id, alone=True)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
             future.set_exception(error)
         else:

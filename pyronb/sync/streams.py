@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes
+from pyronb.client.procedures import deliver_notes, hang_up
 from pyronb.client.streams import FarItems, more_items
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
 from pyronb.rpc.call import Raised
@@ -26,9 +26,10 @@ class FarStream(Iterator[Any]):
         ProtocolError: the daemon does not stream.
     """
 
-    def __init__(self, link: Link, stream_id: str | None) -> None:
-        """Take over the stream with this id."""
+    def __init__(self, link: Link, stream_id: str | None, *, alone: bool = False) -> None:
+        """Take over the stream with this id; alone, it ends the link's connection when it ends."""
         self._items = FarItems(None)
+        self._alone = alone
         if stream_id is None:
             raise ProtocolError(f"result of call is an iterator, and the daemon at {link.place} does not stream")
         self._link = link
@@ -60,7 +61,12 @@ class FarStream(Iterator[Any]):
                 if outcome is not None:
                     break
         if isinstance(outcome, Raised):
-            raise outcome.error
+            self._end()
+            try:
+                raise outcome.error
+            finally:
+                # Its traceback has this frame in it: what is dropped now should not have to wait for the collector.
+                del outcome
         raise ProtocolError("an item of a far stream cannot be a stream itself")
 
     def close(self) -> None:
@@ -76,6 +82,13 @@ class FarStream(Iterator[Any]):
                     run(deliver_notes(link))
             finally:
                 link.lock.release()
+        self._end()
+
+    def _end(self) -> None:
+        """Close a connection that was there for this stream only."""
+        if self._alone:
+            with self._link.lock:
+                run(hang_up(self._link))
 
     def _leave_note(self) -> None:
         stream_id = self._items.give_up()

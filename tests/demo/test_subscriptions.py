@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -120,13 +121,14 @@ def test_callback_whose_connection_is_gone_is_dropped_at_once(subscriptions, err
 def test_callback_may_unsubscribe_itself(subscriptions):
     class Once:
         calls = 0
+        id: Future = Future()
 
         def on_sample(self, sample):
             self.calls += 1
-            subscriptions.drop(self.id)
+            subscriptions.drop(self.id.result(scaled(10)))
 
     once = Once()
-    once.id = subscriptions.add(once, SOON)
+    once.id.set_result(subscriptions.add(once, SOON))
 
     eventually(lambda: not any(t.name.startswith("pyronb-demo-") for t in threading.enumerate()))
     assert once.calls == 1
