@@ -22,18 +22,19 @@ __all__ = ["demo_objects", "drained_by_sigterm", "name_server", "split_address",
 
 _PATIENCE = 2.0
 _JOIN = 5.0
-_DRAIN = 5.0
-"""Seconds that running calls have when their server is asked to stop."""
 
 
 @contextmanager
 def drained_by_sigterm(daemon: Daemon) -> Iterator[None]:
-    """Have SIGTERM end the loop of a daemon after the calls that run; a second one ends it at once, as Ctrl-C does."""
+    """Have SIGTERM end the loop of a daemon after the calls that run, which get as long as `Daemon.drain` gives them.
+
+    A second one ends it at once, as Ctrl-C does.
+    """
 
     def drain(number: int, frame: object) -> None:
         del frame
         signal.signal(number, signal.default_int_handler)
-        daemon.drain(_DRAIN)
+        daemon.drain()
 
     before = signal.signal(signal.SIGTERM, drain)
     try:
