@@ -29,7 +29,7 @@ __all__ = ["AsyncProxy"]
 
 _MOST = 32
 """Most calls of one proxy that are on their way at the same time."""
-_IDLE = 2.0
+_IDLE = 0.5
 """Seconds after which a thread without work ends."""
 
 

@@ -54,7 +54,7 @@ _MOST = 1000
 """Most calls that are sent and not answered yet; those beyond wait their turn, and can be cancelled."""
 _ENOUGH = 64 * 1024
 """Bytes that are sent without waiting for more."""
-_IDLE = 2.0
+_IDLE = 0.5
 """Seconds after which a thread without work ends."""
 
 
@@ -174,15 +174,7 @@ class Line:
     # Writing
 
     def _write(self) -> None:
-        while True:
-            with self._lock:
-                self._waits = True
-                while not self._queue or self._full():
-                    came = not self._dismissed and self._queue_came.wait(_IDLE)
-                    if not self._queue and (self._dismissed or not came):
-                        self._waits = self._writing = False
-                        return
-                self._waits = False
+        while self._has_work():
             way = None
             try:
                 way = self._connected()
@@ -196,6 +188,24 @@ class Line:
                 else:
                     self._lose(way, error)
             del way
+
+    def _has_work(self) -> bool:
+        """Wait until there is something to write, and room for it; False when there was nothing for a while."""
+        with self._lock:
+            self._waits = came = True
+            while not self._queue or self._full():
+                if not self._queue and (self._dismissed or not came):
+                    self._waits = self._writing = False
+                    # What was queued before a release may have been written after it, over a connection of its own.
+                    idle = self._leave() if self._dismissed else None
+                    break
+                came = self._queue_came.wait(_IDLE)
+            else:
+                self._waits = False
+                return True
+        if idle is not None:
+            self._close(idle)
+        return False
 
     def _full(self) -> bool:
         return self._way is not None and len(self._way.waiting) >= _MOST
@@ -517,11 +527,15 @@ class Line:
         with self._lock:
             self._dismissed = True
             self._queue_came.notify_all()
-            way, self._way = self._way, None
-            if way is None:
-                return
-            way.leaving = True
-            idle = not (way.waiting or way.reading or way.writing)
-            self._reply_due.notify_all()
-        if idle:
-            self._close(way)
+            idle = self._leave()
+        if idle is not None:
+            self._close(idle)
+
+    def _leave(self) -> _Way | None:
+        """Use the connection for no further calls, and give it if it can be closed at once; the lock is held."""
+        way, self._way = self._way, None
+        if way is None:
+            return None
+        way.leaving = True
+        self._reply_due.notify_all()
+        return None if way.waiting or way.reading or way.writing else way

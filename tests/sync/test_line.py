@@ -236,6 +236,38 @@ def test_release_right_after_a_call(background, daemon):
     assert eventually(lambda: daemon._engine.clients == 0)
 
 
+def test_release_with_many_calls_in_the_queue(background, thing, daemon, monkeypatch):
+    """Those that were not sent yet are made over a connection that closes as well, and no thread waits for more."""
+    monkeypatch.setattr(line, "_IDLE", scaled(60))
+    monkeypatch.setattr(line, "_MOST", 5)
+    futures = [background.give(number) for number in range(200)]
+    background._pyroRelease()
+
+    assert list(range(200)) == [future.value for future in futures]
+    assert eventually(lambda: daemon._engine.clients == 0)
+    assert eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "pyronb-async"])
+
+
+@threads_only
+def test_released_and_full(background, thing):
+    """A queue for which there is no room after a release waits without holding up whoever makes the next call."""
+    first = [background.wait(number) for number in range(20)]
+    assert thing.entered.acquire(timeout=scaled(10))
+    background._pyroRelease()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line, "_MOST", 1)
+        later = [background.wait(number) for number in range(20)]
+        background._line._dismissed = True
+        others = threading.Thread(target=lambda: later.append(background.wait(20)))
+        others.start()
+        others.join(scaled(10))
+        assert not others.is_alive()
+        thing.go.set()
+
+        assert list(range(20)) == [future.value for future in first]
+        assert list(range(21)) == [future.value for future in later]
+
+
 @threads_only
 def test_oneway_over_a_lost_connection(background, daemon):
     """Its future tells."""
