@@ -7,9 +7,10 @@ No widget is known here. Whatever happens, from any thread and however often, is
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from collections.abc import Callable
+
+from pyronb.jupyter.widgets.looper import Looper
 
 __all__ = ["MIN_GAP", "Feed"]
 
@@ -21,7 +22,7 @@ Draw = Callable[[], "float | None"]
 """Draws, and gives the seconds after which to draw again though nothing is told; None for never."""
 
 
-class Feed:
+class Feed(Looper):
     """Draws one view, at most 20 times a second; what was told last is always drawn in the end.
 
     Args:
@@ -30,16 +31,10 @@ class Feed:
     """
 
     def __init__(self, draw: Draw, gap: float = MIN_GAP) -> None:
-        self._gap = gap
+        super().__init__("pyronb-view", gap)
         self._draw = weakref.WeakMethod(draw)
-        self._changed = threading.Condition()
         self._dirty = True
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="pyronb-view", daemon=True)
-
-    def start(self) -> None:
-        """Begin to draw."""
-        self._thread.start()
+        self._beat: float | None = None
 
     def poke(self) -> None:
         """Tell that something changed; costs next to nothing when that is known already."""
@@ -49,37 +44,21 @@ class Feed:
                 self._dirty = True
                 self._changed.notify_all()
 
-    def stop(self) -> None:
-        """End the thread; this never waits."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+    def _due(self) -> bool:
+        return self._dirty
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+    def _patience(self) -> float | None:
+        return self._beat
 
-    def _run(self) -> None:
-        beat: float | None = None
-        while self._wait(beat):
-            draw = self._draw()
-            if draw is None:
-                return
-            try:
-                beat = draw()
-            except Exception:
-                # Most likely the view was closed at this moment.
-                beat = None
-                _log.debug("a view could not be drawn", exc_info=True)
-            # Not to be kept alive while waiting.
-            del draw
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped, self._gap)
-
-    def _wait(self, beat: float | None) -> bool:
-        """Wait until there is something to draw; False when that is over."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._dirty, beat)
-            self._dirty = False
-            return not self._stopped
+    def _turn(self) -> None:
+        self._dirty = False
+        draw = self._draw()
+        if draw is None:
+            self.stop()
+            return
+        try:
+            self._beat = draw()
+        except Exception:
+            # Most likely the view was closed at this moment.
+            self._beat = None
+            _log.debug("a view could not be drawn", exc_info=True)

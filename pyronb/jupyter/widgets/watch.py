@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pyronb.jupyter.ipython.completion import known_names
 from pyronb.jupyter.models import NamesModel, ObjectModel
 from pyronb.jupyter.runtime import read_names, read_object
+from pyronb.jupyter.widgets.looper import Looper
 
 __all__ = ["MAX_DELAY", "MIN_GAP", "Watch"]
 
@@ -29,7 +30,7 @@ NamesCallback = Callable[[NamesModel, "float | None"], None]
 ObjectCallback = Callable[[ObjectModel], None]
 
 
-class Watch:
+class Watch(Looper):
     """Looks at one name server, and at one of its objects, and tells what it sees.
 
     Attributes:
@@ -40,35 +41,19 @@ class Watch:
         self, address: str | None, interval: float, on_names: NamesCallback, on_object: ObjectCallback
     ) -> None:
         """Prepare; the two callbacks are methods of an object that is held weakly."""
+        super().__init__("pyronb-names", MIN_GAP)
         self.looked = threading.Event()
         self._address = address
         self._interval = max(interval, MIN_GAP)
         self._on_names = weakref.WeakMethod(on_names)
         self._on_object = weakref.WeakMethod(on_object)
-        self._changed = threading.Condition()
-        self._stopped = False
+        self._next = time.monotonic()
         self._refresh = True
         self._wanted = ""
         self._asked = ""
         self._failures = 0
         self._uris: dict[str, str] = {}
         self._object_state = ""
-        self._thread = threading.Thread(target=self._run, name="pyronb-names", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread, at once when it waits, else when its question is answered or timed out; this never waits."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
 
     def refresh(self) -> None:
         """Look again now, at the names and at the object."""
@@ -85,34 +70,29 @@ class Watch:
             self._asked = self._asked if name else ""
             self._changed.notify_all()
 
-    def _run(self) -> None:
-        due = time.monotonic()
-        while self._wait(due):
-            with self._changed:
-                wanted, look = self._wanted, self._refresh or time.monotonic() >= due
-                ask = bool(wanted) and wanted != self._asked
-                self._refresh, self._asked = False, wanted
-            try:
-                if ask:
-                    self._ask(wanted)
-                if look:
-                    due = time.monotonic() + self._look()
-            except Exception:
-                # Whoever is told may be closed at this moment; else the next look may go better.
-                due = time.monotonic() + self._interval
-                _log.debug("a look at the name server could not be shown", exc_info=True)
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped, MIN_GAP)
+    def _due(self) -> bool:
+        return self._refresh or self._wanted not in ("", self._asked)
 
-    def _wait(self, due: float) -> bool:
-        """Wait until there is something to do; False when the watch is over."""
+    def _patience(self) -> float:
+        return max(0.0, self._next - time.monotonic())
 
-        def ready() -> bool:
-            return self._stopped or self._refresh or self._wanted not in ("", self._asked)
-
+    def _turn(self) -> None:
+        if self._on_names() is None:
+            self.stop()
+            return
         with self._changed:
-            self._changed.wait_for(ready, max(0.0, due - time.monotonic()))
-            return not self._stopped and self._on_names() is not None
+            wanted, look = self._wanted, self._refresh or time.monotonic() >= self._next
+            ask = bool(wanted) and wanted != self._asked
+            self._refresh, self._asked = False, wanted
+        try:
+            if ask:
+                self._ask(wanted)
+            if look:
+                self._next = time.monotonic() + self._look()
+        except Exception:
+            # Whoever is told may be closed at this moment; else the next look may go better.
+            self._next = time.monotonic() + self._interval
+            _log.debug("a look at the name server could not be shown", exc_info=True)
 
     def _look(self) -> float:
         """Ask for the names, tell them, and give the seconds until the next look."""
