@@ -10,45 +10,126 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { Trouble } from './condition.js';
 import type { Kind } from './condition.js';
-import { asNames, asObject, ShapeError } from './models.js';
-import type { NamesModel, ObjectModel } from './models.js';
+import { asHealths, asListing, asNameServers, asObject, asOutcome, ShapeError } from './models.js';
+import type { HealthsModel, ListingModel, NameServersModel, ObjectModel, OutcomeModel } from './models.js';
 
-/** What the store asks for. */
+/** How the names are asked for. */
+export interface IListingQuery {
+  /** That of the last answer; empty to be told everything. */
+  mark: string;
+  /** Seconds to wait for a change since. */
+  wait: number;
+  /** Have the name server asked now. */
+  fresh: boolean;
+  /** Seconds between two looks at a name server that does not tell of changes. */
+  every: number;
+}
+
+/** What the panel asks for. The address of a name server comes first everywhere. */
 export interface Api {
-  /** All names; `fresh` goes past the short memory of the server. */
-  names(fresh: boolean): Promise<NamesModel>;
-  /** The details of one object. */
-  object(name: string): Promise<ObjectModel>;
+  nameServers(): Promise<NameServersModel>;
+  addNameServer(address: string): Promise<NameServersModel>;
+  forgetNameServer(address: string): Promise<NameServersModel>;
+  startEmbedded(): Promise<NameServersModel>;
+  stopEmbedded(): Promise<NameServersModel>;
+  /** Gives up when `signal` says so. */
+  names(address: string, query: IListingQuery, signal?: AbortSignal): Promise<ListingModel>;
+  object(address: string, name: string): Promise<ObjectModel>;
+  health(address: string, names: string[], fresh: boolean): Promise<HealthsModel>;
+  unregister(address: string, name: string, uri: string): Promise<OutcomeModel>;
 }
 
 // The server extension gives up on a name server much earlier than this.
 const TIMEOUT = 30_000;
 
+type Method = 'GET' | 'POST' | 'DELETE';
+
+interface IRequest {
+  method?: Method;
+  signal?: AbortSignal;
+  /** Milliseconds that the answer may take beyond the usual. */
+  patience?: number;
+}
+
 export class ServerApi implements Api {
   constructor(private _settings: ServerConnection.ISettings) {}
 
-  names(fresh: boolean): Promise<NamesModel> {
-    return this._get('names', fresh ? { fresh: '1' } : {}, asNames);
+  nameServers(): Promise<NameServersModel> {
+    return this._ask('nameservers', [], asNameServers);
   }
 
-  object(name: string): Promise<ObjectModel> {
-    return this._get('object', { name }, asObject);
+  addNameServer(address: string): Promise<NameServersModel> {
+    return this._ask('nameservers', [['ns', address]], asNameServers, { method: 'POST' });
   }
 
-  private async _get<T>(route: string, query: Record<string, string>, check: (reply: unknown) => T): Promise<T> {
+  forgetNameServer(address: string): Promise<NameServersModel> {
+    return this._ask('nameservers', [['ns', address]], asNameServers, { method: 'DELETE' });
+  }
+
+  startEmbedded(): Promise<NameServersModel> {
+    return this._ask('embedded', [], asNameServers, { method: 'POST' });
+  }
+
+  stopEmbedded(): Promise<NameServersModel> {
+    return this._ask('embedded', [], asNameServers, { method: 'DELETE' });
+  }
+
+  names(address: string, { mark, wait, fresh, every }: IListingQuery, signal?: AbortSignal): Promise<ListingModel> {
+    const query: Array<[string, string]> = [
+      ['ns', address],
+      ['mark', mark],
+      ['wait', String(wait)],
+      ['fresh', fresh ? '1' : '0'],
+      ['every', String(every)]
+    ];
+    return this._ask('names', query, asListing, { signal, patience: wait * 1000 });
+  }
+
+  object(address: string, name: string): Promise<ObjectModel> {
+    const query: Array<[string, string]> = [
+      ['ns', address],
+      ['name', name]
+    ];
+    return this._ask('object', query, asObject);
+  }
+
+  health(address: string, names: string[], fresh: boolean): Promise<HealthsModel> {
+    const query: Array<[string, string]> = names.map(name => ['name', name]);
+    query.push(['ns', address], ['fresh', fresh ? '1' : '0']);
+    return this._ask('health', query, asHealths);
+  }
+
+  unregister(address: string, name: string, uri: string): Promise<OutcomeModel> {
+    const query: Array<[string, string]> = [
+      ['ns', address],
+      ['name', name],
+      ['uri', uri]
+    ];
+    return this._ask('names', query, asOutcome, { method: 'DELETE' });
+  }
+
+  private async _ask<T>(
+    route: string,
+    query: Array<[string, string]>,
+    read: (reply: unknown) => T,
+    request: IRequest = {}
+  ): Promise<T> {
     const base = URLExt.join(this._settings.baseUrl, 'pyronb', 'api', route);
-    const response = await this._request(base + URLExt.objectToQueryString(query));
+    const response = await this._request(`${base}?${new URLSearchParams(query)}`, request);
     if (response.status === 404) {
       throw trouble('no-extension', '');
     }
-    if (response.status === 401 || response.status === 403) {
+    if (response.status === 409) {
+      throw trouble('unknown-nameserver', await messageOf(response));
+    }
+    if (response.status === 401 || (response.status === 403 && (request.method ?? 'GET') === 'GET')) {
       throw trouble('forbidden', '');
     }
     if (!response.ok) {
       throw trouble('error', await messageOf(response));
     }
     try {
-      return check(await response.json());
+      return read(await response.json());
     } catch (error) {
       // Not JSON at all is, for example, the login page of a proxy.
       const place = error instanceof ShapeError ? error.message : 'the reply is not JSON';
@@ -56,12 +137,18 @@ export class ServerApi implements Api {
     }
   }
 
-  private async _request(url: string): Promise<Response> {
-    const signal = AbortSignal.timeout(TIMEOUT);
+  private async _request(url: string, { method = 'GET', signal, patience = 0 }: IRequest): Promise<Response> {
+    const giveUp = new AbortController();
+    const abort = () => giveUp.abort();
+    const timer = setTimeout(abort, TIMEOUT + patience);
+    signal?.addEventListener('abort', abort);
     try {
-      return await ServerConnection.makeRequest(url, { method: 'GET', signal }, this._settings);
+      return await ServerConnection.makeRequest(url, { method, signal: giveUp.signal }, this._settings);
     } catch (error) {
       throw trouble('network', error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
     }
   }
 }

@@ -12,11 +12,17 @@ import type { Store } from './state.js';
 export const CommandIDs = {
   open: 'pyronb:open',
   refresh: 'pyronb:refresh',
+  pause: 'pyronb:pause',
+  choose: 'pyronb:choose-name-server',
+  startEmbedded: 'pyronb:start-name-server',
+  stopEmbedded: 'pyronb:stop-name-server',
   insert: 'pyronb:insert',
   insertAndRun: 'pyronb:insert-and-run',
   copyCode: 'pyronb:copy-code',
   copyName: 'pyronb:copy-name',
-  copyUri: 'pyronb:copy-uri'
+  copyUri: 'pyronb:copy-uri',
+  ping: 'pyronb:ping',
+  unregister: 'pyronb:unregister'
 } as const;
 
 const TREE = '.pyronb-Tree';
@@ -34,6 +40,7 @@ export function addCommands(
   trans: TranslationBundle
 ): void {
   const { commands, contextMenu } = app;
+  const { directory } = store;
   const category = trans.__('Pyro');
   const noArgs = { args: { type: 'object', properties: {} } };
   const nameArgs = {
@@ -65,11 +72,52 @@ export function addCommands(
     describedBy: noArgs,
     execute: () => store.refresh()
   });
-  for (const command of [CommandIDs.open, CommandIDs.refresh]) {
+  commands.addCommand(CommandIDs.pause, {
+    label: trans.__('Pause Pyro Objects'),
+    caption: trans.__('Show no changes of the Pyro name server for now'),
+    describedBy: noArgs,
+    isToggleable: true,
+    isToggled: () => store.state.paused,
+    execute: () => store.setPaused(!store.state.paused)
+  });
+  commands.addCommand(CommandIDs.choose, {
+    label: trans.__('Choose a Pyro Name Server…'),
+    caption: trans.__('Choose or add the Pyro name server to look at'),
+    describedBy: noArgs,
+    execute: () => {
+      open();
+      directory.setChoosing(true);
+    }
+  });
+  commands.addCommand(CommandIDs.startEmbedded, {
+    label: trans.__('Start a Pyro Name Server'),
+    caption: trans.__('Start a name server for this machine alone, inside the Jupyter server'),
+    describedBy: noArgs,
+    isEnabled: () => directory.mayChange && directory.embedded === '',
+    execute: () => directory.startEmbedded()
+  });
+  commands.addCommand(CommandIDs.stopEmbedded, {
+    label: trans.__('Stop the Pyro Name Server'),
+    caption: trans.__('Stop the name server inside the Jupyter server; its names are forgotten'),
+    describedBy: noArgs,
+    isEnabled: () => directory.mayChange && directory.embedded !== '',
+    execute: () => directory.stopEmbedded()
+  });
+  const general = [
+    CommandIDs.open,
+    CommandIDs.refresh,
+    CommandIDs.pause,
+    CommandIDs.choose,
+    CommandIDs.startEmbedded,
+    CommandIDs.stopEmbedded
+  ];
+  for (const command of general) {
     palette?.addItem({ command, category });
   }
+  directory.changed.connect(() => commands.notifyCommandChanged());
   contextMenu.addItem({ type: 'separator', selector: TREE, rank: LAST });
   contextMenu.addItem({ command: CommandIDs.refresh, selector: TREE, rank: LAST + 1 });
+  contextMenu.addItem({ command: CommandIDs.pause, selector: TREE, rank: LAST + 2 });
 
   const hundreds = new Set<number>();
   const offer = (action: IObjectAction) => {

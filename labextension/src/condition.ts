@@ -5,22 +5,18 @@
  * `api.ts`, which throws a Trouble; the last two come as the `state` of a reply.
  */
 
-import type { NamesModel, ObjectModel } from './models.js';
+import type { ListingModel, NameModel, ObjectModel, State } from './models.js';
 
 export type Kind =
+  | State
   | 'loading'
-  | 'ok'
   | 'empty'
-  | 'unconfigured'
-  | 'unreachable'
-  | 'refused'
-  | 'wrong-version'
-  | 'unknown'
-  | 'error'
   | 'no-extension'
   | 'forbidden'
   | 'network'
-  | 'bad-reply';
+  | 'bad-reply'
+  | 'unknown-nameserver'
+  | 'checking';
 
 export interface Condition {
   kind: Kind;
@@ -40,11 +36,13 @@ export class Trouble extends Error {
   }
 }
 
-/** The condition that a reply about a name server describes. */
-export function conditionOfNames(reply: NamesModel): Condition {
-  const { state, reason, hint, names } = reply;
-  const kind = state === 'ok' && names.length === 0 ? 'empty' : state;
-  return { kind, reason, hint };
+/** The name of the name server itself, which each has. */
+export const OWN_NAME = 'Pyro.NameServer';
+
+/** The condition that a reply about a name server describes, when it has these names. */
+export function conditionOfNames({ state, reason, hint }: ListingModel, names: NameModel[]): Condition {
+  const empty = state === 'ok' && names.every(({ name }) => name === OWN_NAME);
+  return { kind: empty ? 'empty' : state, reason, hint };
 }
 
 /** The condition that a reply about an object describes. */

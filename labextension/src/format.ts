@@ -34,3 +34,8 @@ export function formatSpan(milliseconds: number): string {
   }
   return `${Math.floor(seconds / 86400)} d`;
 }
+
+/** `Pyro5`, `Pyro4` or `pyronb`: which family of protocols a peer such as `pyronb 0.1.0` speaks; empty when unknown. */
+export function familyOf(server: string): string {
+  return server.split(' ')[0];
+}

@@ -3,18 +3,24 @@
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Actions } from './actions.js';
 import { ServerApi } from './api.js';
-import { addCommands } from './commands.js';
+import { addCommands, CommandIDs } from './commands.js';
+import { Directory } from './directory.js';
+import { Health } from './health.js';
 import { Insertion } from './insertion.js';
 import { KernelWatch } from './kernel.js';
 import { kernelSections } from './kernelsections.js';
+import { remember } from './memory.js';
 import { NotebookWriter } from './notebook.js';
 import { registrationActions } from './registration.js';
+import { followSettings } from './settings.js';
 import { PyroPanel } from './sidebar.js';
 import { Store } from './state.js';
 import { showViews } from './views.js';
@@ -26,25 +32,30 @@ const RANK = 650;
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
-  description: 'A panel with the objects of a Pyro name server.',
+  description: 'A panel with the objects of Pyro name servers.',
   autoStart: true,
-  optional: [ILayoutRestorer, ICommandPalette, INotebookTracker, ISettingRegistry, ITranslator],
+  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker, ISettingRegistry, IStateDB, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
+    launcher: ILauncher | null,
     tracker: INotebookTracker | null,
     registry: ISettingRegistry | null,
+    database: IStateDB | null,
     givenTranslator: ITranslator | null
   ) => {
     const translator = givenTranslator ?? nullTranslator;
     const trans = translator.load('pyronb');
-    const store = new Store(new ServerApi(app.serviceManager.serverSettings));
+    const api = new ServerApi(app.serviceManager.serverSettings);
+    const directory = new Directory(api);
+    const store = new Store(api, directory);
+    const health = new Health(api, store);
     const writer = new NotebookWriter(app, tracker, trans);
     const insertion = new Insertion(store, writer, trans);
     const actions = new Actions();
-    actions.add(...insertion.actions(), ...registrationActions(trans));
-    const panel = new PyroPanel({ store, actions, trans }, translator);
+    actions.add(...insertion.actions(), ...registrationActions(api, store, health, trans));
+    const panel = new PyroPanel({ store, directory, health, actions, trans }, translator);
 
     const watch = new KernelWatch(tracker);
     const openObject = (name: string) => store.select(name, name);
@@ -54,30 +65,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
     restorer?.add(panel, panel.id);
     const open = () => app.shell.activateById(panel.id);
     addCommands(app, palette, store, actions, open, trans);
+    launcher?.add({ command: CommandIDs.open, category: trans.__('Other'), rank: RANK });
+
     if (tracker) {
       showViews(tracker);
     }
-    if (registry) {
-      followSettings(registry, store, insertion);
-    }
+    // The settings first: what is remembered of the tree depends on how names are split.
+    void followSettings(PLUGIN_ID, registry, { store, directory, health, insertion }).then(
+      () => database && remember(database, store)
+    );
   }
 };
-
-/** Applies the settings now and whenever they change; without them the defaults stay in force. */
-function followSettings(registry: ISettingRegistry, store: Store, insertion: Insertion): void {
-  const apply = (settings: ISettingRegistry.ISettings) => {
-    const { interval, treeSeparator, runAfterInsert } = settings.composite;
-    store.setInterval(interval as number);
-    store.setSeparator(treeSeparator as string);
-    insertion.runAfterInsert = runAfterInsert as boolean;
-  };
-  registry.load(PLUGIN_ID).then(
-    settings => {
-      apply(settings);
-      settings.changed.connect(apply);
-    },
-    reason => console.error(`No settings for ${PLUGIN_ID}.`, reason)
-  );
-}
 
 export default plugin;

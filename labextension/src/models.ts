@@ -21,8 +21,8 @@ export interface NameServerModel {
   server: string;
 }
 
-/** What a name server knows: the answer of `GET pyronb/api/names`. */
-export interface NamesModel {
+/** What a name server knows, or what has changed there: the answer of `GET pyronb/api/names`. */
+export interface ListingModel {
   version: string;
   viewpoint: string;
   nameserver: NameServerModel;
@@ -32,6 +32,53 @@ export interface NamesModel {
   names: NameModel[];
   total: number;
   age: number;
+  mark: string;
+  complete: boolean;
+  removed: string[];
+  live: boolean;
+  retry: number | null;
+}
+
+/** One name server that can be asked about. */
+export interface KnownModel {
+  address: string;
+  origin: Origin;
+  default: boolean;
+}
+
+export type Origin = 'configured' | 'added' | 'embedded';
+
+/** Which name servers there are to ask: the answer of `pyronb/api/nameservers` and `pyronb/api/embedded`. */
+export interface NameServersModel {
+  version: string;
+  viewpoint: string;
+  read_only: boolean;
+  may_add: boolean;
+  nameservers: KnownModel[];
+}
+
+/** Whether one object can be reached. */
+export interface HealthModel {
+  name: string;
+  uri: string;
+  state: State | 'checking';
+  reason: string;
+  hint: string;
+  latency: number | null;
+  server: string;
+  age: number;
+}
+
+/** The answer of `GET pyronb/api/health`. */
+export interface HealthsModel {
+  objects: HealthModel[];
+}
+
+/** What became of something that the user wanted done. */
+export interface OutcomeModel {
+  state: State;
+  reason: string;
+  hint: string;
 }
 
 /** One exposed method. */
@@ -95,9 +142,11 @@ const number: Check = (value, path) => {
   need(typeof value === 'number', path, 'a number');
 };
 
-const state: Check = (value, path) => {
-  need(typeof value === 'string' && STATES.includes(value), path, 'a state');
-};
+const state = oneOf('a state', STATES);
+
+function oneOf(what: string, values: readonly string[]): Check {
+  return (value, path) => need(typeof value === 'string' && values.includes(value), path, what);
+}
 
 function optional(check: Check): Check {
   return (value, path) => value === null || check(value, path);
@@ -128,7 +177,7 @@ function need(good: boolean, path: string, expected: string): void {
   }
 }
 
-const namesModel = record<NamesModel>({
+const listingModel = record<ListingModel>({
   version: text,
   viewpoint: text,
   nameserver: record<NameServerModel>({
@@ -141,8 +190,44 @@ const namesModel = record<NamesModel>({
   hint: text,
   names: list(record<NameModel>({ name: text, uri: text, tags: list(text) })),
   total: number,
-  age: number
+  age: number,
+  mark: text,
+  complete: truth,
+  removed: list(text),
+  live: truth,
+  retry: optional(number)
 });
+
+const nameServersModel = record<NameServersModel>({
+  version: text,
+  viewpoint: text,
+  read_only: truth,
+  may_add: truth,
+  nameservers: list(
+    record<KnownModel>({
+      address: text,
+      origin: oneOf('an origin', ['configured', 'added', 'embedded'] satisfies Origin[]),
+      default: truth
+    })
+  )
+});
+
+const healthsModel = record<HealthsModel>({
+  objects: list(
+    record<HealthModel>({
+      name: text,
+      uri: text,
+      state: oneOf('a state', [...STATES, 'checking']),
+      reason: text,
+      hint: text,
+      latency: optional(number),
+      server: text,
+      age: number
+    })
+  )
+});
+
+const outcomeModel = record<OutcomeModel>({ state, reason: text, hint: text });
 
 const objectModel = record<ObjectModel>({
   name: text,
@@ -174,14 +259,16 @@ const objectModel = record<ObjectModel>({
   )
 });
 
-/** Returns `value` as a NamesModel, or throws a ShapeError. */
-export function asNames(value: unknown): NamesModel {
-  namesModel(value, 'reply');
-  return value as NamesModel;
+/** Makes a function that returns a value as what it should be, or throws a ShapeError. */
+function reader<T>(check: Check): (value: unknown) => T {
+  return value => {
+    check(value, 'reply');
+    return value as T;
+  };
 }
 
-/** Returns `value` as an ObjectModel, or throws a ShapeError. */
-export function asObject(value: unknown): ObjectModel {
-  objectModel(value, 'reply');
-  return value as ObjectModel;
-}
+export const asListing = reader<ListingModel>(listingModel);
+export const asNameServers = reader<NameServersModel>(nameServersModel);
+export const asObject = reader<ObjectModel>(objectModel);
+export const asHealths = reader<HealthsModel>(healthsModel);
+export const asOutcome = reader<OutcomeModel>(outcomeModel);

@@ -81,6 +81,7 @@ export class PyroPanel extends SidePanel {
   }
 
   override dispose(): void {
+    this._part.health.dispose();
     this._part.store.dispose();
     super.dispose();
   }

@@ -1,9 +1,9 @@
 /**
- * The store: everything the panel shows, and the two polls that keep it true.
+ * The store: everything the panel shows of one name server and of the selected object, and what keeps it true.
  *
  * It knows no DOM and no notebook. Each change makes a new state object and emits `changed`; the components draw
- * whatever `state` is. The polls run between `start()` and `stop()`, pause while the browser tab is hidden, and
- * slow down while something is wrong.
+ * whatever `state` is. Between `start()` and `stop()` one question is always under way, which the Jupyter server
+ * answers when something has changed; it pauses while the browser tab is hidden, and while the user says so.
  */
 
 import { Debouncer, Poll } from '@lumino/polling';
@@ -14,13 +14,26 @@ import type { IObjectTarget } from './actions.js';
 import type { Api } from './api.js';
 import { conditionOfError, conditionOfNames, conditionOfObject, isFine, LOADING } from './condition.js';
 import type { Condition } from './condition.js';
-import type { NameModel, NamesModel, ObjectModel } from './models.js';
+import type { Directory } from './directory.js';
+import { applyListing } from './listing.js';
+import type { ListingModel, NameModel, ObjectModel } from './models.js';
 
-export interface PanelState {
+/** How the user looks at the names of one name server; worth remembering. */
+export interface IView {
+  query: string;
+  /** The user's own choices of open and closed groups, while browsing. */
+  browsed: ReadonlyMap<string, boolean>;
+  /** The path of the selected row, and the name to show details of (null for a mere group). */
+  selected: string | null;
+  objectName: string | null;
+  scrollTop: number;
+}
+
+export interface PanelState extends IView {
   /** What asking the name server came to, last time. */
   condition: Condition;
-  /** The last reply of the server extension, whatever its state; its `names` may be those of an earlier reply. */
-  reply: NamesModel | null;
+  /** The last reply of the server extension, whatever its state; what it says of names is in `names`. */
+  reply: ListingModel | null;
   /** The names of the last good reply; the same array as long as nothing changed. */
   names: NameModel[];
   /** How many names there are, which may be more than were sent. */
@@ -31,23 +44,22 @@ export interface PanelState {
   nextTryAt: number | null;
   /** True while an answer that the user asked for is under way. */
   refreshing: boolean;
-  /** True while the panel is on view and the polls run. */
+  /** True while the panel is on view. */
   active: boolean;
+  /** True while the user wants to see no changes. */
+  paused: boolean;
 
-  query: string;
   separator: string;
-  /** The user's own choices of open and closed groups, while browsing and while searching. */
-  browsed: ReadonlyMap<string, boolean>;
+  /** The user's own choices of open and closed groups, while searching. */
   searched: ReadonlyMap<string, boolean>;
-  /** The path of the selected row, and the name to show details of (null for a mere group). */
-  selected: string | null;
-  objectName: string | null;
 
   object: ObjectModel | null;
   objectCondition: Condition;
 }
 
-const FIRST: PanelState = {
+const NO_VIEW: IView = { query: '', browsed: new Map(), selected: null, objectName: null, scrollTop: 0 };
+
+const NOTHING_KNOWN = {
   condition: LOADING,
   reply: null,
   names: [],
@@ -55,19 +67,21 @@ const FIRST: PanelState = {
   updatedAt: null,
   nextTryAt: null,
   refreshing: false,
-  active: false,
-  query: '',
-  separator: '.',
-  browsed: new Map(),
-  searched: new Map(),
-  selected: null,
-  objectName: null,
   object: null,
   objectCondition: LOADING
 };
 
+/** Seconds that the Jupyter server may wait for a change; and longer than it waits itself before it tries again. */
+const WAIT = 20;
+const LATER = 0.5;
+
+// The pause between an answer and the next question, so that a flood of changes is drawn a few times a second.
+const PAUSE = 200;
 const LONGEST_PAUSE = 60_000;
 const GROWTH = 2;
+
+/** The first pause after a failure on the way to the Jupyter server; the poll doubles it each time. */
+const FIRST_PAUSE = 1000;
 
 // Asking an object means connecting to it, so it is done less often than looking at the names.
 const OBJECT_PAUSE = 10_000;
@@ -76,23 +90,22 @@ const OBJECT_PAUSE = 10_000;
 const REST = 150;
 
 export class Store {
-  constructor(private _api: Api) {
+  constructor(
+    private _api: Api,
+    readonly directory: Directory
+  ) {
     this._namesPoll = new Poll({
       name: 'pyronb:names',
       auto: false,
       factory: () => this._askNames(),
-      frequency: { interval: 2000, backoff: GROWTH, max: LONGEST_PAUSE },
+      frequency: { interval: PAUSE, backoff: GROWTH, max: LONGEST_PAUSE },
       standby: 'when-hidden'
     });
     this._objectPoll = new Poll({
       name: 'pyronb:object',
       auto: false,
       factory: () => this._askObject(),
-      frequency: {
-        interval: OBJECT_PAUSE,
-        backoff: GROWTH,
-        max: LONGEST_PAUSE
-      },
+      frequency: { interval: OBJECT_PAUSE, backoff: GROWTH, max: LONGEST_PAUSE },
       standby: 'when-hidden'
     });
     this._rested = new Debouncer(() => askNow(this._objectPoll), REST);
@@ -101,6 +114,7 @@ export class Store {
         this._update({ nextTryAt: tick.timestamp + tick.interval });
       }
     });
+    directory.changed.connect(this._follow, this);
   }
 
   get state(): PanelState {
@@ -111,23 +125,27 @@ export class Store {
     return this._changed;
   }
 
+  /** The address of the name server that is looked at. */
+  get address(): string {
+    return this._address;
+  }
+
   /** The panel came on view. */
   start(): void {
     this._update({ active: true });
-    askNow(this._namesPoll);
-    if (this._state.objectName !== null) {
-      askNow(this._objectPoll);
+    if (!this._state.paused) {
+      this._askAgain();
     }
   }
 
   /** The panel went out of view. */
   stop(): void {
     this._update({ active: false, refreshing: false });
-    void this._namesPoll.stop();
-    void this._objectPoll.stop();
+    this._rest();
   }
 
   dispose(): void {
+    this.directory.changed.disconnect(this._follow, this);
     this.stop(); // Or the polls would leave a timer behind.
     this._namesPoll.dispose();
     this._objectPoll.dispose();
@@ -135,41 +153,49 @@ export class Store {
     Signal.clearData(this);
   }
 
-  /** The user wants to see the present state now. */
+  /** The user wants to see the present state now, also while paused. */
   refresh(): void {
     this._fresh = true;
     this._update({ refreshing: true });
-    askNow(this._namesPoll);
-    if (this._state.objectName !== null) {
-      askNow(this._objectPoll);
+    this._askAgain();
+  }
+
+  /** Stops following changes, or goes on. */
+  setPaused(paused: boolean): void {
+    if (paused !== this._state.paused) {
+      this._update({ paused });
+      if (paused) {
+        this._rest();
+      } else if (this._state.active) {
+        this._askAgain();
+      }
     }
   }
 
-  /** Sets the seconds between two looks at the name server. */
+  /** Sets the seconds between two looks at a name server that does not tell of its changes. */
   setInterval(seconds: number): void {
-    const interval = Math.min(Math.max(seconds, 1), 60) * 1000;
-    this._namesPoll.frequency = {
-      interval,
-      backoff: GROWTH,
-      max: LONGEST_PAUSE
-    };
-    this._objectPoll.frequency = {
-      interval: Math.max(interval, OBJECT_PAUSE),
-      backoff: GROWTH,
-      max: LONGEST_PAUSE
-    };
-    // The poll sleeps for the old pause otherwise.
-    if (this._state.active) {
-      askNow(this._namesPoll);
-    }
+    this._every = seconds;
   }
 
   setSeparator(separator: string): void {
-    this._update({ separator, browsed: new Map(), searched: new Map() });
+    if (separator !== this._state.separator) {
+      this._update({ separator, browsed: new Map(), searched: new Map() });
+    }
   }
 
   setQuery(query: string): void {
     this._update({ query, searched: new Map() });
+  }
+
+  /** Where the tree is scrolled to. Nothing is drawn because of it. */
+  setScrollTop(scrollTop: number): void {
+    this._state = { ...this._state, scrollTop };
+    this._scrolled.emit();
+  }
+
+  /** Emitted when the tree was scrolled. */
+  get scrolled(): ISignal<this, void> {
+    return this._scrolled;
   }
 
   /** Whether the group at `path` shows its children. */
@@ -191,12 +217,7 @@ export class Store {
       return;
     }
     this._asked++;
-    this._update({
-      selected: path,
-      objectName: name,
-      object: null,
-      objectCondition: LOADING
-    });
+    this._update({ selected: path, objectName: name, object: null, objectCondition: LOADING });
     if (name === null) {
       void this._objectPoll.stop();
     } else if (this._state.active) {
@@ -204,9 +225,27 @@ export class Store {
     }
   }
 
+  /** How the name servers are looked at, by address. */
+  get views(): ReadonlyMap<string, IView> {
+    return new Map(this._views).set(this._address, viewOf(this._state));
+  }
+
+  /** Takes up how name servers were looked at on an earlier page. */
+  restoreViews(views: ReadonlyMap<string, IView>): void {
+    this._views = new Map(views);
+    const view = views.get(this._address);
+    if (view) {
+      this._update(view);
+    }
+  }
+
   /** The registration of `name`, if the name server knows it. */
   entry(name: string): NameModel | null {
-    return this._state.names.find(entry => entry.name === name) ?? null;
+    if (this._indexed !== this._state.names) {
+      this._indexed = this._state.names;
+      this._index = new Map(this._indexed.map(entry => [entry.name, entry]));
+    }
+    return this._index.get(name) ?? null;
   }
 
   /** The object `name`, with what is needed to reach it. */
@@ -222,47 +261,135 @@ export class Store {
     };
   }
 
+  /** Goes over to the name server that the user chose. */
+  private _follow(): void {
+    const { address } = this.directory;
+    if (address === this._address) {
+      return;
+    }
+    this._views.set(this._address, viewOf(this._state));
+    this._address = address;
+    this._mark = '';
+    this._asked++;
+    this._update({ ...NOTHING_KNOWN, ...(this._views.get(address) ?? NO_VIEW), searched: new Map() });
+    if (this._state.active && !this._state.paused && !this._loading) {
+      this._askAgain();
+    }
+  }
+
+  private _askAgain(): void {
+    askNow(this._namesPoll);
+    if (this._state.objectName !== null) {
+      askNow(this._objectPoll);
+    }
+  }
+
+  private _rest(): void {
+    this._turn++;
+    this._giveUp?.abort();
+    void this._namesPoll.stop();
+    void this._objectPoll.stop();
+  }
+
   private async _askNames(): Promise<void> {
     const turn = ++this._turn;
-    const fresh = this._fresh;
-    this._fresh = false;
-    let patch: Partial<PanelState>;
+    this._giveUp?.abort();
+    const giveUp = (this._giveUp = new AbortController());
+    let reply: ListingModel | null = null;
+    let condition: Condition | null = null;
     try {
-      const reply = await this._api.names(fresh);
-      patch = { reply, condition: conditionOfNames(reply) };
+      if (!this.directory.known) {
+        await this._load();
+      }
+      reply = await this._api.names(this._address, this._query(), giveUp.signal);
     } catch (error) {
-      patch = { condition: conditionOfError(error) };
+      condition = conditionOfError(error);
     }
     if (turn !== this._turn) {
       return; // A later question is under way or was answered already.
     }
-    const condition = patch.condition!;
-    if (condition.kind !== this._state.condition.kind && this._state.objectName !== null) {
-      askNow(this._objectPoll); // What became of the name server is likely to concern the object too.
+    if (condition?.kind === 'unknown-nameserver') {
+      // The Jupyter server was restarted, and knows only those of its configuration.
+      await this._load().catch(() => undefined);
     }
-    if (isFine(condition)) {
-      this._take(patch.reply!);
+    if (reply) {
+      this._take(reply);
     } else {
-      this._update({ ...patch, refreshing: false });
-      throw new Error(condition.kind); // Makes the poll slow down.
+      this._setCondition(condition!, { refreshing: false });
+    }
+    if (this._state.paused) {
+      void this._namesPoll.stop();
+    } else if (!reply) {
+      this._setPause(FIRST_PAUSE);
+      throw new Error(condition!.kind); // Makes the poll slow down.
+    } else {
+      this._setPause(PAUSE);
     }
   }
 
-  /** Takes a good reply over, and asks the selected object again if it was registered anew. */
-  private _take(reply: NamesModel): void {
+  private async _load(): Promise<void> {
+    this._loading = true;
+    try {
+      await this.directory.load();
+    } finally {
+      this._loading = false;
+    }
+  }
+
+  private _query() {
+    const { reply, condition } = this._state;
+    const fresh = this._fresh;
+    this._fresh = false;
+    // While something is wrong, the answer is to come when the name server was tried again.
+    const retry = reply?.retry ?? null;
+    const waits = this._mark !== '' && !fresh && (isFine(condition) || retry !== null);
+    return {
+      mark: this._mark,
+      wait: waits ? (retry === null ? WAIT : Math.min(WAIT, retry + LATER)) : 0,
+      fresh,
+      every: this._every
+    };
+  }
+
+  /** Takes a reply over, and asks the selected object again if it was registered anew. */
+  private _take(reply: ListingModel): void {
     const { objectName, names: before } = this._state;
     const oldUri = objectName && this.entry(objectName)?.uri;
-    this._update({
-      reply,
-      condition: conditionOfNames(reply),
-      names: sameNames(before, reply.names) ? before : reply.names,
-      total: reply.total,
-      updatedAt: Date.now() - reply.age * 1000,
-      nextTryAt: null,
+    const good = reply.state === 'ok';
+    this._mark = reply.mark;
+    if (good && this._kept && !reply.complete) {
+      // These are changes of what the Jupyter server knew, which was not what is shown here.
+      this._mark = '';
+      return;
+    }
+    // A Jupyter server that was restarted knows nothing of a name server that is away.
+    this._kept = !good && reply.complete && reply.names.length === 0 && before.length > 0;
+    const names = this._kept ? before : applyListing(before, reply);
+    const now = Date.now();
+    this._setCondition(conditionOfNames(reply, names), {
+      reply: { ...reply, names: [], removed: [] },
+      names,
+      total: this._kept ? this._state.total : reply.total,
+      updatedAt: good ? now - reply.age * 1000 : this._state.updatedAt,
+      nextTryAt: reply.retry === null ? null : now + reply.retry * 1000,
       refreshing: false
     });
     if (objectName && oldUri !== this.entry(objectName)?.uri) {
       askNow(this._objectPoll);
+    }
+  }
+
+  private _setCondition(condition: Condition, patch: Partial<PanelState>): void {
+    const changes = condition.kind !== this._state.condition.kind;
+    this._update({ ...patch, condition });
+    if (changes && this._state.objectName !== null && this._state.active) {
+      askNow(this._objectPoll); // What became of the name server is likely to concern the object too.
+    }
+  }
+
+  private _setPause(interval: number): void {
+    if (interval !== this._namesPoll.frequency.interval) {
+      this._namesPoll.frequency = { interval, backoff: GROWTH, max: LONGEST_PAUSE };
     }
   }
 
@@ -274,7 +401,7 @@ export class Store {
     const asked = ++this._asked;
     let patch: Partial<PanelState>;
     try {
-      const object = await this._api.object(name);
+      const object = await this._api.object(this._address, name);
       patch = { object, objectCondition: conditionOfObject(object) };
     } catch (error) {
       patch = { objectCondition: conditionOfError(error) };
@@ -283,7 +410,9 @@ export class Store {
       return; // Another object was selected meanwhile.
     }
     this._update(patch);
-    if (patch.objectCondition!.kind !== 'ok') {
+    if (this._state.paused) {
+      void this._objectPoll.stop();
+    } else if (patch.objectCondition!.kind !== 'ok') {
       throw new Error(patch.objectCondition!.kind);
     }
   }
@@ -293,33 +422,38 @@ export class Store {
     this._changed.emit();
   }
 
-  private _state = FIRST;
+  private _state: PanelState = {
+    ...NOTHING_KNOWN,
+    ...NO_VIEW,
+    active: false,
+    paused: false,
+    separator: '.',
+    searched: new Map()
+  };
+  private _address = '';
+  private _views = new Map<string, IView>();
+  private _mark = '';
+  private _every = 2;
+  private _fresh = false;
+  private _loading = false;
+  private _kept = false;
+  private _turn = 0;
+  private _asked = 0;
+  private _giveUp: AbortController | null = null;
+  private _indexed: NameModel[] = [];
+  private _index = new Map<string, NameModel>();
   private _changed = new Signal<this, void>(this);
+  private _scrolled = new Signal<this, void>(this);
   private _namesPoll: Poll;
   private _objectPoll: Poll;
   private _rested: Debouncer;
-  private _fresh = false;
-  private _turn = 0;
-  private _asked = 0;
+}
+
+function viewOf({ query, browsed, selected, objectName, scrollTop }: PanelState): IView {
+  return { query, browsed, selected, objectName, scrollTop };
 }
 
 /** Asks at once. Unlike `poll.refresh()` also when an earlier question still hangs, for Try again must do something. */
 function askNow(poll: Poll): void {
   void poll.schedule({ interval: Poll.IMMEDIATE, phase: 'refreshed' });
-}
-
-/** Deep equality of two listings; several times faster than comparing their JSON. */
-function sameNames(one: NameModel[], other: NameModel[]): boolean {
-  return (
-    one.length === other.length &&
-    one.every((entry, index) => {
-      const { name, uri, tags } = other[index];
-      return (
-        entry.name === name &&
-        entry.uri === uri &&
-        entry.tags.length === tags.length &&
-        entry.tags.every((tag, place) => tag === tags[place])
-      );
-    })
-  );
 }

@@ -6,16 +6,11 @@ export const ROW_HEIGHT = 24;
 // Rows drawn beyond the edge, so that a quick scroll shows no gap.
 const MARGIN = 8;
 
-export interface Window {
-  first: number;
-  /** Not included. */
-  last: number;
-}
-
-export function windowOf(count: number, scrollTop: number, height: number): Window {
-  const first = Math.floor(scrollTop / ROW_HEIGHT) - MARGIN;
-  const last = Math.ceil((scrollTop + height) / ROW_HEIGHT) + MARGIN;
-  return { first: Math.max(0, first), last: Math.min(count, last) };
+/** The indexes of the rows to draw. */
+export function windowOf(count: number, scrollTop: number, height: number): number[] {
+  const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MARGIN);
+  const last = Math.min(count, Math.ceil((scrollTop + height) / ROW_HEIGHT) + MARGIN);
+  return Array.from({ length: Math.max(0, last - first) }, (_, place) => first + place);
 }
 
 /** The smallest scroll that brings the row `index` into view. */

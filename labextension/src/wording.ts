@@ -20,7 +20,9 @@ const TONES: Record<Kind, Tone> = {
   'no-extension': 'bad',
   forbidden: 'bad',
   network: 'bad',
-  'bad-reply': 'bad'
+  'bad-reply': 'bad',
+  'unknown-nameserver': 'bad',
+  checking: 'busy'
 };
 
 export function toneOf(kind: Kind): Tone {
@@ -42,7 +44,9 @@ export function nameServerWord(kind: Kind, trans: TranslationBundle): string {
     'no-extension': trans.__('not enabled'),
     forbidden: trans.__('not logged in'),
     network: trans.__('offline'),
-    'bad-reply': trans.__('unexpected reply')
+    'bad-reply': trans.__('unexpected reply'),
+    'unknown-nameserver': trans.__('not allowed'),
+    checking: trans.__('checking')
   };
   return words[kind];
 }
@@ -54,6 +58,8 @@ export function objectWord(kind: Kind, trans: TranslationBundle): string {
       return trans.__('reachable');
     case 'unknown':
       return trans.__('not registered');
+    case 'loading':
+      return trans.__('checking');
     default:
       return nameServerWord(kind, trans);
   }
@@ -105,7 +111,7 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
       return {
         title: trans.__('No name server is configured'),
         reason: trans.__('The Jupyter server does not know which name server to ask.'),
-        hint: trans.__('Name one in the configuration of pyronb.')
+        hint: trans.__('Add one in this panel, or name one in the configuration of pyronb.')
       };
     case 'unreachable':
       return {
@@ -128,7 +134,9 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
     case 'no-extension':
       return {
         title: trans.__('The server part of pyronb is not enabled'),
-        reason: trans.__('The Jupyter server does not know pyronb, so that nobody can ask the name server.'),
+        reason: trans.__(
+          'The Jupyter server does not know pyronb, or an older version of it, so that nobody can ask the name server.'
+        ),
         hint: trans.__('Run this where the Jupyter server runs, and start it again:'),
         code: ENABLE
       };
@@ -151,6 +159,12 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
         hint: trans.__(
           'Are the front end and the Python package of one version? A proxy in between may also be the cause.'
         )
+      };
+    case 'unknown-nameserver':
+      return {
+        title: trans.__('This name server may not be asked'),
+        reason: trans.__('The Jupyter server allows only the name servers of its configuration.'),
+        hint: trans.__('Choose another one, or have it added there.')
       };
     default:
       return {

@@ -22,18 +22,23 @@ const KINDS = [
   'no-extension',
   'forbidden',
   'network',
-  'bad-reply'
+  'bad-reply',
+  'unknown-nameserver',
+  'checking'
 ];
 
-test('a good reply without names is empty, which is fine', () => {
-  const condition = conditionOfNames({ ...contract.names, names: [] });
+test('a good reply with no names but that of the name server is empty, which is fine', () => {
+  for (const names of [[], [{ name: 'Pyro.NameServer', uri: '', tags: [] }]]) {
+    const condition = conditionOfNames(contract.listing, names);
 
-  assert.equal(condition.kind, 'empty');
-  assert.ok(isFine(condition));
+    assert.equal(condition.kind, 'empty');
+    assert.ok(isFine(condition));
+  }
+  assert.equal(conditionOfNames(contract.listing, contract.listing.names).kind, 'ok');
 });
 
 test('a failure keeps what the server said about it', () => {
-  const condition = conditionOfNames(contract.failed);
+  const condition = conditionOfNames(contract.failed, []);
   const notice = nameServerNotice(condition, trans);
 
   assert.equal(condition.kind, 'unreachable');

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { asNames, asObject, ShapeError } from '../lib/models.js';
+import { asHealths, asListing, asNameServers, asObject, asOutcome, ShapeError } from '../lib/models.js';
 import { changed, contract } from './support.mjs';
 
 test('the examples of the contract have the expected shape', () => {
-  assert.equal(asNames(contract.names), contract.names);
-  assert.equal(asNames(contract.failed), contract.failed);
+  for (const name of ['listing', 'news', 'failed']) {
+    assert.equal(asListing(contract[name]), contract[name]);
+  }
+  assert.equal(asNameServers(contract.nameservers), contract.nameservers);
+  assert.equal(asHealths(contract.health), contract.health);
+  assert.equal(asOutcome(contract.outcome), contract.outcome);
   assert.equal(asObject(contract.object), contract.object);
 });
 
@@ -16,7 +20,7 @@ test('an unknown latency and an unknown writability are allowed', () => {
 });
 
 test('fields of a newer server are ignored', () => {
-  asNames(changed(contract.names, 'nameserver.uptime', 12));
+  asListing(changed(contract.listing, 'nameserver.uptime', 12));
 });
 
 const broken = [
@@ -27,20 +31,26 @@ const broken = [
   ['names.2.tags.0', 7, 'reply.names[2].tags[0] is not a text'],
   ['nameserver.default', 'yes', 'reply.nameserver.default is not true or false'],
   ['nameserver', null, 'reply.nameserver is not an object'],
-  ['age', '1', 'reply.age is not a number']
+  ['age', '1', 'reply.age is not a number'],
+  ['retry', 'soon', 'reply.retry is not a number']
 ];
 for (const [path, value, message] of broken) {
   test(`a reply with a wrong ${path} is refused, and the place is named`, () => {
-    assert.throws(() => asNames(changed(contract.names, path, value)), {
+    assert.throws(() => asListing(changed(contract.listing, path, value)), {
       constructor: ShapeError,
       message
     });
   });
 }
 
+test('an unknown origin and an unknown health are refused', () => {
+  assert.throws(() => asNameServers(changed(contract.nameservers, 'nameservers.0.origin', 'found')), ShapeError);
+  assert.throws(() => asHealths(changed(contract.health, 'objects.0.state', 'well')), ShapeError);
+});
+
 test('something else than an object is refused', () => {
   for (const value of [null, 'x', [], 3]) {
-    assert.throws(() => asNames(value), ShapeError);
+    assert.throws(() => asListing(value), ShapeError);
     assert.throws(() => asObject(value), ShapeError);
   }
 });

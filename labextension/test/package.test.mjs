@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 
 import { sameRelease, VERSION } from '../lib/version.js';
@@ -21,8 +21,11 @@ test('the lock file names no host', () => {
   assert.ok(!read('package-lock.json').includes('"resolved"'));
 });
 
-test('the style sheet has no colour of its own', () => {
-  const css = ['base', 'kernel'].map(name => read(`style/${name}.css`)).join('\n');
+test('the style sheets have no colours of their own', () => {
+  const names = 'white|black|red|green|blue|gr[ae]y|orange|yellow|purple|silver';
+  for (const file of readdirSync(new URL('../style', import.meta.url)).filter(file => file.endsWith('.css'))) {
+    const rules = read(`style/${file}`).replace(/\/\*.*?\*\//gs, '');
 
-  assert.doesNotMatch(css, /#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(/i);
+    assert.doesNotMatch(rules, new RegExp(`#[0-9a-f]{3,8}\\b|rgba?\\(|hsla?\\(|:[^;]*\\b(${names})\\b`, 'i'), file);
+  }
 });

@@ -143,6 +143,11 @@ function Facts(props: ICardProps): React.JSX.Element {
           {object.server}
         </Fact>
       )}
+      {object?.serializer && (
+        <Fact field="serializer" word={trans.__('Serializer')}>
+          {object.serializer}
+        </Fact>
+      )}
       {tags.length > 0 && (
         <Fact field="tags" word={trans.__('Tags')}>
           {tags.map((tag, place) => (

@@ -1,57 +1,73 @@
-import { refreshIcon } from '@jupyterlab/ui-components';
+import { caretDownEmptyIcon, pauseIcon, refreshIcon, runIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
+import { isFine } from '../condition.js';
 import { formatSpan } from '../format.js';
+import type { PanelState } from '../state.js';
 import { nameServerWord, toneOf } from '../wording.js';
 import { sameRelease, VERSION } from '../version.js';
 import { Dot } from './Dot.js';
-import { useNow, useStore } from './hooks.js';
+import { useChanging, useNow, useStore } from './hooks.js';
+import { IconButton } from './IconButton.js';
+import { NameServers } from './NameServers.js';
 import { Notice } from './Notice.js';
 import type { IPart } from './part.js';
 
 /** Which name server, how it is, from where it is seen, and how old the picture is. */
-export function Header({ store, trans }: IPart): React.JSX.Element {
-  const { condition, reply, updatedAt, refreshing, active } = useStore(store);
-  const now = useNow(active);
-  const address = reply?.nameserver.address || trans.__('Name server');
-  const server = reply?.nameserver.server ?? '';
+export function Header(part: IPart): React.JSX.Element {
+  const { store, directory, trans } = part;
+  const state = useStore(store);
+  useChanging(directory.changed, () => directory.revision);
+  const { known, choosing } = directory;
+  const id = React.useId();
+  const { condition, reply, refreshing, paused } = state;
+  const address = store.address || reply?.nameserver.address || trans.__('No name server');
+  const version = known?.version ?? reply?.version;
+  const viewpoint = known?.viewpoint ?? reply?.viewpoint;
+  const server = isFine(condition) ? (reply?.nameserver.server ?? '') : '';
   return (
     <div className="pyronb-Header">
       <div className="pyronb-Header-line">
-        <span className="pyronb-Header-address" title={[address, server].filter(Boolean).join('\n')}>
-          {address}
-        </span>
         <button
           type="button"
-          className="pyronb-IconButton pyronb-Refresh"
-          aria-label={trans.__('Refresh')}
-          title={trans.__('Ask the name server now')}
-          aria-busy={refreshing}
-          onClick={() => store.refresh()}
+          className="pyronb-Header-address"
+          aria-expanded={choosing}
+          aria-controls={id}
+          title={trans.__('Choose or add a name server')}
+          onClick={() => directory.setChoosing(!choosing)}
         >
-          <refreshIcon.react tag="span" aria-hidden="true" />
+          <span className="pyronb-Header-text">{address}</span>
+          <caretDownEmptyIcon.react tag="span" aria-hidden="true" />
         </button>
+        <IconButton
+          icon={paused ? runIcon : pauseIcon}
+          label={paused ? trans.__('Go on') : trans.__('Pause')}
+          title={paused ? trans.__('Follow changes again') : trans.__('Show no changes for now')}
+          pressed={paused}
+          onClick={() => store.setPaused(!paused)}
+        />
+        <IconButton
+          className="pyronb-Refresh"
+          icon={refreshIcon}
+          label={trans.__('Refresh')}
+          title={trans.__('Ask the name server now')}
+          busy={refreshing}
+          onClick={() => store.refresh()}
+        />
       </div>
-      <div className="pyronb-Header-line">
-        <span role="status" className="pyronb-Header-state">
-          <Dot tone={toneOf(condition.kind)} word={nameServerWord(condition.kind, trans)} />
-        </span>
-        {updatedAt !== null && (
-          <span className="pyronb-Header-updated">{trans.__('updated %1 ago', formatSpan(now - updatedAt))}</span>
-        )}
-      </div>
-      {reply && (
-        <div className="pyronb-Header-viewpoint" title={reply.viewpoint}>
-          {trans.__('as seen from %1', reply.viewpoint)}
+      <StateLine {...part} state={state} />
+      {viewpoint && (
+        <div className="pyronb-Header-viewpoint" title={[server, viewpoint].filter(Boolean).join('\n')}>
+          {server ? trans.__('%1, seen from %2', server, viewpoint) : trans.__('seen from %1', viewpoint)}
         </div>
       )}
-      {reply && !sameRelease(reply.version, VERSION) && (
+      {version !== undefined && !sameRelease(version, VERSION) && (
         <Notice
           kind="version-mismatch"
           tone="warning"
           wording={{
             title: trans.__('Two versions of pyronb meet here'),
-            reason: trans.__('This page has %1, the Jupyter server has %2.', VERSION, reply.version),
+            reason: trans.__('This page has %1, the Jupyter server has %2.', VERSION, version),
             hint: trans.__('Reload the page; if that does not help, install one version in both places.')
           }}
           action={{
@@ -60,6 +76,33 @@ export function Header({ store, trans }: IPart): React.JSX.Element {
           }}
         />
       )}
+      <div id={id} hidden={!choosing}>
+        {choosing && <NameServers {...part} />}
+      </div>
+    </div>
+  );
+}
+
+/** The word for the state, how changes come, and when the last answer came. */
+function StateLine({ trans, state }: IPart & { state: PanelState }): React.JSX.Element {
+  const { condition, reply, updatedAt, active, paused } = state;
+  const now = useNow(active);
+  const fine = isFine(condition);
+  const facts = [];
+  if (paused) {
+    facts.push(trans.__('paused'));
+  } else if (fine && reply?.live) {
+    facts.push(trans.__('live'));
+  }
+  if (updatedAt !== null) {
+    facts.push(trans.__('updated %1 ago', formatSpan(now - updatedAt)));
+  }
+  return (
+    <div className="pyronb-Header-line">
+      <span role="status" className="pyronb-Header-state">
+        <Dot tone={toneOf(condition.kind)} word={nameServerWord(condition.kind, trans)} />
+      </span>
+      <span className="pyronb-Header-updated">{facts.join(' · ')}</span>
     </div>
   );
 }

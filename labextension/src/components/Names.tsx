@@ -1,10 +1,10 @@
 import React from 'react';
 
 import { copyText } from '../clipboard.js';
-import { isFine } from '../condition.js';
+import { conditionOfError, isFine } from '../condition.js';
 import type { Condition } from '../condition.js';
 import { formatSpan } from '../format.js';
-import { matches, parseSearch } from '../search.js';
+import { parseSearch } from '../search.js';
 import type { PanelState } from '../state.js';
 import { buildTree, flatten } from '../tree.js';
 import { nameServerNotice, toneOf } from '../wording.js';
@@ -23,7 +23,7 @@ export function Names(part: IPart): React.JSX.Element {
 
   const search = React.useMemo(() => parseSearch(query), [query]);
   const found = React.useMemo(
-    () => (search.empty ? names : names.filter(name => matches(search, name))),
+    () => (search.empty ? names : names.filter(name => search.matches(name))),
     [names, search]
   );
   const roots = React.useMemo(() => buildTree(found, separator), [found, separator]);
@@ -67,12 +67,13 @@ export function Names(part: IPart): React.JSX.Element {
 
 /** What the name server's condition means, and the one thing to do about it. */
 function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Element {
-  const { store, trans, state } = props;
+  const { store, directory, trans, state } = props;
   const { condition, names, updatedAt, nextTryAt, active, refreshing } = state;
   const now = useNow(active && nextTryAt !== null);
+  const [trouble, setTrouble] = React.useState('');
   const wording = nameServerNotice(condition, trans);
-  const notes = [];
-  if (names.length > 0 && updatedAt !== null) {
+  const notes = [trouble];
+  if (!isFine(condition) && names.length > 0 && updatedAt !== null) {
     notes.push(trans.__('Stale: these names are %1 old.', formatSpan(now - updatedAt)));
   }
   if (refreshing) {
@@ -85,8 +86,8 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
       kind={condition.kind}
       tone={toneOf(condition.kind)}
       wording={wording}
-      note={notes.join(' ')}
-      compact={names.length > 0}
+      note={notes.filter(Boolean).join(' ')}
+      compact={names.length > 0 && !isFine(condition)}
       action={actionFor(condition, wording.code)}
     />
   );
@@ -100,6 +101,20 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
       const run = () => window.location.reload();
       return { label: trans.__('Reload page'), run };
     }
+    if (kind === 'unconfigured' || kind === 'unknown-nameserver') {
+      return { label: trans.__('Choose a name server…'), run: () => directory.setChoosing(true) };
+    }
+    if (kind === 'unreachable' && directory.couldStart(store.address)) {
+      return { label: trans.__('Start a name server'), run: start };
+    }
     return { label: trans.__('Try again'), run: () => store.refresh() };
+  }
+
+  function start() {
+    setTrouble('');
+    directory.startEmbedded().then(
+      () => store.refresh(),
+      error => setTrouble(nameServerNotice(conditionOfError(error), trans).reason)
+    );
   }
 }

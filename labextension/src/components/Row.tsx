@@ -1,32 +1,49 @@
-import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import { ellipsesIcon } from '@jupyterlab/ui-components';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
+import type { IObjectAction } from '../actions.js';
+import { familyOf, formatLatency, visible } from '../format.js';
+import type { HealthModel } from '../models.js';
 import { clip } from '../search.js';
 import type { Search } from '../search.js';
 import type { Row as TreeRow } from '../tree.js';
 import { ROW_HEIGHT } from '../window.js';
+import { objectWord, toneOf } from '../wording.js';
+import { IconButton } from './IconButton.js';
 import { Marked } from './Marked.js';
+
+/** What the rows tell the tree; the same functions for all of them, for as long as the tree lives. */
+export interface IRowEvents {
+  click: (index: number) => void;
+  toggle: (index: number) => void;
+  enter: (index: number) => void;
+  select: (index: number) => void;
+  hover: (index: number) => void;
+  menu: (index: number, row: HTMLElement) => void;
+  act: (index: number, action: IObjectAction) => void;
+}
 
 interface IRowProps {
   row: TreeRow;
   index: number;
   search: Search;
+  /** Null when nothing was asked. */
+  health: HealthModel | null;
   selected: boolean;
   /** True for the one row that the Tab key reaches. */
   current: boolean;
-  onClick: (index: number) => void;
-  onToggle: (index: number) => void;
-  onInsert: (index: number) => void;
-  onMenu: (index: number) => void;
+  /** The buttons, when they are to be there. */
+  buttons: IObjectAction[] | null;
+  events: IRowEvents;
+  trans: TranslationBundle;
 }
 
-/** One line of the tree. Its accessible name is its label; what else it shows is for the eye, and in the details. */
+/** One line of the tree. Its accessible name is its label; the rest describes it. */
 export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element {
-  const { row, index, search } = props;
+  const { row, index, search, health, buttons, events, trans } = props;
   const { node, level, open } = row;
   const { entry, label, path } = node;
-  const inPath = search.find(path) ?? [];
-  const Caret = open ? caretDownIcon : caretRightIcon;
   return (
     <div
       className="pyronb-Row"
@@ -37,43 +54,114 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
       aria-setsize={row.siblings}
       aria-posinset={row.place}
       aria-label={label}
+      aria-description={health ? objectWord(health.state, trans) : undefined}
       tabIndex={props.current ? 0 : -1}
       data-pyronb-path={path}
       data-pyronb-name={entry?.name}
-      title={entry ? [entry.name, entry.uri, ...entry.tags].join('\n') : undefined}
+      title={entry ? tooltip(entry.name, entry.uri, entry.tags, health, trans) : undefined}
       style={{
         top: index * ROW_HEIGHT,
         paddingInlineStart: `calc(var(--pyronb-indent) * ${level - 1})`
       }}
-      onClick={() => props.onClick(index)}
-      onDoubleClick={() => props.onInsert(index)}
-      onContextMenu={() => props.onMenu(index)}
+      onClick={() => events.click(index)}
+      onDoubleClick={() => events.enter(index)}
+      onContextMenu={() => events.select(index)}
+      onMouseEnter={() => events.hover(index)}
     >
       <span
         className="pyronb-Row-caret"
+        data-pyronb-open={open ?? undefined}
         aria-hidden="true"
         onClick={event => {
           if (open !== null) {
             event.stopPropagation();
-            props.onToggle(index);
+            events.toggle(index);
           }
         }}
-      >
-        {open !== null && <Caret.react tag="span" />}
-      </span>
+      />
       <span className={`pyronb-Row-label${entry ? '' : ' pyronb-mod-group'}`}>
-        <Marked text={label} ranges={clip(inPath, path.length - label.length, path.length)} />
+        <Marked text={label} ranges={clip(search.mark(path, 'name'), path.length - label.length, path.length)} />
       </span>
       <Extra row={row} search={search} />
+      {buttons && entry && (
+        <span className="pyronb-Row-buttons" onDoubleClick={event => event.stopPropagation()}>
+          {buttons.map(
+            action =>
+              action.icon && (
+                <IconButton
+                  key={action.id}
+                  icon={action.icon}
+                  label={trans.__('%1: %2', action.label, visible(entry.name))}
+                  title={action.caption}
+                  tabIndex={props.current ? 0 : -1}
+                  onClick={() => events.act(index, action)}
+                />
+              )
+          )}
+          <More {...props} />
+        </span>
+      )}
+      {health && <State health={health} trans={trans} />}
     </div>
   );
 });
+
+/** Opens the context menu, for those who have no other way to it. */
+function More({ index, current, events, trans }: IRowProps): React.JSX.Element {
+  const place = React.useRef<HTMLSpanElement>(null);
+  return (
+    <span ref={place}>
+      <IconButton
+        icon={ellipsesIcon}
+        label={trans.__('More')}
+        title={trans.__('All that can be done with this object')}
+        tabIndex={current ? 0 : -1}
+        onClick={() => events.menu(index, place.current!)}
+      />
+    </span>
+  );
+}
+
+/** A dot, and the word for it or, when all is well, the time that a ping takes. */
+function State({ health, trans }: { health: HealthModel; trans: TranslationBundle }): React.JSX.Element {
+  const { state, latency } = health;
+  const word = objectWord(state, trans);
+  return (
+    <span className="pyronb-Status pyronb-Row-state" data-pyronb-tone={toneOf(state)} aria-hidden="true">
+      {state === 'ok' && latency !== null && <span className="pyronb-Row-latency">{formatLatency(latency)}</span>}
+      <span className="pyronb-Status-word">{word}</span>
+      <span className="pyronb-Dot" />
+    </span>
+  );
+}
+
+function tooltip(
+  name: string,
+  uri: string,
+  tags: string[],
+  health: HealthModel | null,
+  trans: TranslationBundle
+): string {
+  const lines = [visible(name), visible(uri), ...tags.map(visible)];
+  if (health) {
+    const { state, latency, server, reason } = health;
+    const facts = [objectWord(state, trans)];
+    if (latency !== null) {
+      facts.push(formatLatency(latency));
+    }
+    if (server) {
+      facts.push(familyOf(server) === server ? server : trans.__('%1 (family %2)', server, familyOf(server)));
+    }
+    lines.push('', facts.join(' · '), visible(reason));
+  }
+  return lines.join('\n').trim();
+}
 
 /** Beside the label: the tags, or the class or URI when only that is why a search found it, or the size of a group. */
 function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
   const { node, open } = props.row;
   const { entry } = node;
-  const find = props.search.find;
+  const { empty, mark } = props.search;
   const size = open !== null && !open && (
     <span className="pyronb-Row-size" aria-hidden="true">
       {node.size}
@@ -84,9 +172,10 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
   }
   // Pyro tags each object with its class; in a narrow row that would only hide the other tags.
   let texts = entry.tags.filter(tag => !tag.startsWith('class:'));
-  const unclear = !props.search.empty && find(entry.name) === null && texts.every(tag => find(tag) === null);
+  const isMarked = (tag: string) => mark(tag, 'tag').length > 0;
+  const unclear = !empty && mark(entry.name, 'name').length === 0 && !texts.some(isMarked);
   if (unclear) {
-    texts = [entry.tags.find(tag => find(tag) !== null) ?? entry.uri];
+    texts = [entry.tags.find(isMarked) ?? entry.uri];
   }
   return (
     <>
@@ -94,7 +183,7 @@ function Extra(props: { row: TreeRow; search: Search }): React.JSX.Element {
         {texts.map((text, place) => (
           <span key={place} className={unclear ? 'pyronb-Row-uri' : 'pyronb-Tag'}>
             <bdi dir="ltr">
-              <Marked text={text} ranges={find(text) ?? []} />
+              <Marked text={text} ranges={mark(text, text === entry.uri ? 'uri' : 'tag')} />
             </bdi>
           </span>
         ))}

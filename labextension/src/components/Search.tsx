@@ -44,7 +44,8 @@ export function Search(props: ISearchProps): React.JSX.Element {
           placeholder={trans.__('Name, tag or URI')}
           aria-label={trans.__('Search objects')}
           title={trans.__(
-            'Any part of a name, a tag or a URI; * and ? stand for any letters. Press / to come here, Esc to clear.'
+            'Any part of a name, a tag or a URI; * and ? stand for any letters; tag:word looks at tags alone. ' +
+              'Press / to come here, Esc to clear.'
           )}
           onChange={event => store.setQuery(event.target.value)}
           onKeyDown={onKeyDown}

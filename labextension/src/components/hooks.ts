@@ -1,17 +1,23 @@
+import type { ISignal } from '@lumino/signaling';
 import React from 'react';
 
 import type { PanelState, Store } from '../state.js';
 
-/** The state of the store; draws again when it changes. */
-export function useStore(store: Store): PanelState {
+/** What `read` gives; draws again when the signal is emitted and that is another thing. */
+export function useChanging<T>(changed: ISignal<unknown, unknown>, read: () => T): T {
   const subscribe = React.useCallback(
     (draw: () => void) => {
-      store.changed.connect(draw);
-      return () => void store.changed.disconnect(draw);
+      changed.connect(draw);
+      return () => void changed.disconnect(draw);
     },
-    [store]
+    [changed]
   );
-  return React.useSyncExternalStore(subscribe, () => store.state);
+  return React.useSyncExternalStore(subscribe, read);
+}
+
+/** The state of the store; draws again when it changes. */
+export function useStore(store: Store): PanelState {
+  return useChanging(store.changed, () => store.state);
 }
 
 /** The time, in milliseconds since 1970; draws again each second while `running`. */
