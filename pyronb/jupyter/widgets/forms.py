@@ -9,11 +9,11 @@ import ast
 import inspect
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Arguments", "Field", "call_code", "fields_of", "read_fields"]
+__all__ = ["Arguments", "Field", "call_code", "field_of_value", "fields_of", "read_fields", "set_code", "shown_in"]
 
 Kind = Literal["text", "whole", "number", "truth", "choice", "value", "more"]
 """What a field takes: a text as it is, a whole number, a number, yes or no, one of several values, any Python literal,
@@ -28,6 +28,8 @@ _CLASSES: dict[Kind, tuple[type, ...]] = {
 }  # fmt: skip
 _MOST = 2**53
 """Whole numbers beyond it are not exact in a browser."""
+_MANY = 100
+"""Most items or characters of a value that a field is filled with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,31 @@ def fields_of(signature: inspect.Signature | None) -> list[Field]:
         else:
             more = "further arguments"
     return [*fields, Field("arguments", "more", more)] if more else fields
+
+
+def field_of_value(annotation: str) -> Field:
+    """Give the field for a value of this type, such as that of an attribute; its name is ``value``."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return _field(inspect.Parameter("value", kind, annotation=annotation or _NOTHING))
+
+
+def shown_in(field: Field, value: Any) -> Any:
+    """Give what the field holds to stand for a value; None when it cannot."""
+    if field.kind == "value":
+        if isinstance(value, Sized) and len(value) > _MANY:
+            return None
+        text = repr(value)
+        try:
+            same = ast.literal_eval(_parsed(text)) == value
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return None
+        return text if same else None
+    return value if _suits(field.kind, value, field.choices) else None
+
+
+def set_code(variable: str, attribute: str, value: Any) -> str:
+    """Write the setting of an attribute as program text."""
+    return f"{variable}.{attribute} = {value!r}"
 
 
 def _field(parameter: inspect.Parameter) -> Field:

@@ -23,7 +23,16 @@ from pyronb.jupyter.runtime import object_model
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.errands import Errands
 from pyronb.jupyter.widgets.failures import error_line, failure_html
-from pyronb.jupyter.widgets.forms import Arguments, Field, call_code, fields_of, read_fields
+from pyronb.jupyter.widgets.forms import (
+    Arguments,
+    Field,
+    call_code,
+    field_of_value,
+    fields_of,
+    read_fields,
+    set_code,
+    shown_in,
+)
 from pyronb.jupyter.widgets.live import LiveView, button, close_all, fragment, row
 from pyronb.jupyter.widgets.search import fits
 from pyronb.sync.proxy import Proxy
@@ -57,7 +66,7 @@ _full.maxlist = _full.maxtuple = _full.maxset = _full.maxfrozenset = _full.maxdi
 
 
 class ObjectView(LiveView):
-    """Shows what a remote object offers; reads its attributes, once or again and again; calls its methods.
+    """Shows what a remote object offers; reads its attributes, once or again and again; sets them; calls its methods.
 
     Displaying it asks nobody: it shows what the proxy knows. Reading and calling go over connections of their own, so
     the proxy is never kept waiting. Attributes that are pinned are read by one thread, one after the other.
@@ -167,6 +176,10 @@ class ObjectView(LiveView):
         """Read an attribute; does not wait for the answer."""
         self._reads.do(lambda proxy: self._read_one(proxy, name))
 
+    def write(self, name: str, value: Any) -> None:
+        """Set an attribute, and read it then; does not wait for that."""
+        self._reads.do(lambda proxy: self._write_one(proxy, name, value))
+
     def pin(self, name: str) -> None:
         """Have an attribute read again and again.
 
@@ -218,6 +231,19 @@ class ObjectView(LiveView):
         value = _Value(proxy, name)
         with self._guard:
             self._values[name] = value
+        self._feed.poke()
+
+    def _write_one(self, proxy: Proxy, name: str, value: Any) -> None:
+        trouble: BaseException | None = None
+        try:
+            setattr(proxy, name, value)
+        except Exception as error:
+            trouble = error
+        panel = self._panels.get(name)
+        if isinstance(panel, _AttributePanel):
+            panel.was_set(trouble)
+        if trouble is None:
+            self._read_one(proxy, name)
         self._feed.poke()
 
     def _read_pins(self, proxy: Proxy) -> float | None:
@@ -356,13 +382,22 @@ class _AttributePanel:
         read.on_click(lambda _: view.read(self.name))
         self._pin.observe(self._pin_clicked, "value")
         self.read = read
-        self.all = ipywidgets.VBox([about, row(read, self._pin), self._value])
+        parts = [about, row(read, self._pin), self._value]
+        self.form = None if model["writable"] is False else _SetForm(self, view, model["type"])
+        self.all = ipywidgets.VBox([*parts, *(self.form.all if self.form else [])])
 
     def _pin_clicked(self, change: Any) -> None:
         (self._view.pin if change["new"] else self._view.unpin)(self.name)
 
+    def was_set(self, trouble: BaseException | None) -> None:
+        """Take note of how setting it went."""
+        if self.form is not None:
+            self.form.was_set(trouble)
+
     def draw(self) -> float | None:
         value = self._view._values.get(self.name)
+        if self.form is not None:
+            self.form.draw(value)
         if value is None:
             self._value.value = fragment("value", muted("Not read yet."))
         elif value.error is not None:
@@ -372,6 +407,76 @@ class _AttributePanel:
                 "value", f"<pre>{escape(_whole(value.value))}</pre>", muted("read at "), value.clock_html
             )
         return None
+
+
+class _SetForm:
+    """Sets an attribute: a field, the code that it makes, and how that went."""
+
+    def __init__(self, panel: _AttributePanel, view: ObjectView, kind: str) -> None:
+        self._view = view
+        self._name = panel.name
+        self._field = field_of_value(kind)
+        self.input = _input(self._field)
+        self.input.observe(self._typed, "value")
+        self.set = button("Set", "Run this code", icon="pencil")
+        self.set.on_click(lambda _: self.start())
+        self._code = ipywidgets.HTML()
+        self._shown = ipywidgets.HTML()
+        self._outcome = ""
+        self._running = False
+        self._touched = False
+        self._filling = False
+        self._followed: _Value | None = None
+        self.all = [row(_label(self._field), self.input), self._code, row(self.set), self._shown]
+
+    def _typed(self, _: object) -> None:
+        self._touched = self._touched or not self._filling
+        self._view._feed.poke()
+
+    def _given(self) -> Any:
+        (value,), _ = read_fields([self._field], {self._field.name: self.input.value})
+        return value
+
+    def start(self) -> None:
+        """Set it to what the field holds."""
+        with self._view._guard:
+            if self._running:
+                return
+            try:
+                value = self._given()
+            except ValueError:
+                return
+            self._running, self._outcome = True, ""
+        self._view.write(self._name, value)
+        self._view._feed.poke()
+
+    def was_set(self, trouble: BaseException | None) -> None:
+        """Show how it went; the value that was read last stays where it failed."""
+        with self._view._guard:
+            self._running = False
+            if trouble is None:
+                self._touched = False
+                self._outcome = fragment("outcome", muted(time.strftime("set at %H:%M:%S")))
+            else:
+                self._outcome = fragment("outcome", "<div>It could not be set.</div>", failure_html(trouble))
+
+    def draw(self, value: _Value | None) -> None:
+        """Bring it up to date; as long as nothing was typed, the field follows what was read."""
+        if value is not None and value is not self._followed and value.error is None and not self._touched:
+            self._followed = value
+            shown = shown_in(self._field, value.value)
+            if shown is not None and shown != self.input.value:
+                self._filling = True
+                self.input.value = shown
+                self._filling = False
+        try:
+            text, wrong = set_code(self._view._variable, self._name, self._given()), ""
+        except ValueError as error:
+            text, wrong = "", str(error)
+        bad = f'<span class="pyronb-bad">{escape(clean(wrong))}</span>'
+        self._code.value = fragment("code", bad if wrong else code(text))
+        self.set.disabled = self._running or bool(wrong)
+        self._shown.value = self._outcome
 
 
 class _MethodPanel:

@@ -29,6 +29,7 @@ class Instrument:
         self.entered = threading.Event()
         self.leave = threading.Event()
         self.reads = 0
+        self.set = [1.5]
 
     def mix(self, number: int, factor: float = 1.5, loud: bool = False, text: str = "a", data=None) -> str:
         """Mix <b>things</b>."""
@@ -53,6 +54,25 @@ class Instrument:
     @property
     def broken(self):
         raise RuntimeError("no level")
+
+    @property
+    def gain(self) -> float:
+        """Set me."""
+        return self.set[-1]
+
+    @gain.setter
+    def gain(self, value):
+        if value < 0:
+            raise ValueError(f"too low {HOSTILE}")
+        self.set.append(value)
+
+    @property
+    def anything(self):
+        return {"a": [1, None]}
+
+    @anything.setter
+    def anything(self, value):
+        self.set.append(value)
 
 
 @pytest.fixture
@@ -103,7 +123,7 @@ def test_it_shows_what_the_proxy_knows_and_asks_nobody(instrument, show, monkeyp
     eventually(lambda: "Instrument" in view._head.value)
 
     assert probe.calls == []
-    assert names(view) == ["fail", "hostile", "mix", "wait", "broken", "level"]
+    assert names(view) == ["fail", "hostile", "mix", "wait", "anything", "broken", "gain", "level"]
     assert view._connect.layout.display == "none"
     assert "An &lt;i&gt;instrument" in view._head.value
     assert "Mix &lt;b&gt;things" in details(view)
@@ -224,6 +244,60 @@ def test_reading_an_attribute(instrument, show):
     assert "level = 1" in repr(view)
 
 
+def test_setting_an_attribute(instrument, show):
+    """The field follows what was read, and shows the code that it runs; what was set is read anew."""
+    thing, proxy = instrument
+    view = show(proxy)
+    view.select("gain")
+    form = view._panel.form
+    view.read("gain")
+    eventually(lambda: form.input.value == 1.5)
+    form.input.value = 2.5
+    eventually(lambda: "proxy.gain = 2.5" in form._code.value)
+    form.set.click()
+
+    eventually(lambda: thing.set == [1.5, 2.5])
+    eventually(lambda: "<pre>2.5</pre>" in view._panel._value.value)
+    eventually(lambda: "set at " in form._shown.value)
+
+
+def test_setting_that_fails_keeps_the_value(instrument, show):
+    """The error is shown, and what was typed stays, to be mended."""
+    thing, proxy = instrument
+    view = show(proxy)
+    view.select("gain")
+    form = view._panel.form
+    view.read("gain")
+    eventually(lambda: "<pre>1.5</pre>" in view._panel._value.value)
+    form.input.value = -1.0
+    form.set.click()
+    eventually(lambda: "too low" in form._shown.value)
+
+    assert "<script" not in form._shown.value
+    assert "<pre>1.5</pre>" in view._panel._value.value
+    assert form.input.value == -1.0
+    assert thing.set == [1.5]
+    eventually(lambda: not form.set.disabled)
+
+
+def test_fields_of_attributes(instrument, show):
+    """Any literal where the type is not known; none where it cannot be set."""
+    thing, proxy = instrument
+    view = show(proxy)
+    view.select("anything")
+    form = view._panel.form
+    view.read("anything")
+    eventually(lambda: form.input.value == "{'a': [1, None]}")
+    form.input.value = "no literal ["
+    eventually(lambda: form.set.disabled)
+    form.set.click()
+    view.write("anything", (1, 2))
+    eventually(lambda: thing.set == [1.5, (1, 2)])
+    view.select("level")
+
+    assert view._panel.form is None
+
+
 def test_pinned_attributes_are_polled_by_one_thread(instrument, show):
     instrument, proxy = instrument
     view = show(proxy, interval=0.05)
@@ -286,7 +360,7 @@ def test_the_search(instrument, show):
     view._search.value = "LEV"
     assert names(view) == ["level"]
     view._search.value = "*i*"
-    assert names(view) == ["fail", "hostile", "mix", "wait"]
+    assert names(view) == ["fail", "hostile", "mix", "wait", "anything", "gain"]
     with pytest.raises(ValueError, match="no 'level'"):
         view.select("level")
     view._search.value = ""
