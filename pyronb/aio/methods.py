@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyronb.aio.driver import run_on
@@ -35,6 +36,8 @@ def add_context(link: Link, call: Call) -> None:
     than when it is awaited: by then another task may have changed them.
     """
     context = ambient()
+    if context.listener is not None and call.wishes.listener is None:
+        call.wishes = replace(call.wishes, listener=context.listener)
     if context.annotations or link.owner is not None:
         call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
     if context.correlation_id is not None:

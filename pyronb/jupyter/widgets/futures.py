@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import inspect
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from html import escape
+from typing import Any, TypeVar
 
 import ipywidgets
 
+from pyronb.aio.methods import RemoteMethod as AwaitedMethod
 from pyronb.calls import brief, call_text
 from pyronb.client.link import Link
+from pyronb.context import ambient
 from pyronb.futures import Future, FutureResult
+from pyronb.jupyter.ipython.reprs import progress_facts
 from pyronb.jupyter.ipython.style import block, clean, clock, code, muted, shorten, table, text_table
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.failures import error_line, failure_html
@@ -24,7 +29,9 @@ from pyronb.sync.methods import RemoteMethod
 __all__ = ["FutureBoard", "FutureView", "state_of"]
 
 AnyFuture = concurrent.futures.Future[Any]
-Again = Callable[[], AnyFuture]
+Awaited = asyncio.Future[Any]
+Again = Callable[[], "AnyFuture | Awaited"]
+F = TypeVar("F", bound="AnyFuture | Awaited")
 
 _KINDS = {"done": "pyronb-good", "failed": "pyronb-bad"}
 _SIGNS = {"pending": "○", "running": "◔", "done": "●", "failed": "✕", "cancelled": "⊘"}
@@ -42,6 +49,51 @@ def state_of(future: AnyFuture) -> str:
     if future.cancelled():
         return "cancelled"
     return "done" if future.exception() is None else "failed"
+
+
+class _OfLoop(FutureResult):
+    """Stands for a future or task of an event loop, in whichever thread one looks at it."""
+
+    _awaited: Awaited
+
+    def follow(self, awaited: Awaited) -> FutureResult:
+        """Stand for this one; gives the stand-in itself."""
+        self._awaited = awaited
+        if awaited.done():
+            self._take(awaited)
+        else:
+            awaited.get_loop().call_soon_threadsafe(awaited.add_done_callback, self._take)
+        return self
+
+    def running(self) -> bool:
+        return not self.done() and isinstance(self._awaited, asyncio.Task)
+
+    def cancel(self) -> bool:
+        if self.done():
+            return False
+        self._awaited.get_loop().call_soon_threadsafe(self._awaited.cancel)
+        return True
+
+    def _take(self, awaited: Awaited) -> None:
+        if awaited.cancelled():
+            super().cancel()
+            return
+        error = awaited.exception()
+        if error is None:
+            self.set_result(awaited.result())
+        else:
+            self.set_exception(error)
+
+
+def _call_awaited(method: AwaitedMethod, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FutureResult:
+    """Call in the loop that runs here, and give what stands for the task, which also knows how far the call is."""
+    future, context = _OfLoop(), ambient()
+    # Who listens is settled when the call is made; news come when it is awaited.
+    before, context.listener = context.listener, future.report
+    try:
+        return future.follow(asyncio.ensure_future(method(*args, **kwargs)))
+    finally:
+        context.listener = before
 
 
 class _Row:
@@ -78,7 +130,22 @@ class _Row:
                 entry.ended = time.monotonic()
                 feed.poke()
 
+        def told(_: object) -> None:
+            entry = known()
+            if entry is not None and entry.future is future:
+                feed.poke()
+
         future.add_done_callback(over)
+        if isinstance(future, FutureResult):
+            future.add_progress_callback(told)
+
+    @property
+    def progress(self) -> str:
+        """How far it says that it is, in one line."""
+        told = self.future.progress if isinstance(self.future, FutureResult) else None
+        if told is None:
+            return ""
+        return " · ".join([*progress_facts(told, over=self.future.done()), *filter(None, [shorten(told.message)])])
 
     @property
     def state(self) -> str:
@@ -111,7 +178,7 @@ class _Row:
                 return
             try:
                 began = time.monotonic()
-                self.watch(self.again(), began)
+                self.watch(_shown(self.again()), began)
             except Exception as error:
                 self.note = f"It could not be called again: {error_line(error)}"
             self._board._feed.poke()
@@ -136,13 +203,15 @@ class _RowWidgets:
         self.time = ipywidgets.HTML(layout=ipywidgets.Layout(flex="0 0 6rem"))
         self.cancel = button("Cancel", "Have it not run; what runs already is not stopped", icon="times")
         self.retry = button("Retry", "Make the same call again", icon="repeat")
-        self.outcome = ipywidgets.HTML(layout=ipywidgets.Layout(margin=f"0 0 0 calc({_FIRST} + 6px)", min_width="0"))
+        below = ipywidgets.Layout(margin=f"0 0 0 calc({_FIRST} + 6px)", min_width="0")
+        self.progress = ipywidgets.HTML(layout=below)
+        self.outcome = ipywidgets.HTML(layout=below)
         self.cancel.on_click(lambda _: entry.cancel())
         self.retry.on_click(lambda _: entry.retry())
         actions = ipywidgets.HBox(
             [self.cancel, self.retry], layout=ipywidgets.Layout(flex="0 0 7rem", justify_content="flex-end")
         )
-        self.all = ipywidgets.VBox([row(self.state, self.title, self.time, actions), self.outcome])
+        self.all = ipywidgets.VBox([row(self.state, self.title, self.time, actions), self.progress, self.outcome])
         self.all.add_class("pyronb-row")
         self._drawn: tuple[object, ...] = ()
 
@@ -150,6 +219,8 @@ class _RowWidgets:
         state = entry.state
         unfinished = state in ("pending", "running")
         self.time.value = f'<span class="pyronb-view pyronb-time">{entry.elapsed}</span>'
+        self.progress.value = _progress_html(entry)
+        self.progress.layout.display = None if self.progress.value else "none"
         drawn = (entry.future, state, entry.note)
         if drawn != self._drawn:
             self._drawn = drawn
@@ -163,6 +234,17 @@ class _RowWidgets:
             self.retry.layout.display = None if entry.again is not None and not unfinished else "none"
             self.outcome.value = _outcome_html(entry, state)
         return unfinished
+
+
+def _progress_html(entry: _Row) -> str:
+    told = entry.future.progress if isinstance(entry.future, FutureResult) else None
+    if told is None:
+        return ""
+    fraction = f' value="{told.fraction:.4f}"' if told.fraction is not None else ""
+    bar = f'<progress aria-label="{escape(shorten(entry.label))}" max="1"{fraction}></progress>'
+    # What ended without getting there needs no bar that goes on moving.
+    shown = bar if fraction or not entry.future.done() else ""
+    return fragment("progress", f'<div class="pyronb-line">{shown}{muted(entry.progress)}</div>')
 
 
 def _outcome_html(entry: _Row, state: str) -> str:
@@ -208,35 +290,34 @@ class FutureBoard(LiveView):
 
     # For programs
 
-    def add(self, future: AnyFuture, label: str = "", *, again: Again | None = None) -> AnyFuture:
+    def add(self, future: F, label: str = "", *, again: Again | None = None) -> F:
         """Show a future; gives it back.
 
         Args:
-            future: a `FutureResult`, or any future of Python's `concurrent.futures`.
+            future: a `FutureResult`, any future of Python's `concurrent.futures`, or a future or task of asyncio.
             label: what it is the result of; by default the name of the variable that holds it.
             again: starts the same work anew and gives its future; None when that cannot be done.
 
         Raises:
             TypeError: it is no such future.
         """
-        if not isinstance(future, concurrent.futures.Future):
-            raise TypeError(f"a board shows futures (FutureResult, concurrent.futures), not {type(future).__name__}")
-        self._add(future, label or variable_of(future, "future"), again, None)
+        self._add(_shown(future), label or variable_of(future, "future"), again, None)
         return future
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> AnyFuture:
         """Call something in the background and show it, in a way that it can be retried; gives its future.
 
+        Methods of a proxy of `pyronb.aio` run in the loop in which this is called, and give what stands for their task.
+
         Args:
-            function: a method of a proxy or of an asynchronous proxy, or any function, which then runs in a thread.
+            function: a method of a proxy, of whichever kind, or any function, which then runs in a thread.
             *args: what it gets.
             **kwargs: what it gets by name.
         """
         start = self._starter(function)
 
         def again() -> AnyFuture:
-            future: AnyFuture = start(*args, **kwargs)
-            return future
+            return _shown(start(*args, **kwargs))
 
         began = time.monotonic()
         future = again()
@@ -280,6 +361,8 @@ class FutureBoard(LiveView):
                     self._crews.append((function._link, crew))
             start: Callable[..., AnyFuture] = getattr(crew, function.__name__)
             return start
+        if isinstance(function, AwaitedMethod):
+            return lambda *args, **kwargs: _call_awaited(function, args, kwargs)
         if _gives_future(function):
             return function
 
@@ -331,14 +414,14 @@ class FutureBoard(LiveView):
 
     def _as_text(self) -> str:
         with self._guard:
-            rows = [[e.state, e.elapsed, shorten(e.label), shorten(e.outcome)] for e in reversed(self._rows)]
+            rows = [
+                [e.state, e.elapsed, shorten(e.label), shorten(e.outcome or e.progress)] for e in reversed(self._rows)
+            ]
             return "\n".join([f"calls: {self._count()}", *text_table(rows)])
 
     def _as_html(self) -> str:
         with self._guard:
-            rows = [
-                [e.state, e.elapsed, code(shorten(e.label)), code(shorten(e.outcome))] for e in reversed(self._rows)
-            ]
+            rows = [[e.state, e.elapsed, code(shorten(e.label)), _in_short(e)] for e in reversed(self._rows)]
             shown = table(["State", "Time", "Call", "Outcome"], rows) if rows else ""
             return block("futures", self._summary_html(), shown)
 
@@ -347,7 +430,7 @@ class FutureView(FutureBoard):
     """Shows one future: state, time, what came of it; lets one cancel it.
 
     Args:
-        future: a `FutureResult`, or any future of Python's `concurrent.futures`.
+        future: a `FutureResult`, any future of Python's `concurrent.futures`, or a future or task of asyncio.
         label: what it is the result of; by default the name of the variable that holds it.
         again: starts the same work anew and gives its future, for the button "Retry".
 
@@ -355,7 +438,7 @@ class FutureView(FutureBoard):
         TypeError: it is no such future.
     """
 
-    def __init__(self, future: AnyFuture, label: str = "", *, again: Again | None = None) -> None:
+    def __init__(self, future: AnyFuture | Awaited, label: str = "", *, again: Again | None = None) -> None:
         super().__init__(limit=1)
         try:
             self.add(future, label, again=again)
@@ -365,6 +448,25 @@ class FutureView(FutureBoard):
 
     def _header(self) -> list[Any]:
         return []
+
+
+def _shown(future: object) -> AnyFuture:
+    """Give what can be looked at from any thread.
+
+    Raises:
+        TypeError: it is no future.
+    """
+    if isinstance(future, asyncio.Future):
+        return _OfLoop().follow(future)
+    if not isinstance(future, concurrent.futures.Future):
+        raise TypeError(
+            f"a board shows futures (FutureResult, concurrent.futures, asyncio), not {type(future).__name__}"
+        )
+    return future
+
+
+def _in_short(entry: _Row) -> str:
+    return code(shorten(entry.outcome)) if entry.outcome else muted(entry.progress)
 
 
 def _gives_future(function: Callable[..., Any]) -> bool:
@@ -378,6 +480,6 @@ def _gives_future(function: Callable[..., Any]) -> bool:
 
 def _call_label(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     name = getattr(function, "__name__", type(function).__name__)
-    where = str(function._link.uri.object) if isinstance(function, RemoteMethod) else ""
+    where = str(function._link.uri.object) if isinstance(function, (RemoteMethod, AwaitedMethod)) else ""
     text = call_text(where, name, args, kwargs)
     return clean(text.lstrip("."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import gc
 import threading
@@ -10,14 +11,16 @@ import weakref
 import pytest
 from IPython.core.formatters import format_display_data
 
+import pyronb.aio
 import pyronb.widgets
 from pyronb.futures import FutureResult
 from pyronb.jupyter.ipython.style import clock
 from pyronb.jupyter.widgets.futures import FutureBoard, FutureView, state_of
+from pyronb.news import progress
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy, asyncproxy
 from tests.jupyter.ipython.scene import HOSTILE, NetworkProbe
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, scaled
 
 
 @expose
@@ -34,6 +37,16 @@ class Gate:
         self.entered.set()
         self.opened.wait(20)
         return number
+
+    def steps(self, count: int) -> int:
+        progress(1, count, f"step {HOSTILE}")
+        self.entered.set()
+        self.opened.wait(20)
+        progress(count, count)
+        return count
+
+    async def steps_later(self, count: int) -> int:
+        return await asyncio.to_thread(self.steps, count)
 
     def flaky(self):
         self.calls += 1
@@ -282,3 +295,89 @@ def test_states_of_futures():
 def test_the_short_names():
     assert pyronb.widgets.FutureBoard is FutureBoard
     assert pyronb.widgets.FutureView is FutureView
+
+
+def test_how_far_calls_are(gate, board):
+    """A bar with facts while they tell it; the last state stays."""
+    thing, proxy = gate
+    board.call(proxy.steps, 4)
+    eventually(lambda: "25% · 1 of 4" in shown(board))
+    assert '<progress aria-label="gate.steps(4)" max="1" value="0.2500">' in shown(board)
+    assert "<script" not in shown(board)
+    assert "25% · 1 of 4" in repr(board)
+    thing.opened.set()
+
+    eventually(lambda: board.states == ["done"])
+    eventually(lambda: "100% · 4 of 4" in shown(board))
+
+
+def shown(board):
+    """All the HTML of a board."""
+
+    def walk(part):
+        yield getattr(part, "value", "") if isinstance(getattr(part, "value", ""), str) else ""
+        for inner in getattr(part, "children", ()):
+            yield from walk(inner)
+
+    return "".join(walk(board))
+
+
+def test_tasks_of_an_event_loop(gate, board):
+    """Calls of the other room, as tasks and by the board itself: state, progress, result, error, retry."""
+    thing, proxy = gate
+
+    async def work():
+        async with pyronb.aio.Proxy(proxy._pyroUri) as far:
+            task = asyncio.ensure_future(far.flaky())
+            assert board.add(task, "first") is task
+            with pytest.raises(ValueError, match="not yet"):
+                await task
+            await until(lambda: board.states == ["failed"])
+            future = board.call(far.steps_later, 4)
+            assert board.states == ["failed", "running"]
+            await until(lambda: "1 of 4" in shown(board))
+            thing.opened.set()
+            assert await future == 4
+            again = board.call(far.flaky)
+            assert await again == "fine now"
+            board._rows[-1].retry()
+            await until(lambda: board.states == ["failed", "done", "done"])
+            assert thing.calls == 3
+
+    asyncio.run(work())
+
+
+def test_tasks_can_be_cancelled(gate, board):
+    """From the button; the task and its row are cancelled."""
+    _, proxy = gate
+
+    async def work():
+        async with pyronb.aio.Proxy(proxy._pyroUri) as far:
+            task = asyncio.ensure_future(far.enter())
+            board.add(task)
+            await until(lambda: board.states == ["running"])
+            board._rows[0].cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until(lambda: board.states == ["cancelled"])
+            plain = asyncio.get_running_loop().create_future()
+            view = FutureView(plain)
+            assert view.states == ["pending"]
+            plain.set_result(1)
+            await until(lambda: view.states == ["done"])
+            done = FutureView(plain)
+            assert done.states == ["done"]
+            view.close()
+            done.close()
+
+    asyncio.run(work())
+
+
+async def until(condition):
+    """Let the loop go on until this holds."""
+
+    async def wait():
+        while not condition():
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(wait(), scaled(10))
