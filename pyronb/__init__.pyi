@@ -30,11 +30,11 @@ from pyronb.server.exposure import oneway as oneway
 from pyronb.server.references import by_reference as by_reference
 from pyronb.server.references import withdraw as withdraw
 from pyronb.server.serve import serveSimple as serveSimple
+from pyronb.sync.asynchronous import asyncproxy as asyncproxy
+from pyronb.sync.batch import batch as batch
 from pyronb.sync.lookup import locateNS as locateNS
 from pyronb.sync.lookup import resolve as resolve
 from pyronb.sync.proxy import Proxy as Proxy
-from pyronb.sync.proxy import asyncproxy as asyncproxy
-from pyronb.sync.proxy import batch as batch
 from pyronb.tracebacks import getPyroTraceback as getPyroTraceback
 from pyronb.uri import URI as URI
 from pyronb.version import __version__ as __version__

@@ -7,7 +7,9 @@ from pyronb.rpc.blob import SerializedBlob
 from pyronb.server.daemon import Daemon
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.exposure import behavior, callback, expose, oneway
-from pyronb.sync.proxy import Proxy, asyncproxy, batch
+from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.batch import batch
+from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
 __all__ = [

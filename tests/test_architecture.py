@@ -97,10 +97,13 @@ LOADS_BY_NAME = (
     "pyronb/__init__.py",
     "pyronb/cli/*",
     "pyronb/net/stream.py",
+    "pyronb/client/face.py",  # what finds names that are alike, with the first name that is not there
     "pyronb/client/functions.py",
     "pyronb/serializers/catalog.py",
     "pyronb/serializers/native.py",  # numpy, pandas, pyarrow and polars, with the first of their values
     "pyronb/serializers/pickle.py",  # it loads nothing: a pickle names what its reader imports
+    "pyronb/sync/proxy.py",  # batches and background calls, which most programs make none of
+    "pyronb/wire/signing.py",  # OpenSSL, with the first signed message
     "pyronb/server/coroutines.py",  # asyncio, which loads `ssl`
 )
 

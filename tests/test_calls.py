@@ -13,7 +13,8 @@ from pyronb import calls
 from pyronb.calls import CallRecord, Recording, brief, record, recordings
 from pyronb.errors import CommunicationError, ConnectionClosedError, SerializeError, TimeoutError
 from pyronb.sync import driver
-from pyronb.sync.proxy import asyncproxy, batch
+from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.batch import batch
 from pyronb.sync.shortcut import NOT_TAKEN, ShortCut
 from tests.support.fix_daemons import bench, daemon
 from tests.support.serving import client_options, connect

@@ -22,7 +22,8 @@ from pyronb.rpc.call import Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
 from pyronb.serializers.catalog import Catalog
 from pyronb.server.exposure import expose, oneway
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.batch import batch
+from pyronb.sync.proxy import Proxy
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, RESULT, Message
 from pyronb.wire.signing import sign
 from tests.support.fix_daemons import answering

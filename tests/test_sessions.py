@@ -25,8 +25,9 @@ from pyronb.options import WireOptions
 from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose, oneway
+from pyronb.sync.batch import batch
 from pyronb.sync.methods import call_remote
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.proxy import Proxy
 from pyronb.wire.connection import LAYOUTS
 from pyronb.wire.message import CONNECT, CONNECTFAIL, INVOKE
 from tests.interop.peers.session import IDENTITY, SERIALIZERS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import random
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -330,7 +330,7 @@ def _after(effect: After) -> float:
 
 
 def _choose(effect: Choose) -> int:
-    return random.randrange(effect.below)  # noqa: S311 - any of them will do
+    return int.from_bytes(os.urandom(8), "big") % effect.below
 
 
 def _hang_up(effect: HangUp) -> None:

@@ -13,8 +13,9 @@ from pyronb.cli.options import add_json, add_key, plain, port, shared_key, tell_
 from pyronb.config import config
 from pyronb.errors import NamingError, PyroError
 from pyronb.rpc.call import NAMESERVER_ID
+from pyronb.sync.batch import batch
 from pyronb.sync.lookup import locateNS
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.proxy import Proxy
 
 __all__ = ["EPILOG", "configure", "run"]
 

@@ -6,7 +6,7 @@ rest is remote, and what the daemon told in the handshake decides what each one 
 
 from __future__ import annotations
 
-import difflib
+import importlib
 import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ def never_remote(link: Link, name: str) -> bool:
 
 def missing(link: Link, name: str) -> AttributeError:
     """Make the error for a name that the object does not expose; it names what may have been meant."""
-    alike = difflib.get_close_matches(name, local_names(link), n=3)
+    alike = importlib.import_module("difflib").get_close_matches(name, local_names(link), n=3)
     hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
     return AttributeError(
         f"remote object {link.uri.object!r} at {link.place} has no exposed attribute or method {name!r}{hint}"

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyronb.client.face import check_method, describe, local_names, retries_of, timeout_of
+from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
+from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
 from pyronb.rpc.call import NO_WISHES, Call
 from pyronb.sync.driver import run
 from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.methods import add_context, value_of
+from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 
-__all__ = ["AsyncProxy"]
+__all__ = ["AsyncProxy", "asyncproxy"]
 
 _MOST = 32
 """Most calls of one proxy that are on their way at the same time."""
@@ -225,3 +227,16 @@ class AsyncProxy:
     def __repr__(self) -> str:
         """Show the address."""
         return f"<pyronb.AsyncProxy {describe(self._link).partition(';')[0]}>"
+
+
+def asyncproxy(proxy: Proxy) -> AsyncProxy:
+    """Give a proxy whose method calls give a `FutureResult` at once and run in the background. (S66-S77.)
+
+    Raises:
+        PyroError: the proxy is on a given socket, and there can be no second connection.
+        TypeError: it is no proxy.
+    """
+    check_proxy(proxy, Proxy)
+    if proxy._pyro.given_socket:
+        raise PyroError("a proxy on a given socket cannot make calls in the background: there is but one connection")
+    return AsyncProxy(proxy._pyro)

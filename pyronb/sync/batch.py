@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyronb.client.batches import BatchFace, is_asynchronous, replay, results_of
+from pyronb.client.face import check_proxy
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
@@ -16,8 +17,9 @@ from pyronb.rpc.call import BATCH_METHOD, Call
 from pyronb.sync.background import in_background
 from pyronb.sync.driver import run
 from pyronb.sync.methods import add_context, outcome_of
+from pyronb.sync.proxy import Proxy
 
-__all__ = ["BatchProxy"]
+__all__ = ["BatchProxy", "batch"]
 
 
 class BatchProxy(BatchFace):
@@ -90,3 +92,13 @@ class BatchProxy(BatchFace):
 def _results(link: Link, batch: Call) -> list[Any]:
     """Send a batch and give the list of its results; an empty one is not sent, and a oneway one has none."""
     return results_of(link, batch, outcome_of(link, batch)) if batch.args else []
+
+
+def batch(proxy: Proxy) -> BatchProxy:
+    """Give a batch for a proxy: calls made on it are kept, and sent together when the batch is called. (S59-S65.)
+
+    Raises:
+        TypeError: it is no proxy.
+    """
+    check_proxy(proxy, Proxy)
+    return BatchProxy(proxy._pyro)

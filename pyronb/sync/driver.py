@@ -6,7 +6,7 @@ by a signal, which then goes through the procedure like any other exception.
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -142,7 +142,7 @@ def _broadcast(effect: Broadcast) -> Any:
 
 
 def _choose(effect: Choose) -> int:
-    return random.randrange(effect.below)  # noqa: S311 - any of them will do
+    return int.from_bytes(os.urandom(8), "big") % effect.below
 
 
 _GRANTS: Mapping[type, Callable[[Any], Any]] = {

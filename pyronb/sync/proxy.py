@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set
+from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
 from pyronb.context import ambient
 from pyronb.dialects import PYRO4, PYRO5, Dialect
-from pyronb.errors import PyroError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, given
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
-from pyronb.sync.asynchronous import AsyncProxy
-from pyronb.sync.batch import BatchProxy
 from pyronb.sync.driver import run
 from pyronb.sync.methods import RemoteMethod, call_remote
 from pyronb.sync.shortcut import short_cut
 from pyronb.uri import URI
 
-__all__ = ["Proxy", "RemoteFunction", "asyncproxy", "batch"]
+__all__ = ["Proxy", "RemoteFunction"]
 
 _ENDLESS = 100_000_000
 _GIVEN_SOCKET = "<<connected-socket>>"
@@ -230,13 +228,13 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def _pyroClaimOwnership(self) -> None:
         """Do nothing: a proxy has no owner thread; the method is there for programs written for Pyro5."""
 
-    def _pyroBatch(self) -> BatchProxy:
+    def _pyroBatch(self) -> Any:
         """Give a batch for this proxy, as `batch` does."""
-        return BatchProxy(self._pyro)
+        return importlib.import_module("pyronb.sync.batch").batch(self)
 
-    def _pyroAsync(self) -> AsyncProxy:
+    def _pyroAsync(self) -> Any:
         """Give a proxy whose calls run in the background, as `asyncproxy` does."""
-        return asyncproxy(self)
+        return importlib.import_module("pyronb.sync.asynchronous").asyncproxy(self)
 
     def __enter__(self) -> Proxy:
         return self
@@ -276,29 +274,6 @@ class RemoteFunction(Proxy):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it over there."""
         return self.call(*args, **kwargs)
-
-
-def asyncproxy(proxy: Proxy) -> AsyncProxy:
-    """Give a proxy whose method calls give a `FutureResult` at once and run in the background. (S66-S77.)
-
-    Raises:
-        PyroError: the proxy is on a given socket, and there can be no second connection.
-        TypeError: it is no proxy.
-    """
-    check_proxy(proxy, Proxy)
-    if proxy._pyro.given_socket:
-        raise PyroError("a proxy on a given socket cannot make calls in the background: there is but one connection")
-    return AsyncProxy(proxy._pyro)
-
-
-def batch(proxy: Proxy) -> BatchProxy:
-    """Give a batch for a proxy: calls made on it are kept, and sent together when the batch is called. (S59-S65.)
-
-    Raises:
-        TypeError: it is no proxy.
-    """
-    check_proxy(proxy, Proxy)
-    return BatchProxy(proxy._pyro)
 
 
 def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:

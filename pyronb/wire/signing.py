@@ -6,9 +6,9 @@ anybody from sending a recorded message again.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import importlib
 from collections.abc import Mapping
+from typing import Any
 
 from pyronb.errors import SecurityError
 from pyronb.wire.message import Buffer
@@ -22,11 +22,17 @@ NAME = "HMAC"
 def sign(key: bytes, payload: Buffer, annotations: Mapping[str, Buffer]) -> bytes:
     """Sign a payload as sent and the values of all other annotations, in the order of their names."""
     # SHA-1 is what the protocol prescribes.
-    signature = hmac.new(key, payload, hashlib.sha1)
+    signature = _hmac().new(key, payload, "sha1")
     for name in sorted(annotations):
         if name != NAME:
             signature.update(annotations[name])
-    return signature.digest()
+    digest: bytes = signature.digest()
+    return digest
+
+
+def _hmac() -> Any:
+    """Load what signs with the first message that is signed: few are, and it brings OpenSSL with it."""
+    return importlib.import_module("hmac")
 
 
 def check(key: bytes | None, payload: Buffer, annotations: dict[str, Buffer]) -> None:
@@ -42,6 +48,6 @@ def check(key: bytes | None, payload: Buffer, annotations: dict[str, Buffer]) ->
         raise SecurityError("hmac key config not symmetric: the peer signs its messages; set _pyroHmacKey here too")
     if signature is None:
         raise SecurityError("hmac key config not symmetric: the peer signs nothing; set _pyroHmacKey there too")
-    if not hmac.compare_digest(sign(key, payload, annotations), bytes(signature)):
+    if not _hmac().compare_digest(sign(key, payload, annotations), bytes(signature)):
         raise SecurityError("message hmac mismatch: the peer has another key")
     del annotations[NAME]

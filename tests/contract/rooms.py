@@ -16,8 +16,9 @@ from typing import Any
 import pyronb.aio
 from pyronb.context import CallContext, ambient
 from pyronb.dialects import Dialect
+from pyronb.sync.batch import batch
 from pyronb.sync.lookup import locateNS, resolve
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.proxy import Proxy
 from tests.support.waiting import scaled
 
 __all__ = ["ROOMS", "AioRoom", "Remote", "SyncRoom"]

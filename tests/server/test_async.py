@@ -14,7 +14,7 @@ from pyronb.context import current_context
 from pyronb.errors import CommunicationError, PyroError
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import behavior, callback, expose, oneway
-from pyronb.sync.proxy import batch as batched
+from pyronb.sync.batch import batch as batched
 from tests.support.serving import RawClient, connect, serving
 from tests.support.waiting import eventually, scaled
 

@@ -12,8 +12,8 @@ import pytest
 
 import pyronb
 from pyronb.errors import ConnectionClosedError, PyroError
-from pyronb.sync.asynchronous import _MOST
-from pyronb.sync.proxy import Proxy, asyncproxy
+from pyronb.sync.asynchronous import _MOST, asyncproxy
+from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
 from tests.support.waiting import eventually, scaled
 

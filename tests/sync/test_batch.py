@@ -11,8 +11,8 @@ import pytest
 from pyronb.context import current_context
 from pyronb.errors import ConnectionClosedError, ProtocolError, PyroError, SerializeError
 from pyronb.serializers.hooks import BatchError
-from pyronb.sync.batch import BatchProxy
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.batch import BatchProxy, batch
+from pyronb.sync.proxy import Proxy
 from pyronb.tracebacks import getPyroTraceback
 from tests.support.waiting import scaled
 from tests.sync.test_proxy import SERIALIZERS, given_socket

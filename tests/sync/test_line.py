@@ -16,7 +16,8 @@ from pyronb.net.stream import SocketStream
 from pyronb.server.engines import _ENGINES
 from pyronb.server.exposure import behavior, expose, oneway
 from pyronb.sync import line
-from pyronb.sync.proxy import Proxy, asyncproxy
+from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import Bench
 from tests.support.serving import client_options, serving
 from tests.support.waiting import eventually, scaled

@@ -33,8 +33,8 @@ from pyronb.jupyter.ipython.connect import (
 from pyronb.jupyter.ipython.reprs import connections_html, connections_text, object_html, object_text
 from pyronb.jupyter.ipython.waiting import Waiting
 from pyronb.jupyter.ipython.words import arguments, listed, parse, proxy_named, run_body, show
-from pyronb.sync.batch import BatchProxy
-from pyronb.sync.proxy import Proxy, batch
+from pyronb.sync.batch import BatchProxy, batch
+from pyronb.sync.proxy import Proxy
 
 __all__ = ["PyroMagics"]
 

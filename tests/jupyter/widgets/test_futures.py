@@ -18,7 +18,8 @@ from pyronb.jupyter.ipython.style import clock
 from pyronb.jupyter.widgets.futures import FutureBoard, FutureView, state_of
 from pyronb.news import progress
 from pyronb.server.exposure import expose
-from pyronb.sync.proxy import Proxy, asyncproxy
+from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.proxy import Proxy
 from tests.jupyter.ipython.scene import HOSTILE, NetworkProbe
 from tests.support.waiting import eventually, scaled
 
