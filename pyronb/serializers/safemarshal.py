@@ -16,11 +16,12 @@ Whatever is not known to be harmless is left to `unmarshal`, and so is all that 
 
 from __future__ import annotations
 
+import functools
 import marshal
 import re
 import struct
 import sys
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any
 
 from pyronb.serializers.base import Buffer
@@ -36,25 +37,30 @@ LARGE = 1 << 20
 # Since Python 3.12 strings that marshal interns live as long as the program.
 _INTERNED_FOR_EVER = sys.version_info >= (3, 12)
 # Nothing is kept to go back to, where the version of Python knows how.
-_MANY = b"*+" if sys.version_info >= (3, 11) else b"*"
+_ONCE = b"+" if sys.version_info >= (3, 11) else b""
 # Longer strings, and whatever else stops the patterns, are looked at one by one.
 _SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}" % size for size in range(41))
-# A type byte with the highest bit set numbers its value, so that references can lead to it.
-_PLAIN = rb"[%b](?:%b)|[NTF0{\xfb]|[i\xe9].{4}|[g\xe7].{8}|\).|[\[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
-    rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda",
-    _SHORT,
+# A type byte with the highest bit set numbers its value, so that references can lead to it. What is frequent comes
+# first; single bytes one by one are told apart sooner than sets and repetitions of them.
+_TEXT = rb"[%b](?:%b)" % (rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda", _SHORT)
+_PLAIN = rb"i....|\xe9....|%b|[NTF0{\xfb]+%b|g........|\xe7........|\).|[\[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
+    _TEXT,
+    _ONCE,
 )
+_REFERENCE = rb"r...\0"
 # All of them match at least nothing, so there always is a match.
-_unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
-_referred: Any = re.compile(rb"(?:%b|r.{3}\0)%b" % (_PLAIN, _MANY), re.DOTALL).match
-_find_reference = re.compile(rb"r.{3}\0", re.DOTALL).search
+_unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_PLAIN, _ONCE), re.DOTALL).match
+_referred: Any = re.compile(rb"(?:%b|%b)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
+_find_reference = re.compile(_REFERENCE, re.DOTALL).search
+# How a call begins, with the tuple of its arguments; and a tuple that may be numbered as well.
+_head: Any = re.compile(rb"\xa9\x04(?:%b){2}\xa9.|\xa9.|\xa8.\0\0\0" % _TEXT, re.DOTALL).match
 _perhaps_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL)
-_find_perhaps_bytes = _perhaps_bytes.search
+_FEW_PERHAPS = 16
 
 _NUMBERED = 0x80
+_NUMBERED_TUPLE = ord(")") | _NUMBERED
 _NUMBERS = bytes(range(_NUMBERED, 0x100))
 _BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _INT = struct.Struct("<i").unpack_from
 _DEEPEST = 200
 # An int is hashed anew each time; no reference may lead to one that is longer.
@@ -65,19 +71,52 @@ _FEW = 64
 
 def read(data: bytes) -> Any:
     """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
-    match = _unreferred if _find_reference(data) is None else _referred
     tokens: Buffer = data
-    if match(data).end() != len(data):
-        scan = _Scan(data, match)
-        if not scan.harmless() or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
+    last_tuple = -1
+    if _find_reference(data) is None:
+        match = _unreferred
+        known = match(data).end()
+    else:
+        match = _referred
+        head = _head(data)
+        start = 0
+        if head is not None:
+            start = head.end()
+            last_tuple = start - 2 if data[start - 2] == _NUMBERED_TUPLE else 0
+        known = match(data, start).end()
+    if known != len(data) or last_tuple >= 0:
+        scan = _Scan(data, match, last_tuple)
+        if not scan.harmless(known) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
             return UNKNOWN
         tokens = scan.data
+    deep = b""
+    if len(data) > _DEEPEST and len(data) - len(data.translate(None, _BRACKETS)) > _DEEPEST:
+        # It might have more levels than the general way reads. Inside so many others, there is room for no more.
+        deep = b")\x01" * (_most_levels() - _DEEPEST)
     try:
         # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-        value, end = marshal.loads(b"".join((b")\x02", tokens, b"S")))
-    except (EOFError, MemoryError, TypeError, ValueError):
+        value = marshal.loads(b"".join((deep, b")\x02", tokens, b"S")))
+        for _ in range(len(deep) // 2):
+            (value,) = value
+        value, end = value
+    except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
-    return value if end is StopIteration and not _too_deep(value, data) else UNKNOWN
+    return value if end is StopIteration else UNKNOWN
+
+
+@functools.cache
+def _most_levels() -> int:
+    """Find out how many levels the interpreter's reader takes: it depends on the version and the system."""
+    most, too_many = _DEEPEST, 1 << 16
+    while most + 1 < too_many:
+        levels = (most + too_many) // 2
+        try:
+            marshal.loads(b")\x01" * levels + b"N")
+        except (ValueError, RecursionError):
+            too_many = levels
+        else:
+            most = levels
+    return most
 
 
 def holds_large_bytes(data: Buffer) -> bool:
@@ -88,14 +127,26 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 def may_hold_bytes(data: bytes) -> bool:
     """Whether there is a string of bytes in the data, or something that is not known here."""
-    if _find_perhaps_bytes(data) is None:
-        return False
     size = len(data)
     # An s in a text looks like one, but what follows it seldom is a length that fits.
-    if not any(_INT(data, match.start() + 1)[0] <= size - match.start() - 5 for match in _perhaps_bytes.finditer(data)):
+    if not any(_INT(data, at + 1)[0] <= size - at - 5 for at in _perhaps_at(data)):
         return False
     scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
     return not scan.harmless() or scan.holds_bytes
+
+
+def _perhaps_at(data: bytes) -> Iterable[int]:
+    """Give where there may be a string of bytes."""
+    if data.count(b"s") + data.count(b"\xf3") > _FEW_PERHAPS:
+        return (match.start() for match in _perhaps_bytes.finditer(data))
+    found = []
+    for kind in (b"s", b"\xf3"):
+        at = data.find(kind)
+        while at >= 0:
+            if _perhaps_bytes.match(data, at) is not None:
+                found.append(at)
+            at = data.find(kind, at + 1)
+    return found
 
 
 class _Scan:
@@ -103,18 +154,18 @@ class _Scan:
 
     __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
 
-    def __init__(self, data: Buffer, match: Any) -> None:
+    def __init__(self, data: Buffer, match: Any, last_tuple: int = -1) -> None:
         self.data = data
         self.match = match
         self.announced = 0
         self.holds_bytes = False
         self.holds_large_bytes = False
-        self.last_tuple = -1
+        self.last_tuple = last_tuple
 
-    def harmless(self) -> bool:
-        """Go through all tokens, and tell whether they can be read."""
+    def harmless(self, known: int = 0) -> bool:
+        """Go through all tokens, but for those that are known to be harmless, and tell whether they can be read."""
         data, match, size = self.data, self.match, len(self.data)
-        pos: int = match(data).end()
+        pos: int = known or match(data).end()
         try:
             while pos < size:
                 after = self.token(pos)
@@ -209,22 +260,3 @@ _TOKENS = {
     ord("l"): _Scan.long,
     ord(")"): _Scan.small_tuple,
 }
-
-
-def _too_deep(value: Any, data: bytes) -> bool:
-    """Whether there are more levels than the general way reads."""
-    if len(data) <= _DEEPEST or len(data) - len(data.translate(None, _BRACKETS)) <= _DEEPEST:
-        return False
-    seen: set[int] = set()
-    level = [value]
-    for _ in range(_DEEPEST + 1):
-        level = [each for each in level if type(each) in _CONTAINERS and id(each) not in seen]
-        if not level:
-            return False
-        seen.update(map(id, level))
-        level = [inner for each in level for inner in _inside(each)]
-    return True
-
-
-def _inside(container: Any) -> Any:
-    return chain(container, container.values()) if type(container) is dict else container

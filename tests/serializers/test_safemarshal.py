@@ -197,3 +197,29 @@ def test_error_of_the_general_way(data: bytes) -> None:
     """What the fast way does not touch is refused with a reason."""
     with pytest.raises(SerializeError, match="contains itself"):
         Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal").loads(data)
+
+
+def test_references_in_calls() -> None:
+    """Strings may be referred to in a call whose tuples are numbered, as they are when the caller keeps them."""
+    args = (ROWS[:1], {"id": 2})
+    call = ("object", "method", args, {})
+    data = marshal.dumps(call)
+
+    assert data.startswith(b"\xa9\x04")
+    assert call == read(data)
+    for number in range(4):
+        assert read(data[:-1] + b"\xdb\1\0\0\0r%c\0\0\0" % number) is UNKNOWN
+
+
+@pytest.mark.parametrize("inner", [b"N", b")\0", b"[\0\0\0\0"])
+def test_as_many_levels_as_the_general_way(inner: bytes) -> None:
+    """Neither way reads more; the fast one may leave the last of them to the other."""
+    for levels in (150, 198, 199, 200, 201, 202, 1000, 1799, 1800, 5000):
+        data = b"[\x65\0\0\0" + b")\0" * 100 + b")\1" * levels + inner
+        fast = read(data)
+        if levels < 190:
+            assert fast is not UNKNOWN
+        if fast is not UNKNOWN:
+            assert repr(fast) == repr(unmarshal(data))
+    with pytest.raises(SerializeError):
+        Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal").loads(b")\1" * 250 + b"N")
