@@ -34,7 +34,6 @@ log = logging.getLogger("pyronb.server")
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
 """Types of results that are no iterators; asking the abstract class for each result costs more."""
 
-_SEQUENCES = frozenset({list, tuple})
 _ENTRY_LENGTH = 3
 _NO_ENTRY: Any = (None, None, None)
 _MOST_KNOWN = 1000
@@ -225,15 +224,23 @@ class Dispatcher:
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
         kind = type(target)
-        known = self._plain_functions
+        names: set[str] = set()
         results: list[Any] = []
+        keep = results.append
         for entry in call.args:
-            name, args, kwargs = entry if type(entry) in _SEQUENCES and len(entry) == _ENTRY_LENGTH else _NO_ENTRY
-            if type(name) is not str or type(args) not in _SEQUENCES or not (kwargs is None or type(kwargs) is dict):
+            # There may be many calls, of few methods, and asking the type itself takes less than asking a set of types.
+            proper = (type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH
+            name, args, kwargs = entry if proper else _NO_ENTRY
+            if (
+                type(name) is not str
+                or not (type(args) is list or type(args) is tuple)
+                or not (kwargs is None or type(kwargs) is dict)
+            ):
                 raise TypeError("each call of a batch should be (method, args, kwargs)")
-            # As in `plain_method`, without its frame: there may be many calls.
-            key = (kind, name)
-            method: Any = getattr(target, name, None) if key in known or self._learn(key) else None
+            if name not in names and ((kind, name) in self._plain_functions or self._learn((kind, name))):
+                names.add(name)
+            # As in `plain_method`, without its frame.
+            method: Any = getattr(target, name, None) if name in names else None
             plain = type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__
             if not plain:
                 method = find_method(target, name, call.object_id, require_expose=self._require_expose)
@@ -248,7 +255,7 @@ class Dispatcher:
                 results.append(BatchError(self._for_caller(error)))
                 break
             if type(result) in PLAIN:
-                results.append(result)
+                keep(result)
                 continue
             if isinstance(result, Coroutine):
                 future = yield result
