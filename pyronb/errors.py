@@ -11,6 +11,7 @@
     │       └── SerializeError      a value cannot be written or read with this serializer
     ├── NamingError                 a name is unknown, taken, or no name server was found (also a LookupError)
     ├── DaemonError                 the daemon cannot do that: unknown object, taken id
+    ├── CancelledError              a call was stopped because nobody wanted its result any more
     ├── SecurityError               refused on purpose (also a PermissionError)
     └── RemoteError                 an exception over there whose class is not known here
 
@@ -25,6 +26,7 @@ import builtins
 from typing import Any
 
 __all__ = [
+    "CancelledError",
     "CommunicationError",
     "ConnectionClosedError",
     "DaemonError",
@@ -73,6 +75,10 @@ class NamingError(PyroError, LookupError):
 
 class DaemonError(PyroError):
     """The daemon cannot do what was asked, for example because it has no such object."""
+
+
+class CancelledError(PyroError):
+    """A call was stopped over there before its end, because its caller cancelled it, or its daemon was closed."""
 
 
 class SecurityError(PyroError, PermissionError):

@@ -45,6 +45,7 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
     _news: deque[News] | None = None
     _listeners: tuple[Callable[[News], Any], ...] = ()
     _telling = False
+    _withdraw: Callable[[FutureResult], Any] | None = None
 
     def __init__(self) -> None:
         """Start without a result."""
@@ -191,6 +192,29 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
         """Take what the method tells, and have the listeners hear it here and now."""
         if self.hear(news):
             self.tell_news()
+
+    def withdraws(self, withdraw: Callable[[FutureResult], Any]) -> None:
+        """Have this called when the future is cancelled while the call runs; it gets the future."""
+        self._withdraw = withdraw
+
+    def cancel(self) -> bool:
+        """Have the call not be made; or, when it is on its way already, have it stopped over there if that can be done.
+
+        A call that is on its way cannot be taken back, so its future stays as it is and gets whatever becomes of the
+        call. But a pyronb daemon is told: an ``async def`` method gets a `asyncio.CancelledError`, and the future then
+        has an `errors.CancelledError`; any other method hears of it when it asks `pyronb.cancelled`, and what it gives
+        then is the result. A real Pyro is told nothing.
+
+        Returns:
+            As for every `concurrent.futures.Future`: True when the call is not going to be made, False when it is on
+            its way, or over.
+        """
+        if super().cancel():
+            return True
+        withdraw = self._withdraw
+        if withdraw is not None and self.running():
+            withdraw(self)
+        return False
 
     def _tell(self, error: BaseException) -> None:
         """Call the error handlers that were not called yet."""

@@ -9,7 +9,7 @@ from typing import Any
 from pyronb.aio.methods import add_context, outcome_of
 from pyronb.client.batches import BatchFace, is_asynchronous, replay, results_of
 from pyronb.client.link import Link
-from pyronb.rpc.call import BATCH_METHOD, Call
+from pyronb.rpc.call import Call
 
 __all__ = ["BatchProxy"]
 
@@ -46,7 +46,7 @@ class BatchProxy(BatchFace):
             TypeError: there is no such option.
         """
         asynchronous = is_asynchronous(oneway, asynchronous, more)
-        batch = Call("", BATCH_METHOD, self._take(), None, oneway=oneway, batch=True)
+        batch = self._batch(oneway=oneway)
         add_context(self._link, batch)
         sending = _results(self._link, batch)
         return asyncio.get_running_loop().create_task(sending) if asynchronous else sending

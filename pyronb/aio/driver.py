@@ -7,6 +7,7 @@ hands to it; so a call that is cancelled, or takes too long, gives up its own re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 from collections import deque
@@ -29,7 +30,7 @@ from pyronb.client.effects import (
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect
-from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError
+from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError, TimeoutError
 from pyronb.net import aiostream
 from pyronb.net.aiobroadcast import ask
 from pyronb.net.aiostream import AsyncStream, in_time
@@ -312,10 +313,10 @@ def _forget(link: Link) -> None:
 # Effects that are granted at once
 
 
-def _abandon(effect: Abandon) -> None:
+def _abandon(effect: Abandon) -> bool:
     connection, seq = effect.connection, effect.seq
     if seq is None or connection.state is CLOSED:
-        return
+        return False
     if effect.sent:
         connection.abandon(seq)
     else:
@@ -323,6 +324,11 @@ def _abandon(effect: Abandon) -> None:
     link = effect.link
     if link.connection is connection and isinstance(link.stream, AsyncStream):
         link.stream.receiver.forget(seq)
+        if effect.farewell and not link.stream.crowded:
+            # Nobody waits here for what becomes of it: whoever is cancelled is to end.
+            with contextlib.suppress(CommunicationError):
+                link.stream.send(effect.farewell, at_once=False)
+    return False
 
 
 def _after(effect: After) -> float:
@@ -342,7 +348,15 @@ def _hang_up(effect: HangUp) -> None:
 
 async def _connect(effect: Connect) -> None:
     attempt = effect.link.attempt or _Attempt(effect.link, effect.annotations)
-    await attempt.join()
+    if effect.deadline is None:
+        await attempt.join()
+        return
+    try:
+        await asyncio.wait_for(attempt.join(), effect.deadline - asyncio.get_running_loop().time())
+    except CommunicationError:
+        raise
+    except asyncio.TimeoutError as error:
+        raise TimeoutError(f"cannot connect to {effect.link.place}: no answer in time") from error
 
 
 async def _make_connection(link: Link, annotations: Mapping[str, Buffer]) -> None:

@@ -14,10 +14,10 @@ from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
-from pyronb.rpc.call import Call, Outcome
+from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.wire.message import RESULT
 
-__all__ = ["RemoteAttribute", "RemoteMethod", "add_context", "call_remote", "outcome_of"]
+__all__ = ["RemoteAttribute", "RemoteMethod", "WishedMethod", "add_context", "call_remote", "outcome_of"]
 
 
 async def outcome_of(link: Link, call: Call) -> Outcome:
@@ -52,6 +52,15 @@ def call_remote(
     if short is not None and short.takes(method, args):
         return _value_in_short(short, link, method, args, kwargs)
     call = Call("", method, args, kwargs)
+    add_context(link, call)
+    return _value_of(link, call)
+
+
+def call_wished(
+    link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None, wishes: Wishes
+) -> Coroutine[Any, Any, Any]:
+    """Do as `call_remote`, for a call that is made with some wishes."""
+    call = Call("", method, args, kwargs, wishes=wishes)
     add_context(link, call)
     return _value_of(link, call)
 
@@ -112,6 +121,23 @@ class RemoteMethod(_Member):
     def __repr__(self) -> str:
         """Show the name and the object."""
         return f"<remote method {self.__name__!r} of {self._link.uri}>"
+
+
+class WishedMethod(RemoteMethod):
+    """A method of a remote object whose calls are made with some wishes; as for others it may turn out an attribute."""
+
+    def __init__(self, link: Link, name: str, wishes: Wishes) -> None:
+        """Make the method of this name; nothing is sent."""
+        super().__init__(link, name)
+        self._wishes = wishes
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Read the attribute of this name."""
+        return call_wished(self._link, "__getattr__", (self.__name__,), None, self._wishes).__await__()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Give the coroutine that calls it over there."""
+        return call_wished(self._link, self.__name__, args, kwargs, self._wishes)
 
 
 class RemoteAttribute(_Member):

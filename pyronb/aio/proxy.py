@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pyronb.aio.batch import BatchProxy
 from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
-from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set
+from pyronb.aio.wished import WishedCalls
+from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set, wishes_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
 from pyronb.client.speech import AUTO
@@ -20,6 +21,7 @@ from pyronb.config import config
 from pyronb.context import ambient
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.net.aiostream import AsyncStream
+from pyronb.news import Progress
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.serializers.hooks import HOOKS
@@ -43,7 +45,8 @@ attributes are those that the remote object exposes::
     async for item in await proxy.generator(): ...
 
 Tasks may share a proxy: their calls are in flight at the same time, on one connection. A call that is cancelled, or
-takes longer than `_pyroTimeout`, gives up its own reply and leaves the others alone; over there it still runs. A proxy
+takes longer than `_pyroTimeout`, gives up its own reply and leaves the others alone; over there it still runs, but a
+pyronb daemon is told, and stops an ``async def`` method (others ask `pyronb.cancelled`). A proxy
 belongs to the event loop in which it connected, until it is released or that loop is closed; other loops and threads
 need proxies of their own (`copy.copy`). Subclasses may override `_pyroValidateHandshake`, `_pyroAnnotations` and
 `_pyroResponseAnnotations`, none of them as a coroutine; attributes of their own begin with an underscore.
@@ -183,6 +186,29 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def _pyroClaimOwnership(self) -> None:
         """Do nothing: a proxy has no owner thread; the method is there for programs written for Pyro5."""
+
+    def _pyroCall(
+        self,
+        timeout: float | None = None,
+        output: bool | None = None,
+        on_progress: Callable[[Progress], Any] | None = None,
+    ) -> Any:
+        """Give a view of the proxy whose calls are made with these wishes: ``await proxy._pyroCall(timeout=2).work()``.
+
+        It uses the proxy's own connection. Its `_pyroBatch` gives a batch that is sent with these wishes.
+
+        Args:
+            timeout: seconds that a call may take, connecting and trying again included; a pyronb daemon is told when
+                they have passed (see `cancelled`). 0 waits for ever; None leaves it to `_pyroTimeout`.
+            output: whether what the call prints and logs over there is sent along, to the context's listener or to the
+                standard streams here; None leaves it to the configuration. A real Pyro sends nothing.
+            on_progress: hears each `Progress` of a call, in the loop.
+
+        Raises:
+            ValueError: the timeout is negative.
+            TypeError: `on_progress` cannot be called.
+        """
+        return WishedCalls(self, wishes_of(timeout, output, on_progress))
 
     def _pyroBatch(self) -> BatchProxy:
         """Give a batch for this proxy, as `batch` does."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pyronb.client.face import check_method
 from pyronb.client.link import Link
 from pyronb.errors import ProtocolError, PyroError
-from pyronb.rpc.call import Call, Outcome, Raised, Returned
+from pyronb.rpc.call import BATCH_METHOD, NO_WISHES, Call, Outcome, Raised, Returned, Wishes
 from pyronb.serializers.hooks import BatchError
 
 __all__ = ["BatchFace", "is_asynchronous", "replay", "results_of"]
@@ -25,15 +25,17 @@ class BatchFace:
     """Keeps the calls that are made on it."""
 
     # What `__getattr__` gave is kept in the dict until the batch is sent.
-    __slots__ = ("__dict__", "_link", "_pyroCalls")
+    __slots__ = ("__dict__", "_link", "_pyroCalls", "_wishes")
 
     _link: Link
+    _wishes: Wishes
     _pyroCalls: list[Entry]
     """The calls that are kept, as (method, positional arguments, named arguments)."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, wishes: Wishes = NO_WISHES) -> None:
         """Start empty, for the object that this link leads to."""
         object.__setattr__(self, "_link", link)
+        object.__setattr__(self, "_wishes", wishes)
         object.__setattr__(self, "_pyroCalls", [])
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -58,7 +60,7 @@ class BatchFace:
 
     def __copy__(self: B) -> B:  # noqa: PYI019 - typing.Self is younger than Python 3.10
         """Give another batch with the same calls."""
-        made = type(self)(self._link)
+        made = type(self)(self._link, self._wishes)
         made._pyroCalls.extend(self._pyroCalls)
         return made
 
@@ -74,6 +76,10 @@ class BatchFace:
         """List the remote methods, as far as they are known."""
         known = self._link.metadata.methods if self._link.metadata else ()
         return [*super().__dir__(), *known]
+
+    def _batch(self, *, oneway: bool = False) -> Call:
+        """Give the call that makes the calls that were kept; the batch is empty from now on."""
+        return Call("", BATCH_METHOD, self._take(), None, oneway=oneway, batch=True, wishes=self._wishes)
 
     def _take(self) -> list[Entry]:
         """Give the calls that were kept; the batch is empty from now on."""

@@ -46,12 +46,19 @@ class Abandon:
         connection: the connection that the request belongs to; the link may have another one by now.
         seq: number of the request; None for a ping.
         sent: whether the request went out.
+        farewell: what to send first, which tells the peer so.
+        patience: seconds that may be waited for the answer after that.
+
+    Gives:
+        The answer, if it came after all, and nothing is owed; None when it did not; False when nobody waited.
     """
 
     link: Link
     connection: ClientConnection
     seq: int | None
     sent: bool
+    farewell: Sequence[Buffer] = ()
+    patience: float = 0.0
 
 
 @dataclass(slots=True)
@@ -88,11 +95,12 @@ class Broadcast:
 class Connect:
     """Have the link connected, by the procedure of that name; all who ask for it at one time share one attempt.
 
-    The annotations go beside the greeting.
+    The annotations go beside the greeting. After the deadline nobody waits any more.
     """
 
     link: Link
     annotations: Mapping[str, Buffer] = field(default_factory=lambda: NO_ANNOTATIONS)
+    deadline: float | None = None
 
 
 @dataclass(slots=True)

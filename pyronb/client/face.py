@@ -17,7 +17,9 @@ from pyronb.client.link import Link
 from pyronb.client.speech import choose
 from pyronb.client.state import key_bytes
 from pyronb.errors import PyroError
+from pyronb.news import Progress
 from pyronb.options import ClientOptions
+from pyronb.rpc.call import Wishes
 from pyronb.rpc.metadata import parse_signature
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
@@ -39,6 +41,7 @@ __all__ = [
     "retries_of",
     "signature_of",
     "timeout_of",
+    "wishes_of",
 ]
 
 P = TypeVar("P", bound="ProxyFace")
@@ -109,6 +112,20 @@ def timeout_of(seconds: float | None) -> float | None:
     if seconds is not None and seconds < 0:
         raise ValueError(f"a timeout cannot be negative: {seconds}")
     return seconds or None
+
+
+def wishes_of(timeout: float | None, output: bool | None, on_progress: Callable[[Progress], Any] | None) -> Wishes:
+    """Give the wishes for some calls.
+
+    Raises:
+        ValueError: the timeout is negative.
+        TypeError: what should hear of progress cannot be called.
+    """
+    if timeout is not None:
+        timeout_of(timeout)
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"on_progress should be something that can be called, not {type(on_progress).__name__}")
+    return Wishes(timeout, output, on_progress)
 
 
 def retries_of(times: int) -> int:

@@ -52,6 +52,7 @@ class Link:
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
         wants: abilities of a pyronb daemon that are wanted on connections of this link.
         back: key under which the daemon is to keep connections of this link, for calls the other way; empty for none.
+        unwanted: another thread than the one that waits does not want the answer to the present call.
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
         attempt: the connecting that is under way, in a room where others may join it; None when there is none.
@@ -84,6 +85,7 @@ class Link:
     notes: list[str] = field(default_factory=list)
     wants: tuple[str, ...] = ()
     back: str = ""
+    unwanted: bool = False
     given_socket: bool = False
     lock: Any = None
     attempt: Any = None

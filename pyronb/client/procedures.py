@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pyronb.calls import recordings
@@ -37,16 +38,16 @@ from pyronb.errors import (
     TimeoutError,
 )
 from pyronb.options import ClientOptions
-from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned
+from pyronb.rpc.call import DAEMON_ID, NAMESERVER_ID, NOTHING, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import ASIDE, SIDE, Acceptance, Peer, decode_acceptance, decode_refusal, encode_greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.serializers.recreate import MARK
 from pyronb.uri import URI
-from pyronb.wire.connection import ClientConnection, OtherDialectError
+from pyronb.wire.connection import OPEN, ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
-from pyronb.wire.message import NO_ANNOTATIONS, PING, Buffer, Message
+from pyronb.wire.message import HEARD, NO_ANNOTATIONS, PING, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = [
@@ -84,7 +85,7 @@ def connect(
 ) -> Procedure[None]:
     """Connect and greet, unless the link is connected.
 
-    All of it together, looking names up too, may take as long as the link's `connect_timeout`, or until the deadline.
+    All of it together, looking names up too, may take as long as the link's `connect_timeout`, and until the deadline.
     The annotations go beside the greeting.
 
     Raises:
@@ -102,8 +103,9 @@ def connect(
         raise ConnectionClosedError(f"the socket that the proxy for {link.uri} was given is no longer in use")
     yield HangUp(link)
     limit = link.options.connect_timeout
-    if deadline is None and limit is not None:
-        deadline = yield After(limit + link.options.lookup.delay)
+    if limit is not None:
+        own = yield After(limit + link.options.lookup.delay)
+        deadline = own if deadline is None else min(own, deadline)
     place = yield from resolve(link.uri, link.options, deadline, link.key)
     link.connected_uri = place
     # Only one dialect knows keys, and what was meant to be signed is not to be sent unsigned.
@@ -348,20 +350,25 @@ def invoke(link: Link, what: Call) -> Procedure[Outcome]:
 def _invoke(link: Link, what: Call) -> Procedure[Outcome]:
     own = not what.object_id
     tries = link.max_retries if own else 0
+    wished = what.wishes.timeout
+    # What somebody wished for this call holds for all of it, connecting and trying again too.
+    until = (yield After(wished)) if wished else None
     while True:
         try:
             if not link.connected:
-                yield Connect(link, what.annotations)
+                yield Connect(link, what.annotations, until)
             if own:
                 what.object_id = link.object_id
                 if link.metadata is not None and what.method in link.metadata.oneway:
                     what.oneway = True
             if link.notes:
                 yield from deliver_notes(link)
-            deadline = None if link.timeout is None else (yield After(link.timeout))
+            deadline = until
+            if wished is None and link.timeout is not None:
+                deadline = yield After(link.timeout)
             return (yield from call(link, what, deadline, raw=own and link.raw))
-        except (ConnectionClosedError, TimeoutError):
-            if tries <= 0:
+        except (ConnectionClosedError, TimeoutError) as error:
+            if tries <= 0 or (until is not None and isinstance(error, TimeoutError)):
                 raise
             tries -= 1
 
@@ -432,18 +439,65 @@ def understood(link: Link, codec: Codec, what: Call, reply: Message) -> Outcome:
     return outcome
 
 
+_PATIENCE = 0.3
+"""Seconds that whoever interrupts a call waits for what becomes of it over there."""
+
+
 def give_up(owed: Abandon, what: Call, error: BaseException) -> Procedure[BaseException]:
-    """Abandon the reply that is owed, and give the error that tells the caller."""
-    yield owed
-    link = owed.link
+    """Abandon the reply that is owed, and give the error that tells the caller.
+
+    A pyronb peer is told that nobody wants the reply, when the caller was interrupted or the deadline has passed. What
+    became of the call over there is left on the interrupt, as text in its attribute ``pyronb`` and as a note.
+    """
+    link, connection = owed.link, owed.connection
+    if connection.side and connection.state is OPEN and owed.seq is not None and owed.sent and not what.oneway:
+        if not isinstance(error, CommunicationError):
+            owed.farewell, owed.patience = connection.withdraw(owed.seq), _PATIENCE
+        elif isinstance(error, TimeoutError):
+            owed.farewell = connection.withdraw(owed.seq)
+    answer = yield owed
     if not isinstance(error, CommunicationError):
+        if owed.farewell:
+            _leave_word(error, f"{what.method!r} of {what.object_id!r} {_became(link, what, answer)}")
         return error
     circumstances = calling(link, what)
     if isinstance(error, ConnectionClosedError) and not link.given_socket:
         circumstances += "; is its program still running? the next call connects again"
-    if isinstance(error, TimeoutError) and link.timeout is not None:
-        circumstances += f"; COMMTIMEOUT or _pyroTimeout allows {link.timeout:g} s"
+    if isinstance(error, TimeoutError):
+        wished = what.wishes.timeout
+        if wished:
+            circumstances += f"; its timeout allows {wished:g} s"
+        elif wished is None and link.timeout is not None:
+            circumstances += f"; COMMTIMEOUT or _pyroTimeout allows {link.timeout:g} s"
     return explained(error, circumstances)
+
+
+def _became(link: Link, what: Call, answer: Any) -> str:
+    """Say what became of a call that was interrupted."""
+    if answer is False:
+        return "was told to stop over there; its result is dropped"
+    if answer is None or link.codec is None:
+        return "has not stopped over there so far; its result is dropped"
+    if answer.message.flags & HEARD:
+        return "was stopped over there"
+    try:
+        outcome = understood(link, link.codec, what, answer.message)
+    except PyroError:
+        return "has ended over there; its result is dropped"
+    if isinstance(outcome, Raised):
+        return f"has ended over there with {type(outcome.error).__name__}"
+    if isinstance(outcome, StreamOpened) and outcome.stream_id is not None:
+        link.notes.append(outcome.stream_id)
+    return "has ended over there; its result is dropped"
+
+
+def _leave_word(error: BaseException, word: str) -> None:
+    """Leave on an interrupt what became of the call that it hit."""
+    with suppress(AttributeError):
+        error.pyronb = word  # type: ignore[attr-defined]  # it is for whoever shows the interrupt
+        add_note = getattr(error, "add_note", None)  # younger than Python 3.10
+        if add_note is not None:
+            add_note(word)
 
 
 def calling(link: Link, what: Call) -> str:

@@ -436,6 +436,19 @@ class SocketStream:
         return self.socket.sendmsg(views[:_MOST_BUFFERS])
 
     @property
+    def readable(self) -> bool:
+        """Whether receiving would not have to wait: something has arrived, or nothing more will."""
+        if not _AT_ONCE:
+            return True
+        try:
+            self.socket.recv(1, socket.MSG_PEEK | _AT_ONCE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # Receiving tells what it is.
+        return True
+
+    @property
     def pending(self) -> bool:
         """Whether bytes were received that `receive` has not given yet, of which no selector tells; only over TLS."""
         return False

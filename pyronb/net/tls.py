@@ -395,6 +395,11 @@ class TLSStream(_Encrypted):
         """Whether bytes were received that `receive` has not given yet, of which no selector tells."""
         return bool(self._plain)
 
+    @property
+    def readable(self) -> bool:
+        """Whether receiving would not have to wait long; as for `SocketStream`."""
+        return bool(self._plain) or self._session.ended or super().readable
+
     def receive(self, deadline: float | None = None, *, missing: int = 0) -> bytes:
         """Wait for bytes and give all that are there; as for `SocketStream`."""
         while not self._plain:
@@ -495,6 +500,11 @@ class GivenTLSStream(_Encrypted):
 
     def _send_some(self, views: Sequence[memoryview]) -> int:
         return self.socket.send(views[0])
+
+    @property
+    def readable(self) -> bool:
+        """Only receiving tells: OpenSSL does not let anybody peek."""
+        return True
 
     def getpeercert(self) -> dict[str, Any] | None:
         """Give the peer's certificate as a map, as ``ssl`` makes it; None when it showed none."""

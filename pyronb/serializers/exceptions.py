@@ -47,6 +47,8 @@ _LIBRARY: dict[str, type[Exception]] = {
     name: getattr(errors, name) for name in errors.__all__ if name != RemoteError.__name__
 }
 _LIBRARY_MODULES = frozenset({"pyronb.errors", "Pyro4.errors", *(dialect.errors for dialect in DIALECTS.values())})
+_OURS_ALONE = frozenset({errors.CancelledError.__name__})
+"""Names of those that a real Pyro does not have."""
 _BUILTINS: dict[str, type[BaseException]] = {
     name: kind for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)
 }
@@ -295,7 +297,7 @@ def _pyro_takes(name: str, dialect: Dialect) -> bool:
     if module == "builtins":
         return resolve(name) is not None and short not in _NOT_REBUILT_BY_PYRO
     if module == dialect.errors:
-        return short in _LIBRARY
+        return short in _LIBRARY and short not in _OURS_ALONE
     return name in dialect.more_errors or (module == "sqlite3" and short.endswith("Error"))
 
 

@@ -8,11 +8,15 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextvars import Context
+from functools import partial
 from typing import Any
 
-from pyronb.errors import PyroError
+from pyronb.errors import CancelledError
 
 __all__ = ["AsyncLoop"]
+
+_LONG = 0.05
+"""Seconds after which a coroutine takes long."""
 
 
 class AsyncLoop:
@@ -32,15 +36,43 @@ class AsyncLoop:
             self._loop.close()
             raise
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], future: Future[Any], around: Context) -> None:
-        """Run a coroutine in this context; its end goes into the future, whatever happens."""
+    def start(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        future: Future[Any],
+        around: Context,
+        long: Callable[[Callable[[], Any]], Any] | None,
+    ) -> None:
+        """Run a coroutine in this context; its end goes into the future, whatever happens.
+
+        If it takes long, `long` is called with what cancels it, which any thread may call.
+        """
         self._running.add(future)
         # The task takes over the context in which it is made.
-        self._loop.call_soon_threadsafe(self._launch, coroutine, future, context=around)
+        self._loop.call_soon_threadsafe(self._launch, coroutine, future, long, context=around)
 
-    def _launch(self, coroutine: Coroutine[Any, Any, Any], future: Future[Any]) -> None:
+    def _launch(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        future: Future[Any],
+        long: Callable[[Callable[[], Any]], Any] | None,
+    ) -> None:
         task = self._loop.create_task(_end_of(coroutine, future))
-        task.add_done_callback(lambda _: self._running.discard(future))
+        if long is None:
+            task.add_done_callback(lambda _: self._running.discard(future))
+            return
+        timer = self._loop.call_later(_LONG, long, partial(self._cancel, task))
+
+        def done(_: object) -> None:
+            timer.cancel()
+            self._running.discard(future)
+
+        task.add_done_callback(done)
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        # A loop that is closed has cancelled everything.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(task.cancel)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -83,8 +115,8 @@ def _conclude(say: Callable[[Any], None], what: Any) -> None:
         say(what)
 
 
-def _cancelled() -> PyroError:
-    return PyroError("the method was cancelled before it ended, for instance because its daemon was closed")
+def _cancelled() -> CancelledError:
+    return CancelledError("the method was cancelled before it ended: by its caller, or because its daemon was closed")
 
 
 async def _wind_up() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from pyronb.context import CallContext, enter, leave
 from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
-from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
+from pyronb.errors import CancelledError, ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.net.stream import SocketStream
 from pyronb.news import News
 from pyronb.options import WireOptions
@@ -33,8 +34,8 @@ from pyronb.server.shortcut import ShortCut
 from pyronb.server.side import OVER, Side, Way
 from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bares_in, serializer_of
 from pyronb.wire.connection import CLOSED, ServerConnection
-from pyronb.wire.events import Broken, Called, Greeted, Pinged
-from pyronb.wire.message import PING, Buffer, Message
+from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
+from pyronb.wire.message import HEARD, PING, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = ["Conversation", "Host", "Task"]
@@ -47,6 +48,10 @@ _LONGEST_GREETING = 1000
 _MOST_GREETINGS = 100
 """Greetings that are kept, and how long they may be, for strangers can send anything."""
 _MARK = MARK.encode("ascii")
+_MOST_AHEAD = 2000
+_MUCH_AHEAD = 1 << 20
+"""Most messages, and bytes of their payloads, that are taken in while a call runs; beyond them nothing is heard."""
+_NONE: set[int] = set()
 
 Buffers = list[Buffer]
 Answer = Buffers | None | Pending[Any]
@@ -100,8 +105,22 @@ class Task:
     detached: bool = False
 
 
+@dataclass(slots=True)
+class _Unwanted:
+    """The client called, and withdrew the call before it began."""
+
+    message: Message
+
+
 class Conversation:
     """One client's conversation with a daemon."""
+
+    # Made when they are needed, for most clients need none of them: what goes beside calls that run, by their numbers;
+    # what came while a call ran, and how large it is; and the numbers of calls that were withdrawn, and may yet ask.
+    _sides: dict[int, Side] | None = None
+    _ahead: deque[Event | _Unwanted] | None = None
+    _ahead_size = 0
+    _unwanted: set[int] = _NONE
 
     def __init__(self, host: Host, address: Any) -> None:
         """Start the conversation with a client at this address.
@@ -175,6 +194,8 @@ class Conversation:
         if self._connection.idle:
             data, self._tail = self._tail + data, b""
             found, at, goes_on = bares_in(data, short.heads, LARGEST_BARE)
+            if self._unwanted:
+                self._unwanted.difference_update([seq for seq, _, _ in found])
             for _, begin, end in found:
                 yield Task(partial(self._answer_bare, short, data[begin:end]))
             if goes_on:
@@ -206,8 +227,9 @@ class Conversation:
     def _tasks(self) -> Iterator[Task]:
         connection = self._connection
         while True:
-            event = connection.next_event()
+            event = self._ahead.popleft() if self._ahead else connection.next_event()
             if event is None:
+                self._ahead_size = 0
                 return
             yield _TASKS[type(event)](self, event)
 
@@ -218,6 +240,8 @@ class Conversation:
 
     def _called(self, event: Called) -> Task:
         message = event.message
+        if self._unwanted:
+            self._unwanted.discard(message.seq)
         codec = self._codec or self._ungreeted_codec()
         oneway = bool(message.flags & codec.dialect.oneway)
         detached = oneway and self._host.oneway_threaded and not message.flags & codec.dialect.batch
@@ -412,13 +436,18 @@ class Conversation:
         if isinstance(outcome, Pending):
             return outcome.follow(lambda known: self._reply(known, message, call, context))
         side, context.side = context.side, OVER
+        if self._sides:
+            self._sides.pop(message.seq, None)
         codec = self._codec
         assert codec is not None
         own = self._host.annotations()
         if own:
             outcome.annotations = {**outcome.annotations, **own}
-        answer = self._pack_outcome(codec, outcome, message, call)
-        return answer if side is None else [*side.end(), *answer]
+        if side is None:
+            return self._pack_outcome(codec, outcome, message, call)
+        last = side.end()
+        heard = self._connection.side and side.cancelled
+        return [*last, *self._pack_outcome(codec, outcome, message, call, HEARD if heard else 0)]
 
     def begin_side(self, context: CallContext, way: Way) -> None:
         """Put what goes beside a call into its context, if that is not there yet."""
@@ -435,7 +464,63 @@ class Conversation:
             def pack(news: News) -> Buffers:
                 return connection.tell(encode_news(news, seq, dialect))
 
-            context.side = Side(way if connection.side else None, pack)
+            side = context.side = Side(way, pack if connection.side else None)
+            if self._sides is None:
+                self._sides = {}
+            self._sides[seq] = side
+            if seq in self._unwanted:
+                side.cancel()
+
+    @property
+    def full(self) -> bool:
+        """Whether much waits already for a call to end, and no more should be read."""
+        return bool(self._ahead) and (len(self._ahead or ()) >= _MOST_AHEAD or self._ahead_size >= _MUCH_AHEAD)
+
+    def hear(self, data: bytes) -> None:
+        """Take in what comes while a call runs: what withdraws a call is heard at once, all else waits its turn."""
+        self._connection.receive(data)
+        ahead = self._ahead = self._ahead or deque()
+        while (event := self._connection.next_event()) is not None:
+            if isinstance(event, Withdrawn):
+                self._withdraw(event.message.seq)
+            else:
+                ahead.append(event)
+                self._ahead_size += len(event.message.payload) if isinstance(event, Called) else 0
+
+    def waiting(self) -> Iterator[Task] | None:
+        """Give what is to be done after `hear`; None when there is nothing."""
+        return self._tasks() if self._ahead else None
+
+    def hung_up(self) -> None:
+        """Take note that the client has gone while calls run."""
+        for side in list((self._sides or {}).values()):
+            side.cancel()
+
+    def _withdrawn(self, event: Withdrawn) -> Task:
+        return Task(lambda: self._withdraw(event.message.seq))
+
+    def _withdraw(self, seq: int) -> None:
+        side = self._sides.get(seq) if self._sides else None
+        if side is not None:
+            side.cancel()
+            return
+        for index, event in enumerate(self._ahead or ()):
+            if isinstance(event, Called) and event.message.seq == seq:
+                assert self._ahead is not None
+                self._ahead[index] = _Unwanted(event.message)
+                return
+        if self.together:
+            # Most likely it was answered already; but it may run, and not have asked yet.
+            if len(self._unwanted) >= _MOST_AHEAD:
+                self._unwanted = set()
+            self._unwanted = {*self._unwanted, seq}
+
+    def _called_in_vain(self, event: _Unwanted) -> Task:
+        message, codec = event.message, self._codec or self._ungreeted_codec()
+        if message.flags & codec.dialect.oneway:
+            return Task(lambda: None)
+        error = CancelledError("the call was cancelled before it began")
+        return Task(lambda: self._connection.reply(codec.encode_outcome(Raised(error), message)))
 
     def _refuse_call(self, message: Message, codec: Codec, error: SerializeError) -> Buffers | None:
         """Tell a client that its call was not read, in the call's own serializer: clients take no other.
@@ -452,10 +537,12 @@ class Conversation:
             return None
         return self._connection.reply(codec.encode_outcome(Raised(error), message, serializer))
 
-    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message, call: Call | None) -> Buffers:
+    def _pack_outcome(self, codec: Codec, outcome: Any, message: Message, call: Call | None, flags: int = 0) -> Buffers:
         token = SPEAKER.set(self)
         try:
-            return self._connection.reply(codec.encode_outcome(outcome, message, call=call))
+            reply = codec.encode_outcome(outcome, message, call=call)
+            reply.flags |= flags
+            return self._connection.reply(reply)
         except Exception as error:  # noqa: BLE001 - too large, or user code set annotations that are none
             # An error without annotations always fits.
             return self._connection.reply(codec.encode_outcome(Raised(in_result(error, call)), message))
@@ -467,5 +554,7 @@ _TASKS: Mapping[type, Callable[[Conversation, Any], Task]] = {
     Greeted: Conversation._greeted,
     Called: Conversation._called,
     Pinged: Conversation._pinged,
+    Withdrawn: Conversation._withdrawn,
+    _Unwanted: Conversation._called_in_vain,
     Broken: Conversation._broken,
 }

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pyronb.context import CallContext, enter
@@ -52,6 +53,12 @@ def finished(result: Any) -> Any:
     return result
 
 
+def _heed(context: CallContext, stop: Callable[[], Any]) -> None:
+    side = context.begin_side()
+    if side is not None:
+        side.stop_with(stop)
+
+
 class Coroutines:
     """Starts the event loop when it is first needed, since loading asyncio takes long. Safe for threads."""
 
@@ -62,7 +69,10 @@ class Coroutines:
         self._closed = False
 
     def start(self, coroutine: Coroutine[Any, Any, Any], context: CallContext | None = None) -> Future[Any]:
-        """Run a coroutine, in the context of the call that it belongs to, and give its end."""
+        """Run a coroutine, in the context of the call that it belongs to, and give its end.
+
+        One that takes long is cancelled when the caller does not want its result any more.
+        """
         future: Future[Any] = Future()
         around = contextvars.copy_context()
         if context is not None:
@@ -74,7 +84,7 @@ class Coroutines:
                 return future
             if self._loop is None:
                 self._loop = importlib.import_module("pyronb.server.asyncloop").AsyncLoop()
-            self._loop.start(coroutine, future, around)
+            self._loop.start(coroutine, future, around, None if context is None else partial(_heed, context))
         return future
 
     def close(self, patience: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyronb.context import CallContext, Resources, enter, leave
 from pyronb.dialects import PYRO5, Dialect
-from pyronb.errors import PyroError
+from pyronb.errors import CancelledError, PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.handshake import Peer
 from pyronb.serializers.hooks import BatchError
@@ -116,7 +116,7 @@ class Dispatcher:
     def run(self, call: Call, caller: Caller, context: CallContext) -> Outcome | Pending[Outcome]:
         """Run a call and tell what became of it; never raises."""
         if call.batch:
-            return self._go_on(None, steps=self._run_batch(call, caller), context=context)
+            return self._go_on(None, steps=self._run_batch(call, caller, context), context=context)
         token = enter(context)
         try:
             target = self.find(call.object_id)
@@ -218,7 +218,9 @@ class Dispatcher:
             raise
         return _logged(value, name, call) if called_back and isinstance(value, Coroutine) else value
 
-    def _run_batch(self, call: Call, caller: Caller) -> Generator[Coroutine[Any, Any, Any], Future[Any], list[Any]]:
+    def _run_batch(
+        self, call: Call, caller: Caller, context: CallContext
+    ) -> Generator[Coroutine[Any, Any, Any], Future[Any], list[Any]]:
         """Run the calls of a batch one after the other; a coroutine that one of them gives is to be awaited."""
         target = self._target(call.object_id, caller)
         if call.method != BATCH_METHOD:
@@ -228,6 +230,9 @@ class Dispatcher:
         results: list[Any] = []
         keep = results.append
         for entry in call.args:
+            if context.side is not None and context.side.cancelled:
+                keep(BatchError(CancelledError("the batch was cancelled before this call")))
+                break
             # There may be many calls, of few methods, and asking the type itself takes less than asking a set of types.
             proper = (type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH
             name, args, kwargs = entry if proper else _NO_ENTRY

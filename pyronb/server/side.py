@@ -13,14 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError
+from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
-from pyronb.server.ticker import TICKER
 from pyronb.wire.message import Buffer
 
 __all__ = ["OVER", "Side", "Way"]
 
 _PAUSE = 0.05
 """Seconds between two messages about the progress of one call."""
+_LOOK_AGAIN = 0.02
+"""Seconds between two looks for what the client has sent."""
 
 
 class Way:
@@ -28,31 +30,47 @@ class Way:
 
     __slots__ = ()
 
-    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
-        """Send something that is no answer, from whichever thread, without waiting; False when that cannot be now.
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+        """Send something that is no answer, from whichever thread, without waiting.
 
         Args:
             buffers: what to send.
-            goes_on: tells whether the call still runs, where sending has to wait until later.
+            later: is called from where it can be sent, when that is not here.
+
+        Returns:
+            Whether it was sent; None when `later` is going to be called.
 
         Raises:
             ConnectionClosedError: the client is gone.
         """
-        del buffers, goes_on
+        del buffers, later
         return False
+
+    def look(self) -> None:
+        """Hear what the client has sent, from a thread in which a call of it runs, without waiting.
+
+        Raises:
+            ConnectionClosedError: the client has hung up.
+        """
+
+    def listen(self) -> None:
+        """From now on hear what the client sends while its call runs elsewhere; safe from any thread."""
 
 
 class Side:
     """What goes beside one call.
 
     Args:
-        way: the way to the client; None when it must not be told anything.
-        pack: lays out what is told, as a message about this call.
+        way: the way to the client.
+        pack: lays out what is told, as a message about this call; None when the client does not know such messages.
     """
 
-    __slots__ = ("_began", "_first", "_lock", "_next", "_over", "_pack", "_progress", "_way", "cancelled")
+    __slots__ = (
+        *("_began", "_deferred", "_first", "_lock", "_look", "_next", "_over", "_pack", "_progress", "_stop", "_way"),
+        "cancelled",
+    )
 
-    def __init__(self, way: Way | None, pack: Callable[[Any], Sequence[Buffer]]) -> None:
+    def __init__(self, way: Way, pack: Callable[[Any], Sequence[Buffer]] | None) -> None:
         """Begin."""
         self.cancelled = False
         """Whether the caller is known not to want the answer any more."""
@@ -62,13 +80,15 @@ class Side:
         self._began = 0.0
         self._first = 0.0
         self._next = 0.0
+        self._look = 0.0
         self._over = False
+        self._deferred = False
+        self._stop: Callable[[], Any] | None = None
         self._progress: tuple[float, float | None, str] | None = None
 
     def report(self, done: float, total: float | None, message: str) -> None:
         """Tell the caller how far the call is, now or soon."""
-        way = self._way
-        if way is None:
+        if self._pack is None:
             return
         now = time.monotonic()
         with self._lock:
@@ -78,7 +98,7 @@ class Side:
             self._progress = (done, total, message)
             if now >= self._next:
                 self._tell(now)
-            if self._progress is None or held or self._over:
+            if self._progress is None or held or self._over or self._deferred:
                 return
         TICKER.remind(self, max(self._next, now + _PAUSE))
 
@@ -86,19 +106,30 @@ class Side:
         """Tell what was held back; give the moment for trying again, or None when nothing is left to tell."""
         now = time.monotonic()
         with self._lock:
-            if not self._over and self._progress is not None:
+            if self._progress is not None:
                 self._tell(now)
-            return None if self._over or self._progress is None else now + _PAUSE
+            return None if self._progress is None or self._deferred else now + _PAUSE
+
+    def _tell_later(self) -> None:
+        """Tell what could not be told from elsewhere."""
+        with self._lock:
+            self._deferred = False
+        again = self.tick()
+        if again is not None:
+            TICKER.remind(self, again)
 
     def _tell(self, now: float) -> None:
         """Send what is held back, if the client takes it; the lock is held."""
-        assert self._way is not None
         if self._over:
             self._progress = None
             return
+        if self._deferred:
+            return
         self._next = now + _PAUSE
         try:
-            if self._way.tell(self._news(now), lambda: not self._over):
+            sent = self._way.tell(self._news(now), self._tell_later)
+            self._deferred = sent is None
+            if sent:
                 self._progress = None
         except CommunicationError as error:
             # Whoever sends the answer finds out as well.
@@ -107,6 +138,7 @@ class Side:
 
     def _news(self, now: float) -> Sequence[Buffer]:
         assert self._progress is not None
+        assert self._pack is not None
         return self._pack(Progress(*self._progress, self._seconds(now)))
 
     def _seconds(self, now: float) -> float:
@@ -120,8 +152,34 @@ class Side:
         return seconds * self._progress[0] / since if since > 0 and self._first > 0 else seconds
 
     def wanted_no_more(self) -> bool:
-        """Tell whether the caller is known not to want the answer any more."""
+        """Tell whether the caller does not want the answer any more, after a look at what it has sent."""
+        if not self.cancelled:
+            now = time.monotonic()
+            with self._lock:
+                if now >= self._look and not self._over:
+                    self._look = now + _LOOK_AGAIN
+                    try:
+                        self._way.look()
+                    except CommunicationError:
+                        self.cancelled = True
         return self.cancelled
+
+    def cancel(self) -> None:
+        """Take note that the caller does not want the answer any more, and stop the call if that can be done."""
+        self.cancelled = True
+        stop = self._stop
+        if stop is not None:
+            stop()
+
+    def stop_with(self, stop: Callable[[], Any]) -> None:
+        """Stop the call in this way when the caller cancels it; from now on that is listened for."""
+        if self._pack is None:
+            return
+        self._stop = stop
+        if self.cancelled:
+            stop()
+        else:
+            self._way.listen()
 
     def end(self) -> Sequence[Buffer]:
         """Give what is still to be told before the answer; nothing is after that."""
@@ -140,9 +198,16 @@ class _Over(Side):
     def report(self, done: float, total: float | None, message: str) -> None:
         """Tell nobody."""
 
+    def wanted_no_more(self) -> bool:
+        """Nobody has said so in time."""
+        return False
+
+    def stop_with(self, stop: Callable[[], Any]) -> None:
+        """Nobody will."""
+
     def end(self) -> Sequence[Buffer]:
         """Give nothing."""
         return ()
 
 
-OVER = _Over(None, lambda _: ())
+OVER = _Over(Way(), None)

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of
+from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
-from pyronb.rpc.call import NO_WISHES, Call
-from pyronb.sync.driver import run
+from pyronb.news import Progress
+from pyronb.rpc.call import NO_WISHES, Call, Wishes
+from pyronb.sync.driver import run, withdraw
 from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.methods import add_context, value_of
 from pyronb.sync.proxy import Proxy
@@ -42,6 +43,8 @@ class _Crew:
         self._model = link
         self._work: deque[Work | Callable[[], None]] = deque()
         self._links: list[Link] = []
+        self._running: dict[FutureResult, Link] = {}
+        self._withdrawing = threading.Lock()
         self._came = threading.Condition()
         self._waiting = 0
         self._threads = 0
@@ -74,16 +77,28 @@ class _Crew:
         result: Any = None
         error: BaseException | None = None
         call.wishes = replace(call.wishes, listener=future.report, on_progress=None)
+        self._running[future] = link
         try:
             result = value_of(link, call)
         except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
             error = failed
+        with self._withdrawing:
+            del self._running[future]
+            link.unwanted = False
         # First of all, for whoever has the result may release the proxy at once.
         self._return_link(link)
         if error is None:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+    def withdraw(self, future: FutureResult) -> None:
+        """Tell the daemon that the answer to a call that runs is not wanted."""
+        with self._withdrawing:
+            # As long as this is held, nothing else is said over the link.
+            link = self._running.get(future)
+            if link is not None:
+                withdraw(link)
 
     def _next(self) -> Work | Callable[[], None] | None:
         with self._came:
@@ -123,6 +138,32 @@ class _Crew:
                 run(hang_up(link))
 
 
+class AsyncCalls:
+    """An async proxy, seen so that its calls are made with some wishes of their own."""
+
+    __slots__ = ("_proxy", "_wishes")
+
+    def __init__(self, proxy: AsyncProxy, wishes: Wishes) -> None:
+        """See a proxy like this."""
+        self._proxy = proxy
+        self._wishes = wishes
+
+    def __getattr__(self, name: str) -> Callable[..., FutureResult]:
+        """Give a function that starts a call of this method."""
+        if name in AsyncCalls.__slots__:
+            # Not there yet, in a view that is just being copied.
+            raise AttributeError(name)
+        return self._proxy._starter(name, self._wishes)
+
+    def __dir__(self) -> list[str]:
+        """List the remote methods, as far as they are known."""
+        return [*super().__dir__(), *local_names(self._proxy._link)]
+
+    def __repr__(self) -> str:
+        """Show the address."""
+        return f"<calls of {self._proxy!r}>"
+
+
 class AsyncProxy:
     """A proxy whose method calls give a `FutureResult` at once and run in the background.
 
@@ -153,25 +194,47 @@ class AsyncProxy:
         known = self._started.get(name)
         if known is not None:
             return known
+        start = self._starter(name, NO_WISHES)
+        if self._link.metadata is not None:
+            self._started[name] = start
+        return start
+
+    def _starter(self, name: str, wishes: Wishes) -> Callable[..., FutureResult]:
         link, crew, line = self._link, self._crew, self._line
         check_method(link, name, "are called in the background")
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
-            call = Call("", name, args, kwargs)
+            call = Call("", name, args, kwargs, wishes=wishes)
             add_context(link, call)
             future = FutureResult()
             if call.wishes is not NO_WISHES:
                 listen(future, call.wishes)
+            future.withdraws(tell)
             if line is not None and line.able:
                 line.submit(call, future)
             else:
                 crew.submit((call, future))
             return future
 
+        def tell(future: FutureResult) -> None:
+            if line is not None:
+                line.withdraw(future)
+            crew.withdraw(future)
+
         start.__name__ = start.__qualname__ = name
-        if link.metadata is not None:
-            self._started[name] = start
         return start
+
+    def _pyroCall(
+        self,
+        timeout: float | None = None,
+        output: bool | None = None,
+        on_progress: Callable[[Progress], Any] | None = None,
+    ) -> AsyncCalls:
+        """Give a view of the proxy whose calls are made with these wishes, as `Proxy._pyroCall` does.
+
+        What is heard of a call is heard in a thread of the proxy. The seconds count from when the call is sent.
+        """
+        return AsyncCalls(self, wishes_of(timeout, output, on_progress))
 
     @property
     def _pyroUri(self) -> URI:

@@ -13,9 +13,9 @@ from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
-from pyronb.rpc.call import BATCH_METHOD, Call
+from pyronb.rpc.call import Call
 from pyronb.sync.background import in_background
-from pyronb.sync.driver import run
+from pyronb.sync.driver import run, withdraw
 from pyronb.sync.methods import add_context, outcome_of
 from pyronb.sync.proxy import Proxy
 
@@ -53,21 +53,20 @@ class BatchProxy(BatchFace):
         if is_asynchronous(oneway, asynchronous, more):
             return self._in_background(replay)
         if oneway:
-            _results(self._link, Call("", BATCH_METHOD, self._take(), None, oneway=True, batch=True))
+            _results(self._link, self._batch(oneway=True))
             return None
         return replay(self._pyroResults())
 
     def _pyroResults(self) -> list[Any]:
         """Send the calls and give the list of results; a call that failed is a `BatchError`, and the last one."""
-        return _results(self._link, Call("", BATCH_METHOD, self._take(), None, batch=True))
+        return _results(self._link, self._batch())
 
     def _pyroResultsAsync(self) -> FutureResult:
         """Send the calls in the background and give the future of the list that `_pyroResults` would give."""
         return self._in_background(list)
 
     def _in_background(self, finish: Callable[[list[Any]], Any]) -> FutureResult:
-        calls = self._take()
-        batch = Call("", BATCH_METHOD, calls, None, batch=True)
+        batch = self._batch()
         link = self._link
         add_context(link, batch)
         future = FutureResult()
@@ -77,6 +76,8 @@ class BatchProxy(BatchFace):
             # A connection of its own, so that the proxy's calls do not wait for the batch.
             link = link.twin()
             link.lock = threading.RLock()
+            # Over that connection, nothing else is said.
+            future.withdraws(lambda _: withdraw(link))
 
         def work() -> Any:
             try:

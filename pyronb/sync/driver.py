@@ -6,6 +6,7 @@ by a signal, which then goes through the procedure like any other exception.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -27,13 +28,16 @@ from pyronb.client.effects import (
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.procedures import check, connect
-from pyronb.errors import ConnectionClosedError, TimeoutError
+from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after, remaining
 from pyronb.net.stream import dial
 from pyronb.wire.events import Told
 
-__all__ = ["run"]
+__all__ = ["run", "withdraw"]
+
+_MOMENT = 0.1
+"""Seconds for telling a peer that an answer is not wanted."""
 
 T = TypeVar("T")
 
@@ -55,7 +59,7 @@ def run(procedure: Procedure[T]) -> T:
 
 
 def _connect(effect: Connect) -> None:
-    run(connect(effect.link, annotations=effect.annotations))
+    run(connect(effect.link, effect.deadline, annotations=effect.annotations))
     effect.link.told = time.monotonic()
 
 
@@ -76,6 +80,10 @@ def _send(effect: Send) -> None:
 
 def _reply(effect: Reply) -> Any:
     link, seq, deadline = effect.link, effect.seq, effect.deadline
+    if link.connection is not None:
+        link.connection.awaited = seq
+        if link.unwanted:
+            withdraw(link)
     received = False
     while True:
         connection, stream = link.connection, link.stream
@@ -86,6 +94,7 @@ def _reply(effect: Reply) -> Any:
             if effect.hearing is not None:
                 _hear(effect.hearing, event, link)
         elif event is not None and check(event, seq):
+            connection.awaited = None
             return event
         if received and deadline is not None and not remaining(deadline):
             # A peer that never stops sending is no reason to wait for ever.
@@ -109,6 +118,35 @@ def _hear(hearing: Hearing, event: Told, link: Link) -> None:
         if link.connection is not None:
             _hang_up(HangUp(link))
         link.connection, link.stream, link.short, link.sequence = connection, stream, short, sequence
+
+
+def _abandon(effect: Abandon) -> Any:
+    """Say what is still to be said, and wait for the answer for as long as that is worth it.
+
+    With one call at a time, a connection on which an answer is owed is of no more use.
+    """
+    link, seq = effect.link, effect.seq
+    if effect.farewell and seq is not None and link.stream is not None and link.connection is effect.connection:
+        # A second interrupt ends the waiting.
+        with contextlib.suppress(CommunicationError, KeyboardInterrupt):
+            link.stream.send(effect.farewell, after(_MOMENT))
+            if effect.patience:
+                effect.connection.calls_made.add(seq)
+                return _reply(Reply(link, seq, after(effect.patience)))
+    _hang_up(effect)
+    return None
+
+
+def withdraw(link: Link) -> None:
+    """Tell the peer that the answer is not wanted for which another thread waits, or is about to.
+
+    That thread must not begin another call over the link meanwhile.
+    """
+    link.unwanted = True
+    connection, stream = link.connection, link.stream
+    if connection is not None and stream is not None and connection.side and connection.awaited is not None:
+        with contextlib.suppress(CommunicationError):
+            stream.send(connection.withdraw(connection.awaited), after(_MOMENT))
 
 
 def _hang_up(effect: HangUp | Abandon) -> None:
@@ -146,8 +184,7 @@ def _choose(effect: Choose) -> int:
 
 
 _GRANTS: Mapping[type, Callable[[Any], Any]] = {
-    # With one call at a time, a connection on which an answer is owed is of no more use.
-    Abandon: _hang_up,
+    Abandon: _abandon,
     After: _after,
     Broadcast: _broadcast,
     Choose: _choose,

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -32,6 +33,7 @@ from pyronb.errors import (
 )
 from pyronb.futures import FutureResult
 from pyronb.net.stream import SocketStream
+from pyronb.net.ticker import TICKER
 from pyronb.news import News
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
@@ -106,8 +108,16 @@ class _Way:
     """A connection, and the calls that are on their way over it.
 
     Attributes:
-        limits: when each of them has to be answered, in the order in which they were sent; only with a time-out.
+        limits: when each of them has to be answered, in the order in which they were sent; only with a time-out, and
+            while that is the same for all.
         hearings: who hears of each of them, of those of which something was told.
+        sending: held for sending, which is done by one thread mostly.
+        reading: whether there is a thread that reads.
+        writing: whether there is something to be sent.
+        leaving: whether it is to be closed once nothing is on its way.
+        mixed: whether calls have time-outs of their own.
+        owing: whether an answer may be due that nobody waits for.
+        rest: the beginning of a reply.
     """
 
     link: Link
@@ -118,10 +128,27 @@ class _Way:
     waiting: dict[int, Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
     hearings: dict[int, Hearing] = field(default_factory=dict)
+    sending: threading.Lock = field(default_factory=threading.Lock)
     reading: bool = False
     writing: bool = False
     leaving: bool = False
+    owing: bool = False
+    mixed: bool = False
     rest: bytes = b""
+
+
+@dataclass(slots=True)
+class _Expiry:
+    """The end of the time of one call that has a time of its own."""
+
+    line: Line
+    way: _Way
+    seq: int
+    work: Work
+
+    def tick(self) -> None:
+        """Give the call up."""
+        self.line.expire(self.way, self.seq, self.work)
 
 
 class Line:
@@ -148,6 +175,9 @@ class Line:
         self._waits = False
         self._dismissed = False
         self._way: _Way | None = None
+        # All that are not closed; and the futures of calls that were cancelled while they were sent.
+        self._ways: list[_Way] = []
+        self._unwanted: deque[FutureResult] = deque()
         self.able = link.remote is None or TOGETHER in link.remote.abilities
         """Whether calls can go this way, as far as that is known."""
 
@@ -242,6 +272,7 @@ class Line:
         way = _Way(link, link.stream, link.connection, link.codec, short, writing=True)
         with self._lock:
             self._way = way
+            self._ways.append(way)
         return way
 
     def _write_some(self, way: _Way) -> None:
@@ -275,9 +306,7 @@ class Line:
             if call.oneway:
                 done.append(future)
             else:
-                if deadline is not None:
-                    way.limits[seq] = deadline
-                way.waiting[seq] = (call, future)
+                self._expect(way, seq, (call, future), deadline)
             buffers += said
             size += sum(map(len, said))
         if buffers:
@@ -285,12 +314,78 @@ class Line:
                 buffers = [b"".join(buffers)]
             self._have_read(way)
             try:
-                way.stream.send(buffers, deadline)
+                with way.sending:
+                    way.stream.send(buffers, deadline)
             except BaseException as error:
                 self._fail(((Call("", ""), future) for future in done), error)
                 raise
+        self._have_sent(done)
+
+    def _have_sent(self, done: Iterable[FutureResult]) -> None:
         for future in done:
             self._publish(future, None)
+        while self._unwanted:
+            self.withdraw(self._unwanted.popleft())
+
+    def _expect(self, way: _Way, seq: int, work: Work, deadline: float | None) -> None:
+        way.waiting[seq] = work
+        wished = work[0].wishes.timeout
+        if wished is not None:
+            # Whoever reads may be waiting for ever, or for another call.
+            way.mixed = True
+            deadline = time.monotonic() + wished if wished else None
+        if deadline is None:
+            return
+        if way.mixed:
+            TICKER.remind(_Expiry(self, way, seq, work), deadline)
+        else:
+            way.limits[seq] = deadline
+
+    # Withdrawing
+
+    def withdraw(self, future: FutureResult) -> None:
+        """Tell the daemon that the answer to a call is not wanted; whatever it is, it is still waited for."""
+        if not (self._withdraw(future) or future.done()) and self._writing and self.able:
+            # It is just being sent.
+            self._unwanted.append(future)
+
+    def _withdraw(self, future: FutureResult) -> bool:
+        for way in list(self._ways):
+            for seq, work in list(way.waiting.items()):
+                if work[1] is future:
+                    self._say_withdrawn(way, seq)
+                    return True
+        return False
+
+    def _say_withdrawn(self, way: _Way, seq: int) -> None:
+        connection = way.connection
+        if connection.side:
+            # Sending may take its time.
+            self._elsewhere(partial(self._send_withdrawn, way, connection.withdraw(seq)))
+
+    @staticmethod
+    def _send_withdrawn(way: _Way, buffers: list[Buffer]) -> None:
+        with way.sending, suppress(CommunicationError):
+            way.stream.send(buffers)
+
+    def expire(self, way: _Way, seq: int, work: Work) -> None:
+        """Give up a call whose own time is over, if it was not answered; its reply is dropped when it comes."""
+        if way.waiting.get(seq) is not work or way.waiting.pop(seq, None) is not work:
+            return
+        way.hearings.pop(seq, None)
+        way.connection.abandon(seq)
+        way.owing = True
+        self._say_withdrawn(way, seq)
+        call = work[0]
+        circumstances = calling(way.link, call)
+        if call.wishes.timeout:
+            circumstances += f"; its timeout allows {call.wishes.timeout:g} s"
+        self._fail([work], explained(TimeoutError("receiving: no answer in time"), circumstances))
+        self._progress()
+        with self._lock:
+            idle = way.leaving and not (way.waiting or way.writing)
+        if idle:
+            self._close(way)
 
     def _have_written(self, way: _Way) -> None:
         with self._lock:
@@ -448,6 +543,7 @@ class Line:
             work = way.waiting.pop(seq, None)
             if work is not None:
                 way.connection.abandon(seq)
+                self._say_withdrawn(way, seq)
                 self._fail([work], explained(error, calling(way.link, work[0])))
         self._progress()
 
@@ -515,8 +611,9 @@ class Line:
                 told = explained(error, calling(way.link, work[0]))
             self._fail([work], told)
 
-    @staticmethod
-    def _close(way: _Way) -> None:
+    def _close(self, way: _Way) -> None:
+        with suppress(ValueError):
+            self._ways.remove(way)
         way.connection.close()
         # Whoever reads from it wakes up first.
         way.stream.shutdown()
@@ -538,4 +635,4 @@ class Line:
             return None
         way.leaving = True
         self._reply_due.notify_all()
-        return None if way.waiting or way.reading or way.writing else way
+        return None if way.waiting or way.writing or (way.reading and not way.owing) else way

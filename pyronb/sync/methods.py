@@ -11,13 +11,13 @@ from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
 from pyronb.context import ambient
-from pyronb.rpc.call import Call, Outcome
+from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.sync.driver import run
 from pyronb.sync.shortcut import NOT_TAKEN, short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.message import RESULT
 
-__all__ = ["RemoteMethod", "add_context", "call_remote", "outcome_of", "value_of"]
+__all__ = ["RemoteMethod", "WishedMethod", "add_context", "call_remote", "outcome_of", "value_of"]
 
 
 def outcome_of(link: Link, call: Call) -> Outcome:
@@ -97,3 +97,16 @@ class RemoteMethod:
     def __repr__(self) -> str:
         """Show the name and the object."""
         return f"<remote method {self.__name__!r} of {self._link.uri}>"
+
+
+class WishedMethod(RemoteMethod):
+    """A method of a remote object whose calls are made with some wishes."""
+
+    def __init__(self, link: Link, name: str, wishes: Wishes) -> None:
+        """Make the method of this name; nothing is sent."""
+        super().__init__(link, name)
+        self._wishes = wishes
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it over there."""
+        return value_of(self._link, Call("", self.__name__, args, kwargs, wishes=self._wishes))

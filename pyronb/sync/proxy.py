@@ -6,10 +6,10 @@ import importlib
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set
+from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set, wishes_of
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
@@ -18,6 +18,7 @@ from pyronb.context import ambient
 from pyronb.dialects import PYRO4, PYRO5, Dialect
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, given
+from pyronb.news import Progress
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.rpc.metadata import Metadata
@@ -85,16 +86,28 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         method = link.methods.get(name)
         if method is not None:
             return method
-        if never_remote(link, name):
-            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
-        if link.options.metadata:
-            metadata = self._pyro_known()
-            if name in metadata.attributes:
-                return call_remote(link, "__getattr__", (name,), None)
-            if name not in metadata.methods:
-                raise missing(link, name)
+        if self._pyro_is_attribute(name):
+            return call_remote(link, "__getattr__", (name,), None)
         method = link.methods[name] = RemoteMethod(link, name)
         return method
+
+    def _pyro_is_attribute(self, name: str) -> bool:
+        """Tell whether this is a remote attribute rather than a method.
+
+        Raises:
+            AttributeError: it is neither.
+        """
+        link = self._pyro
+        if never_remote(link, name):
+            raise AttributeError(f"{name!r} is not a name that a remote object can expose")
+        if not link.options.metadata:
+            return False
+        metadata = self._pyro_known()
+        if name in metadata.attributes:
+            return True
+        if name not in metadata.methods:
+            raise missing(link, name)
+        return False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a remote attribute, or one of the proxy's own settings."""
@@ -227,6 +240,30 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def _pyroClaimOwnership(self) -> None:
         """Do nothing: a proxy has no owner thread; the method is there for programs written for Pyro5."""
+
+    def _pyroCall(
+        self,
+        timeout: float | None = None,
+        output: bool | None = None,
+        on_progress: Callable[[Progress], Any] | None = None,
+    ) -> Any:
+        """Give a view of the proxy whose calls are made with these wishes: ``proxy._pyroCall(timeout=2).measure(3)``.
+
+        It uses the proxy's own connection. Its `_pyroBatch` gives a batch that is sent with these wishes.
+
+        Args:
+            timeout: seconds that a call may take, connecting and trying again included; a pyronb daemon is told when
+                they have passed (see `cancelled`). 0 waits for ever; None leaves it to `_pyroTimeout`.
+            output: whether what the call prints and logs over there is sent along, to the context's listener or to the
+                standard streams here; None leaves it to the configuration. A real Pyro sends nothing.
+            on_progress: hears each `Progress` of a call, in the thread that waits for it.
+
+        Raises:
+            ValueError: the timeout is negative.
+            TypeError: `on_progress` cannot be called.
+        """
+        wished = importlib.import_module("pyronb.sync.wished")
+        return wished.WishedCalls(self, wishes_of(timeout, output, on_progress))
 
     def _pyroBatch(self) -> Any:
         """Give a batch for this proxy, as `batch` does."""

@@ -341,6 +341,8 @@ class ClientConnection(_Connection):
         super().__init__(dialect, max_message_size, key, watch)
         self.sequence = sequence
         self.calls_made: set[int] = set()
+        self.awaited: int | None = None
+        """The call for whose answer somebody waits at the moment, in a room where that is one at a time."""
         self._owed: set[int] = set()
 
     def next_sequence(self) -> int:

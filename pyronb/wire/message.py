@@ -12,6 +12,7 @@ __all__ = [
     "CONNECT",
     "CONNECTFAIL",
     "CONNECTOK",
+    "HEARD",
     "INVOKE",
     "NO_ANNOTATIONS",
     "PING",
@@ -40,6 +41,8 @@ TELLS_PROGRESS = 0x100
 TELLS_OUTPUT = 0x200
 """A RESULT that is not yet the answer, and holds what the call has printed."""
 TELLS = TELLS_PROGRESS | TELLS_OUTPUT
+HEARD = 0x800
+"""A RESULT of a call that heard of being withdrawn before it ended."""
 CANCELS = 0x100
 """An INVOKE that is no new call, and withdraws the one with its number."""
 WANTS_OUTPUT = 0x200

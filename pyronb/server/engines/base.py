@@ -72,15 +72,21 @@ class Client(Way):
         """Who it is, for the log."""
         return self.conversation.caller.address
 
-    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
         """Send something that is no answer; see `Way`. Whoever calls sees to it that nobody else sends meanwhile."""
-        del goes_on
+        del later
         stream = self.stream
         if stream.unfinished and not stream.send_within(0):
             return False
         # What does not leave now leaves with the answer.
         stream.send_within(0, buffers)
         return True
+
+    def hear(self, data: bytes) -> None:
+        """Take in what came while a call runs."""
+        self.conversation.hear(data)
+        if self.tasks is None:
+            self.tasks = self.conversation.waiting()
 
 
 C = TypeVar("C", bound=Client)

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pyronb.net.stream import given
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation
-from pyronb.server.engines.base import STALL, Client
-from pyronb.server.engines.threads import ThreadEngine
+from pyronb.server.engines.base import STALL
+from pyronb.server.engines.threads import ThreadEngine, WorkerClient
 
 __all__ = ["ExistingEngine"]
 
@@ -39,13 +39,13 @@ class ExistingEngine(ThreadEngine):
         super().__init__(None, converse, gone, housekeeping, options)
         conversation = converse(sock.getpeername() or "connected socket")
         conversation.open()
-        client = Client(given(sock, stall=options.timeout or STALL), conversation, None)
+        client = WorkerClient(given(sock, stall=options.timeout or STALL), conversation, None, self)
         conversation.caller.getpeercert = client.stream.getpeercert
         conversation.caller.client = client
         self._clients.add(client)
         self._watch_client(client)
 
-    def _end(self, client: Client) -> None:
+    def _end(self, client: WorkerClient) -> None:
         super()._end(client)
         # Nobody else will ever come.
         self.shutdown()

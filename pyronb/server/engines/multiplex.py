@@ -46,10 +46,11 @@ class _Client(Client):
         engine: the engine.
         busy: whether one of its tasks is being done.
         ended: whether nothing more comes from it.
+        listening: whether what comes is heard although one of its tasks is being done.
         pending: how many of its calls wait for coroutines while others go on.
     """
 
-    __slots__ = ("busy", "ended", "engine", "pending")
+    __slots__ = ("busy", "ended", "engine", "listening", "pending")
 
     stream: ReadyStream
 
@@ -60,19 +61,41 @@ class _Client(Client):
         self.engine = engine
         self.busy = False
         self.ended = False
+        self.listening = False
         self.pending = 0
 
-    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
         """Send something that is no answer; see `Way`. From other threads it is left to the loop."""
         if self.stream.closed:
             raise ConnectionClosedError("sending: the client is gone")
-        return self.engine.tell(self, buffers, goes_on)
+        return self.engine.tell(self, buffers, later)
+
+    def look(self) -> None:
+        """Hear what the client has sent; see `Way`. Other threads leave that to the loop."""
+        self.engine.look(self)
+
+    def listen(self) -> None:
+        """From now on hear what the client sends while it waits for a coroutine; see `Way`."""
+        self.engine.call_soon(partial(self.engine.listen, self))
+
+    def hear_now(self) -> None:
+        """Hear what the client has sent while its call runs.
+
+        Raises:
+            ConnectionClosedError: it has hung up.
+        """
+        stream, conversation = self.stream, self.conversation
+        while not conversation.full and (data := stream.receive_now(missing=conversation.missing)) is not None:
+            self.hear(data)
 
     @property
     def wants(self) -> int:
         """What it can be watched for."""
         full = self.stream.unsent >= _FULL
-        read = 0 if self.busy or self.ended or full or self.tasks is not None else EVENT_READ
+        if self.busy:
+            read = EVENT_READ if self.listening and not self.conversation.full else 0
+        else:
+            read = 0 if self.ended or full or self.tasks is not None else EVENT_READ
         return read | (EVENT_WRITE if self.stream.unsent else 0)
 
 
@@ -89,24 +112,46 @@ class MultiplexEngine(Engine[_Client]):
     ) -> _Client:
         return _Client(ReadyStream(sock, session), conversation, deadline, self)
 
-    def tell(self, client: _Client, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+    def tell(self, client: _Client, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
         """Send a client something that is no answer, unless it has much to read already."""
         if client.stream.unsent >= _MUCH:
             return False
         # The loop's own thread has it already, and where no loop runs, this one may as well.
         if not self._looping.acquire(blocking=False):
-            self.call_soon(lambda: self._tell(client, buffers) if goes_on() else None)
-            return True
+            self.call_soon(partial(self._attend, client, partial(self._tell_later, later)))
+            return None
         try:
             client.stream.say(buffers)
         finally:
             self._looping.release()
         return True
 
-    def _tell(self, client: _Client, buffers: Sequence[Buffer]) -> None:
-        if not client.stream.closed:
-            self._attend(client, lambda client: client.stream.say(buffers))
+    def look(self, client: _Client) -> None:
+        """Hear what a client has sent whose call runs in the loop's own thread."""
+        if client.conversation.together or client.listening or not self._looping.acquire(blocking=False):
+            return
+        try:
+            client.hear_now()
+        finally:
+            self._looping.release()
+
+    def listen(self, client: _Client) -> None:
+        """Hear what a client sends from now on until its coroutine has ended; called by the loop."""
+        if client.busy and not client.stream.closed:
+            client.listening = True
             self._settle(client)
+
+    def _hear(self, client: _Client) -> None:
+        try:
+            client.hear_now()
+        except CommunicationError as error:
+            self._tell_why(client, error)
+            client.listening = False
+            client.conversation.hung_up()
+
+    def _tell_later(self, later: Callable[[], Any], client: _Client) -> None:
+        later()
+        self._settle(client)
 
     def _resting(self, client: _Client) -> bool:
         return not (client.busy or client.pending or client.tasks or client.stream.unsent or client.conversation.midway)
@@ -166,7 +211,10 @@ class MultiplexEngine(Engine[_Client]):
         stream = client.stream
         if stream.unsent and stream.flush() and client.conversation.greeted:
             client.deadline = None
-        if client.wants & EVENT_READ:
+        if client.busy:
+            if client.listening:
+                self._hear(client)
+        elif client.wants & EVENT_READ:
             try:
                 data = stream.receive_now(missing=client.conversation.missing)
             except CommunicationError:
@@ -224,7 +272,7 @@ class MultiplexEngine(Engine[_Client]):
             step = partial(self._attend, client, partial(self._send_what_came, pending=answer, together=together))
             answer.future.add_done_callback(lambda _: self.call_soon(step))
             return
-        client.busy = False
+        client.busy = client.listening = False
         if answer:
             client.stream.say(answer)
 

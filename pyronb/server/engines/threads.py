@@ -22,8 +22,9 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, ClassVar
 
+from pyronb.errors import CommunicationError
 from pyronb.net.deadline import after
-from pyronb.net.stream import stream_over
+from pyronb.net.stream import SocketStream, stream_over
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
@@ -31,7 +32,7 @@ from pyronb.server.engines.base import STALL, Client, Engine
 from pyronb.server.engines.together import MOST_TOGETHER, Together, Turn
 from pyronb.wire.message import Buffer
 
-__all__ = ["ThreadEngine"]
+__all__ = ["ThreadEngine", "WorkerClient"]
 
 log = logging.getLogger("pyronb.server")
 
@@ -47,22 +48,58 @@ _MOST_PENDING = 1000
 """Most coroutines that run for one client at the same time."""
 
 
-class _Client(Client):
-    """A client of workers."""
+class WorkerClient(Client):
+    """A client of workers.
 
-    __slots__ = ()
+    Attributes:
+        engine: the engine.
+    """
 
-    def tell(self, buffers: Sequence[Buffer], goes_on: Callable[[], bool]) -> bool:
+    __slots__ = ("engine",)
+
+    def __init__(
+        self, stream: SocketStream, conversation: Conversation, deadline: float | None, engine: ThreadEngine
+    ) -> None:
+        super().__init__(stream, conversation, deadline)
+        self.engine = engine
+
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
         """Send something that is no answer; see `Way`."""
         together: Together | None = self.together
         if together is None:
             # Its only call is the one that tells something.
-            return super().tell(buffers, goes_on)
+            return super().tell(buffers, later)
         with together.sending:
-            return super().tell(buffers, goes_on)
+            return super().tell(buffers, later)
+
+    def look(self) -> None:
+        """Hear what the client has sent; see `Way`.
+
+        While a worker runs its only call, nobody else reads from it. Calls that run together are left to themselves,
+        and another worker reads; for a coroutine the loop does.
+        """
+        if self.together is None and not self.engine.is_parked(self):
+            self.look_now()
+
+    def look_now(self) -> None:
+        """Hear what the client has sent while its call runs, where nobody else reads.
+
+        Raises:
+            ConnectionClosedError: it has hung up.
+        """
+        stream, conversation = self.stream, self.conversation
+        while stream.readable and not conversation.full:
+            data = stream.receive_within(0, missing=conversation.missing)
+            if data is None:
+                return
+            self.hear(data)
+
+    def listen(self) -> None:
+        """From now on hear what the client sends while it waits for a coroutine; see `Way`."""
+        self.engine.listen(self)
 
 
-class ThreadEngine(Engine[Client]):
+class ThreadEngine(Engine[WorkerClient]):
     """Serves each client that has something to say in a worker thread; its arguments are those of `Engine`."""
 
     name: ClassVar[str] = "thread"
@@ -77,16 +114,18 @@ class ThreadEngine(Engine[Client]):
     ) -> None:
         super().__init__(listener, converse, gone, housekeeping, options)
         # Clients that need a worker; a worker that finds none waits on the condition.
-        self._work: deque[tuple[Client, Pending[Any] | None]] = deque()
+        self._work: deque[tuple[WorkerClient, Pending[Any] | None]] = deque()
         self._work_came = threading.Condition(self._lock)
         self._waiting = 0
         self._workers: set[threading.Thread] = set()
         # Clients that wait for a coroutine, and what is to become of its end.
-        self._parked: dict[Client, Pending[Any]] = {}
+        self._parked: dict[WorkerClient, Pending[Any]] = {}
         self._unparked = threading.Condition(self._lock)
+        # Those of them that may withdraw their call, which the loop hears.
+        self._listening: set[WorkerClient] = set()
         # How many coroutines run whose clients go on meanwhile; and the clients that have a turn, for the overseer.
         self._pending = 0
-        self._turns: set[Client] = set()
+        self._turns: set[WorkerClient] = set()
         self._turn_came = threading.Condition(self._lock)
         self._overseer: threading.Thread | None = None
         self._overseer_waits = False
@@ -103,10 +142,11 @@ class ThreadEngine(Engine[Client]):
 
     def _make_client(
         self, sock: socket.socket, session: Any, conversation: Conversation, deadline: float | None
-    ) -> Client:
-        return _Client(stream_over(sock, session, stall=self._options.timeout or STALL), conversation, deadline)
+    ) -> WorkerClient:
+        stream = stream_over(sock, session, stall=self._options.timeout or STALL)
+        return WorkerClient(stream, conversation, deadline, self)
 
-    def _begin(self, client: Client) -> None:
+    def _begin(self, client: WorkerClient) -> None:
         # Most clients say something at once. Where a worker waits already, it may as well wait for that.
         with self._lock:
             taken = self._waiting > len(self._work) and not self._closed
@@ -116,11 +156,61 @@ class ThreadEngine(Engine[Client]):
         if not taken:
             super()._begin(client)
 
-    def _ready(self, client: Client) -> None:
+    def _ready(self, client: WorkerClient) -> None:
         self._unwatch_client(client)
+        with self._lock:
+            listens = client in self._listening
+        if listens:
+            self._hear(client)
+        else:
+            self._put(client)
+
+    # Clients that wait for a coroutine
+
+    def is_parked(self, client: WorkerClient) -> bool:
+        """Whether a client waits for a coroutine, and no worker has it."""
+        with self._lock:
+            return client in self._parked
+
+    def listen(self, client: WorkerClient) -> None:
+        """Hear what a client sends while it waits for a coroutine; safe from any thread."""
+        self.call_soon(partial(self._listen, client))
+
+    def _listen(self, client: WorkerClient) -> None:
+        with self._lock:
+            pending = self._parked.get(client)
+            # Whoever is told of its end looks whether somebody listens, after it has ended.
+            if pending is None or pending.future.done():
+                return
+            self._listening.add(client)
+        self._watch_client(client)
+
+    def _hear(self, client: WorkerClient) -> None:
+        try:
+            client.look_now()
+        except CommunicationError as error:
+            self._tell_why(client, error)
+            client.conversation.hung_up()
+            return
+        if not client.conversation.full:
+            self._watch_client(client)
+
+    def _unpark(self, client: WorkerClient) -> None:
+        """Go on with a client whose coroutine has ended."""
+        with self._lock:
+            listens = client in self._listening
+        if listens:
+            self.call_soon(partial(self._listen_no_more, client))
+        else:
+            self._put(client)
+
+    def _listen_no_more(self, client: WorkerClient) -> None:
+        self._unwatch_client(client)
+        with self._lock:
+            self._listening.discard(client)
         self._put(client)
 
-    def _put(self, client: Client, pending: Pending[Any] | None = None) -> None:
+    def _put(self, client: WorkerClient, pending: Pending[Any] | None = None) -> None:
         """Have a worker take a client over, or just send it what was pending; safe from any thread."""
         with self._lock:
             if self._closed:
@@ -132,9 +222,11 @@ class ThreadEngine(Engine[Client]):
             elif len(self._workers) < self._options.workers:
                 self._start(self._be_worker, "pyronb-worker", self._workers)
 
-    def _resting(self, client: Client) -> bool:
+    def _resting(self, client: WorkerClient) -> bool:
         together: Together | None = client.together
         if together is not None and (together.running or together.kept):
+            return False
+        if client in self._listening:
             return False
         return bool(client.interest) and not (client.conversation.midway or client.stream.unfinished)
 
@@ -162,7 +254,7 @@ class ThreadEngine(Engine[Client]):
                 if self._drain_until is not None:
                     self._wakeup.wake()
 
-    def _next_work(self) -> tuple[Client, Pending[Any] | None] | None:
+    def _next_work(self) -> tuple[WorkerClient, Pending[Any] | None] | None:
         """Wait for a client that needs a worker; None tells the worker to end."""
         with self._lock:
             while not self._work:
@@ -179,7 +271,7 @@ class ThreadEngine(Engine[Client]):
             self._workers.discard(threading.current_thread())
             return None
 
-    def _serve(self, client: Client) -> bool | None:
+    def _serve(self, client: WorkerClient) -> bool | None:
         """Serve a client until it is idle for a moment or others wait.
 
         False when it has to go; None when it is parked, and may be in the hands of another worker already, or when it
@@ -197,7 +289,8 @@ class ThreadEngine(Engine[Client]):
                 short = None if conversation.together else conversation.short or conversation.first_short(data)
                 answer = None if short is None else short.answer(data)
                 if answer is not None:
-                    if not self._send(client, answer):
+                    # There are tasks when something was sent ahead, and heard while the call ran.
+                    if not (self._send(client, answer) and (client.tasks is None or self._do_all(client))):
                         return None
                     if self._work or self._drain_until is not None:
                         return True
@@ -220,7 +313,7 @@ class ThreadEngine(Engine[Client]):
             rest, missing = conversation.rest, conversation.missing
         return False
 
-    def _resume(self, client: Client) -> bool:
+    def _resume(self, client: WorkerClient) -> bool:
         """Go on with a client that was parked; False when it is parked again."""
         with self._lock:
             pending = self._parked.pop(client, None)
@@ -233,7 +326,7 @@ class ThreadEngine(Engine[Client]):
         self._set_deadline(client)
         return not client.conversation.turned
 
-    def _do_all(self, client: Client) -> bool:
+    def _do_all(self, client: WorkerClient) -> bool:
         """Do what a client asked for; False when it was parked in the middle of that, or others go on with it."""
         if client.conversation.together:
             return self._do_together(client)
@@ -245,7 +338,7 @@ class ThreadEngine(Engine[Client]):
         client.tasks = None
         return True
 
-    def _send(self, client: Client, answer: Answer = None) -> bool:
+    def _send(self, client: WorkerClient, answer: Answer = None) -> bool:
         """Send an answer, or go on with one; False when it is not known, or the client does not read, and is parked."""
         if isinstance(answer, Pending):
             return self._park(client, answer)
@@ -262,17 +355,17 @@ class ThreadEngine(Engine[Client]):
         self.call_soon(partial(self._watch_client, client, EVENT_WRITE))
         return False
 
-    def _park(self, client: Client, pending: Pending[Any]) -> bool:
+    def _park(self, client: WorkerClient, pending: Pending[Any]) -> bool:
         """Have a client go on when its answer is known."""
         with self._lock:
             self._parked[client] = pending
         # From here on the client belongs to whoever takes it over, perhaps at once.
-        pending.future.add_done_callback(lambda _: self._put(client))
+        pending.future.add_done_callback(lambda _: self._unpark(client))
         return False
 
     # Calls that run together
 
-    def _do_together(self, client: Client) -> bool:
+    def _do_together(self, client: WorkerClient) -> bool:
         """Do what a client asked for while it is this worker's turn; False when another one goes on with it."""
         if client.together is None:
             client.together = Together()
@@ -320,7 +413,7 @@ class ThreadEngine(Engine[Client]):
         self._end_turn(client, together)
         return self._send(client)
 
-    def _begin_turn(self, client: Client, together: Together) -> Turn:
+    def _begin_turn(self, client: WorkerClient, together: Together) -> Turn:
         turn = together.turn = Turn()
         with self._lock:
             self._turns.add(client)
@@ -335,14 +428,14 @@ class ThreadEngine(Engine[Client]):
                     log.error("cannot start a thread: %s", error)
         return turn
 
-    def _end_turn(self, client: Client, together: Together) -> None:
+    def _end_turn(self, client: WorkerClient, together: Together) -> None:
         # A turn is only lost while a call runs.
         together.turn = None
         with self._lock:
             self._turns.discard(client)
 
     @staticmethod
-    def _flush(client: Client, together: Together) -> bool:
+    def _flush(client: WorkerClient, together: Together) -> bool:
         """Send the answers that are there; False when the client does not read them."""
         stream = client.stream
         with together.sending:
@@ -351,19 +444,19 @@ class ThreadEngine(Engine[Client]):
             replies = together.take()
             return not replies or stream.send_within(_STAY, replies)
 
-    def _wait_for_room(self, client: Client) -> None:
+    def _wait_for_room(self, client: WorkerClient) -> None:
         """Have the rest of an answer sent when the client reads, if nobody else is there to do so; for the loop."""
         if client.interest == EVENT_READ and client.stream.unfinished:
             client.deadline = after(self._options.timeout or STALL)
             self._watch_client(client, EVENT_WRITE)
 
-    def _await(self, client: Client, answer: Pending[Any]) -> None:
+    def _await(self, client: WorkerClient, answer: Pending[Any]) -> None:
         """Have an answer sent when it is known, while the client goes on."""
         with self._lock:
             self._pending += 1
         answer.future.add_done_callback(lambda _: self._put(client, answer))
 
-    def _finish_call(self, client: Client, answer: Answer, failed: BaseException | None = None) -> None:
+    def _finish_call(self, client: WorkerClient, answer: Answer, failed: BaseException | None = None) -> None:
         """Send the answer to a call that was left to itself."""
         together: Together = client.together
         try:
@@ -389,7 +482,8 @@ class ThreadEngine(Engine[Client]):
         if self._drain_until is not None:
             self._wakeup.wake()
 
-    def _end(self, client: Client) -> None:
+    def _end(self, client: WorkerClient) -> None:
+        self._listening.discard(client)
         together: Together | None = client.together
         if together is not None and not self._closed:
             with together.lock:
@@ -423,7 +517,7 @@ class ThreadEngine(Engine[Client]):
                 if self._take_turn(client, before):
                     self._put(client)
 
-    def _take_turn(self, client: Client, before: float) -> bool:
+    def _take_turn(self, client: WorkerClient, before: float) -> bool:
         """Leave the call that runs for a client to itself, if it began before this moment and may be left."""
         together: Together = client.together
         caller = client.conversation.caller
@@ -440,10 +534,10 @@ class ThreadEngine(Engine[Client]):
             self._turns.discard(client)
         return True
 
-    def _give_back(self, client: Client) -> None:
+    def _give_back(self, client: WorkerClient) -> None:
         self.call_soon(partial(self._watch_again, client))
 
-    def _watch_again(self, client: Client) -> None:
+    def _watch_again(self, client: WorkerClient) -> None:
         # A call that runs on may have left something unsent.
         self._watch_client(client, EVENT_WRITE if client.stream.unfinished else EVENT_READ)
 
