@@ -228,6 +228,11 @@ notebooks: venv ## execute notebooks/ and compare what comes out
 tutorials: venv ## run notebooks/ anew and keep what comes out, or ARGS="notebooks/03-names.ipynb"; not part of test
 	@python -m tests.tutorials $(ARGS)
 
+.PHONY: pictures
+pictures: venv bundle chromium ## take the pictures of the last tutorial anew; not part of test
+	@python -m pytest -m browser --timeout=180 tests/browser/test_tutorial.py $(ARGS)
+	cp tests/artifacts/browser/sidebar-*.png notebooks/images/
+
 .PHONY: browser
 browser: venv bundle chromium ## a real JupyterLab in a real browser
 	@$(functions)

@@ -82,7 +82,8 @@ def test_wheel_carries_the_panel_and_its_switch(data):
     bundle = [path.relative_to(BUNDLE).as_posix() for path in BUNDLE.rglob("*") if path.is_file()]
     expected = {f"{SHARE}/{name}" for name in bundle}
     expected |= {f"{SHARE}/install.json", "etc/jupyter/jupyter_server_config.d/pyronb.json"}
-    expected |= {f"share/pyronb/notebooks/{notebook.name}" for notebook in (ROOT / "notebooks").glob("*.ipynb")}
+    tutorials = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "images").iterdir()]
+    expected |= {f"share/pyronb/{path.relative_to(ROOT).as_posix()}" for path in tutorials}
 
     assert sorted(expected) == data
 

@@ -108,10 +108,11 @@ def _copy_tutorials(folder: Path) -> None:
     shipped = Path(sysconfig.get_path("data")) / "share" / "pyronb" / "notebooks"
     if not shipped.is_dir():
         return
-    folder.mkdir(exist_ok=True)
-    for notebook in sorted(shipped.glob("*.ipynb")):
-        if not (folder / notebook.name).exists():
-            shutil.copyfile(notebook, folder / notebook.name)
+    for file in sorted(path for path in shipped.rglob("*") if path.is_file()):
+        copy = folder / file.relative_to(shipped)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
 
 def _free_port(wanted: int) -> int:

@@ -108,11 +108,13 @@ def test_without_tutorials_the_folder_is_opened(tmp_path, monkeypatch):
     assert _what_to_open(None) == (here, "")
     assert list(here.iterdir()) == []
 
-    shipped.mkdir(parents=True)
+    (shipped / "images").mkdir(parents=True)
     (shipped / "01-first-steps.ipynb").write_text("shipped")
+    (shipped / "images" / "one.png").write_text("picture")
     assert _what_to_open(None) == (here, "pyronb-notebooks/01-first-steps.ipynb")
     mine = here / "pyronb-notebooks" / "01-first-steps.ipynb"
     mine.write_text("mine")
     _what_to_open(None)
 
     assert mine.read_text() == "mine"
+    assert (mine.parent / "images" / "one.png").read_text() == "picture"
