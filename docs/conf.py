@@ -31,6 +31,7 @@ include_patterns = [
     "SECURITY.md",
     "docs/*.md",
     "notebooks/*.ipynb",
+    "notebooks/README.md",
     "pyronb/README.md",
     "pyronb/serializers/VALUES.md",
 ]
@@ -46,7 +47,10 @@ html_css_files = ["wrap.css"]
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
-suppress_warnings = ["mystnb.unknown_mime_type"]  # our views bring a picture and a text for everybody else
+suppress_warnings = [
+    "misc.highlighting_failure",  # cells of shell, and tracebacks with letters that the lexer does not know
+    "mystnb.unknown_mime_type",  # our views bring a picture and a text for everybody else
+]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 

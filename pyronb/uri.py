@@ -23,13 +23,13 @@ State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
 class URI:
     """The address of a remote object; a value that is compared by its parts.
 
-    ==================================  ================================================
-    ``PYRO:object@host:port``           direct; an IPv6 host is written in brackets
-    ``PYRO:object@./u:path``            direct, over a Unix domain socket
-    ``PYRO:object@./u:pyronb-back-key`` over a connection that the other program made; only pyronb has these
-    ``PYRONAME:name[@host[:port]]``     looked up in the name server by name
-    ``PYROMETA:tag,tag[@host[:port]]``  looked up by tags: any object that has them all
-    ==================================  ================================================
+    ===================================  ============================================================
+    ``PYRO:object@host:port``            direct; an IPv6 host is written in brackets
+    ``PYRO:object@./u:path``             direct, over a Unix domain socket
+    ``PYRO:object@./u:pyronb-back-key``  over a connection that the other program made; only pyronb has these
+    ``PYRONAME:name[@host[:port]]``      looked up in the name server by name
+    ``PYROMETA:tag,tag[@host[:port]]``   looked up by tags: any object that has them all
+    ===================================  ============================================================
 
     Args:
         uri: the text form, or another URI.
