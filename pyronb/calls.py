@@ -1,5 +1,7 @@
 """The calls of this program, recorded: what was called where, with what, for how long, and what became of it.
 
+::
+
     with pyronb.calls.record() as calls:
         camera.snap()
     print(calls)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from IPython.core.magic import Magics
 
 import pyronb
 import pyronb.aio
 from pyronb.cli import COMMANDS
-from pyronb.jupyter.ipython import looking, magics, serving
+from tests.support.magics import magic_classes
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -45,12 +44,8 @@ def test_name_of_asyncio_is_in_the_reference(name):
 
 def test_magics_are_in_the_reference():
     """All of them, and no other."""
-    found = [each for module in (looking, magics, serving) for each in vars(module).values() if isinstance(each, type)]
-    kinds = [
-        each.magics for each in found if isinstance(each, type) and issubclass(each, Magics) and each is not Magics
-    ]
-    there = {"%" + name for kind in kinds for name in kind["line"]}
-    there |= {"%%" + name for kind in kinds for name in kind["cell"]}
+    there = {"%" + name for kind in magic_classes() for name in kind.magics["line"]}
+    there |= {"%%" + name for kind in magic_classes() for name in kind.magics["cell"]}
 
     assert there == set(re.findall(r"^\.\. magic:: (\S+)$", page("notebook"), re.MULTILINE))
 

@@ -9,18 +9,11 @@ import pytest
 
 import pyronb
 from pyronb.demo.process import start_demo
-from pyronb.jupyter.ipython.looking import LookingMagics
-from pyronb.jupyter.ipython.magics import PyroMagics
-from pyronb.jupyter.ipython.serving import ServingMagics
 from tests.jupyter.ipython.scene import HOST, free_port, run_cell
+from tests.support.magics import magic_classes
 from tests.support.paths import ROOT
 
-MAGICS = {
-    name: member
-    for kind in (PyroMagics, LookingMagics, ServingMagics)
-    for name, member in vars(kind).items()
-    if name.startswith("pyro_")
-}
+MAGICS = {name: member for kind in magic_classes() for name, member in vars(kind).items() if name.startswith("pyro_")}
 FIRST = {
     "pyro_close": ["%pyro_serve camera as lab.counter"],
     "pyro_connect": ["del camera"],
