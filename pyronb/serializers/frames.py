@@ -186,10 +186,10 @@ def _zone(zone: Any, where: str) -> Any:
     return offset.total_seconds()
 
 
-def _made_zone(zone: Any) -> dt.tzinfo:
-    # Not by pandas, which opens a file for some names.
+def _made_zone(zone: Any) -> Any:
     if isinstance(zone, str):
-        return zoneinfo.ZoneInfo(zone)
+        # Pandas, which has a type of its own for zones of this name, would open any file for others.
+        return zoneinfo.ZoneInfo(zone).key
     return dt.timezone(dt.timedelta(seconds=zone)) if zone else dt.timezone.utc
 
 
