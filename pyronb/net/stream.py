@@ -40,6 +40,8 @@ __all__ = [
 _SMALL = 64 * 1024
 _LARGE = 1024 * 1024
 _MOST_BUFFERS = 64
+_NEAR = 1 << 27
+"""Bytes that a peer nearby takes in a second, at least."""
 FIRST_ATTEMPT = 0.01
 """Seconds for connecting, even when the deadline has passed."""
 
@@ -395,6 +397,9 @@ class SocketStream:
     def send_within(self, seconds: float, buffers: Sequence[Buffer] = ()) -> bool:
         """Send buffers for a moment, or, without any, go on with what is unsent; False when something is left.
 
+        Many bytes are given the time that they take where both ends are near, as long as some go all the time: what is
+        left is copied.
+
         Raises:
             ConnectionClosedError: the connection is gone.
         """
@@ -408,8 +413,8 @@ class SocketStream:
                     return True
             if self._limits.get(_SENDING) != seconds:
                 self._set_limit(_SENDING, seconds)
-            until = after(seconds)
             views = [*self._unsent, *(memoryview(buffer).cast("B") for buffer in buffers if len(buffer))]
+            until = after(seconds + sum(map(len, views)) / _NEAR if seconds else 0)
             while True:
                 while views and sent >= len(views[0]):
                     sent -= len(views.pop(0))
