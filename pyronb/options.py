@@ -87,6 +87,7 @@ class ClientOptions:
         nodelay: whether small messages leave at once (TCP_NODELAY).
         metadata: whether a proxy asks what its object exposes.
         stream_ahead: most items of a far stream that are asked for at once; 1 asks for each when it is wanted.
+        remote_output: whether what calls print and log at a pyronb daemon is sent along, and shown here.
         autoproxy: whether functions, and objects of marked classes, travel as proxies when they are arguments.
         beside: whether values may lie beside the payload of a reply; not for who passes payloads on to others.
         ip_version: 4 or 6 for names that have both, 0 for the system's choice.
@@ -104,6 +105,7 @@ class ClientOptions:
     nodelay: bool = True
     metadata: bool = True
     stream_ahead: int = 256
+    remote_output: bool = False
     autoproxy: bool = True
     beside: bool = True
     ip_version: int = 0
@@ -128,6 +130,7 @@ class DaemonOptions:
         stream_lifetime: seconds that a far stream lives; 0 means no limit.
         stream_linger: seconds that a far stream outlives its connection.
         streaming: whether iterators are streamed at all.
+        give_output: whether callers that ask for it are sent what their calls print and log.
         detailed_traceback: whether remote tracebacks show the variables of every frame.
         nodelay: whether small messages leave at once (TCP_NODELAY).
         reuse_address: whether the port can be taken again at once after a restart (SO_REUSEADDR).
@@ -151,6 +154,7 @@ class DaemonOptions:
     stream_lifetime: float = 0.0
     stream_linger: float = 30.0
     streaming: bool = True
+    give_output: bool = True
     detailed_traceback: bool = False
     nodelay: bool = True
     reuse_address: bool = True

@@ -25,6 +25,7 @@ def allows_bare_calls(link: Link) -> bool:
         and not link.raw
         and link.key is None
         and not link.max_retries
+        and not link.options.remote_output
         and not link.options.wire.compression
         and not link.options.wire.log
     )

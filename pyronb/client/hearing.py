@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pyronb.client.link import Link
 from pyronb.futures import FutureResult
 from pyronb.news import News, Output, Progress
-from pyronb.rpc.call import Call, Wishes
+from pyronb.rpc.call import Call
 from pyronb.rpc.side import decode_news
 from pyronb.wire.message import Message
 
-__all__ = ["Hearing", "listen", "show"]
+__all__ = ["Hearing", "listen", "show", "wants_output"]
 
 log = logging.getLogger("pyronb.client")
 
@@ -116,13 +117,20 @@ def show(news: News) -> None:
             stream.flush()
 
 
-def listen(future: FutureResult, wishes: Wishes) -> None:
+def wants_output(link: Link, what: Call) -> bool:
+    """Tell whether what a call prints over there is wanted here."""
+    wished = what.wishes.output
+    return link.options.remote_output if wished is None else wished
+
+
+def listen(future: FutureResult, link: Link, what: Call) -> None:
     """Have those who wish to hear of a call do so by way of its future, where it is called in the background."""
+    wishes = what.wishes
     if wishes.on_progress is not None:
         future.add_progress_callback(wishes.on_progress)
     if wishes.listener is not None:
         future.add_listener(wishes.listener)
-    elif wishes.output:
+    elif wants_output(link, what):
         future.add_listener(show)
 
 

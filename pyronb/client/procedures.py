@@ -21,7 +21,7 @@ from pyronb.client.effects import (
     Send,
 )
 from pyronb.client.face import annotations_of_owner
-from pyronb.client.hearing import Hearing
+from pyronb.client.hearing import Hearing, wants_output
 from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
 from pyronb.client.recording import recorded
@@ -47,7 +47,7 @@ from pyronb.serializers.recreate import MARK
 from pyronb.uri import URI
 from pyronb.wire.connection import OPEN, ClientConnection, OtherDialectError
 from pyronb.wire.events import Accepted, Broken, Pinged, Refused, Replied
-from pyronb.wire.message import HEARD, NO_ANNOTATIONS, PING, Buffer, Message
+from pyronb.wire.message import HEARD, NO_ANNOTATIONS, PING, WANTS_OUTPUT, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = [
@@ -387,7 +387,10 @@ def call(link: Link, what: Call, deadline: float | None, *, raw: bool = False) -
     seq = link.sequence = connection.next_sequence()
     token = SPEAKER.set(link)
     try:
-        buffers = connection.call(codec.encode_call(what, serializer, seq), oneway=what.oneway)
+        message = codec.encode_call(what, serializer, seq)
+        if connection.side and wants_output(link, what):
+            message.flags |= WANTS_OUTPUT
+        buffers = connection.call(message, oneway=what.oneway)
     except (ProtocolError, SecurityError) as error:
         # Nothing was sent; the connection stays as it is.
         raise explained(error, calling(link, what)) from error

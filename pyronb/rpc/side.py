@@ -24,7 +24,11 @@ _STREAMS = ("stdout", "stderr", "log")
 
 # What moves the cursor of a terminal, or does worse, has no place in what somebody else's program prints.
 _HARMLESS = "\t\n\r"
-_CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _HARMLESS}
+_CONTROL: dict[int, str | None] = {
+    code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _HARMLESS
+}
+# Half characters cannot be printed.
+_CONTROL.update(dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"))
 
 
 def encode_news(news: News, seq: int, dialect: Dialect) -> Message:
@@ -36,7 +40,8 @@ def encode_news(news: News, seq: int, dialect: Dialect) -> Message:
     else:
         flag = TELLS_OUTPUT
         told = [news.text[:LONGEST_OUTPUT], news.stream]
-    return Message(RESULT, dialect.serializers["json"], flag, seq, json.dumps(told).encode("ascii"))
+    payload = json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return Message(RESULT, dialect.serializers["json"], flag, seq, payload)
 
 
 def decode_news(message: Message) -> News | None:

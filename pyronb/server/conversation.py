@@ -35,7 +35,7 @@ from pyronb.server.side import OVER, Side, Way
 from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bares_in, serializer_of
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
-from pyronb.wire.message import HEARD, PING, Buffer, Message
+from pyronb.wire.message import HEARD, PING, WANTS_OUTPUT, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = ["Conversation", "Host", "Task"]
@@ -73,6 +73,7 @@ class Host:
         key: gives the shared key with which messages are signed; None for none.
         lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
         keep: keeps a connection over which the client is called from then on.
+        output: whether callers that ask for it are sent what their calls print.
         codecs: the codecs, by dialect, whether the peer is pyronb and whether it takes values beside payloads; each is
             made when it is first needed.
         greetings: what greetings say, by their bytes: most clients say one and the same.
@@ -88,6 +89,7 @@ class Host:
     key: Callable[[], bytes | None] = lambda: None
     lend: Callable[[Any, Caller], Any] = lambda _, __: None
     keep: Callable[[Conversation, SocketStream], None] = lambda _, stream: stream.close()
+    output: bool = True
     codecs: dict[tuple[Dialect, bool, bool], Codec] = field(default_factory=dict)
     greetings: dict[Any, Greeting] = field(default_factory=dict)
 
@@ -181,6 +183,8 @@ class Conversation:
     def close(self) -> None:
         """End it."""
         self._connection.close()
+        for side in list((self._sides or {}).values()):
+            side.end()
 
     def receive(self, data: bytes) -> Iterator[Task]:
         """Take bytes in and give what is to be done; each task is to be run before the next one is taken."""
@@ -409,6 +413,10 @@ class Conversation:
                 return None if oneway else self._refuse_call(message, codec, error)
             self._accept(message.serializer_id, codec)
         context = self._context(message)
+        if message.flags & WANTS_OUTPUT and self._connection.side and self._host.output:
+            side = context.begin_side()
+            if side is not None:
+                side.want_output()
         call: Call | None = None
         try:
             call = codec.decode_call(message)

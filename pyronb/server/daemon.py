@@ -147,6 +147,7 @@ class Daemon:
             lambda: self._key,
             self._lend,
             self._keep,
+            self._options.give_output,
         )
         self._engine = engine(sock, self._converse, self._gone, self._chores, self._options)
         try:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pyronb.errors import CommunicationError, ConnectionClosedError
 from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
+from pyronb.server.output import CAPTURE, Printed
 from pyronb.wire.message import Buffer
 
 __all__ = ["OVER", "Side", "Way"]
@@ -66,8 +68,8 @@ class Side:
     """
 
     __slots__ = (
-        *("_began", "_deferred", "_first", "_lock", "_look", "_next", "_over", "_pack", "_progress", "_stop", "_way"),
-        "cancelled",
+        *("_began", "_deferred", "_first", "_lock", "_look", "_next", "_over", "_pack", "_printed", "_progress"),
+        *("_silent", "_stop", "_way", "cancelled"),
     )
 
     def __init__(self, way: Way, pack: Callable[[Any], Sequence[Buffer]] | None) -> None:
@@ -76,7 +78,8 @@ class Side:
         """Whether the caller is known not to want the answer any more."""
         self._way = way
         self._pack = pack
-        self._lock = threading.Lock()
+        # Reentrant, for whatever runs while it is held may print, a finaliser for instance.
+        self._lock = threading.RLock()
         self._began = 0.0
         self._first = 0.0
         self._next = 0.0
@@ -85,6 +88,10 @@ class Side:
         self._deferred = False
         self._stop: Callable[[], Any] | None = None
         self._progress: tuple[float, float | None, str] | None = None
+        self._printed: Printed | None = None
+        self._silent: set[int] = set()
+
+    # What the call tells
 
     def report(self, done: float, total: float | None, message: str) -> None:
         """Tell the caller how far the call is, now or soon."""
@@ -92,23 +99,64 @@ class Side:
             return
         now = time.monotonic()
         with self._lock:
-            held = self._progress is not None
+            held = self._held
             if not self._began:
                 self._began, self._first = now, done
             self._progress = (done, total, message)
-            if now >= self._next:
-                self._tell(now)
-            if self._progress is None or held or self._over or self._deferred:
+            self._tell_if_due(now, held=held)
+
+    def want_output(self) -> None:
+        """Tell the caller from now on what the call prints and logs."""
+        if self._pack is not None and self._printed is None:
+            self._printed = Printed()
+            CAPTURE.begin()
+
+    def write(self, text: str, stream: str) -> None:
+        """Tell the caller what the call has printed, now or soon, if it wants to know."""
+        printed = self._printed
+        if printed is None or not text or threading.get_ident() in self._silent:
+            return
+        now = time.monotonic()
+        with self._lock:
+            if self._over:
                 return
-        TICKER.remind(self, max(self._next, now + _PAUSE))
+            held = self._held
+            printed.add(text, stream, now)
+            # Whole lines, if the rest of one does not keep it waiting.
+            self._tell_if_due(now if text.endswith("\n") else -1.0, held=held)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Tell nothing of what this thread prints meanwhile."""
+        here = threading.get_ident()
+        if here in self._silent:
+            yield
+            return
+        self._silent.add(here)
+        try:
+            yield
+        finally:
+            self._silent.discard(here)
+
+    @property
+    def _held(self) -> bool:
+        """Whether there is something to tell."""
+        return self._progress is not None or bool(self._printed)
+
+    def _tell_if_due(self, now: float, *, held: bool) -> None:
+        """Tell what there is, or see to it that it is told soon; `held` if that is seen to already."""
+        if now >= self._next:
+            self._tell(now)
+        if self._held and not (held or self._over or self._deferred):
+            TICKER.remind(self, max(self._next, time.monotonic() + _PAUSE))
 
     def tick(self) -> float | None:
         """Tell what was held back; give the moment for trying again, or None when nothing is left to tell."""
         now = time.monotonic()
         with self._lock:
-            if self._progress is not None:
+            if self._held:
                 self._tell(now)
-            return None if self._progress is None or self._deferred else now + _PAUSE
+            return now + _PAUSE if self._held and not (self._deferred or self._over) else None
 
     def _tell_later(self) -> None:
         """Tell what could not be told from elsewhere."""
@@ -120,26 +168,34 @@ class Side:
 
     def _tell(self, now: float) -> None:
         """Send what is held back, if the client takes it; the lock is held."""
-        if self._over:
-            self._progress = None
-            return
-        if self._deferred:
+        if self._over or self._deferred:
             return
         self._next = now + _PAUSE
         try:
-            sent = self._way.tell(self._news(now), self._tell_later)
+            with self.silent():
+                sent = self._way.tell(self._news(now), self._tell_later)
             self._deferred = sent is None
             if sent:
-                self._progress = None
+                self._forget()
         except CommunicationError as error:
             # Whoever sends the answer finds out as well.
             self.cancelled = self.cancelled or isinstance(error, ConnectionClosedError)
-            self._progress = None
+            self._forget()
 
-    def _news(self, now: float) -> Sequence[Buffer]:
-        assert self._progress is not None
+    def _forget(self) -> None:
+        self._progress = None
+        if self._printed is not None:
+            self._printed.clear()
+
+    def _news(self, now: float, *, last: bool = False) -> list[Buffer]:
         assert self._pack is not None
-        return self._pack(Progress(*self._progress, self._seconds(now)))
+        buffers: list[Buffer] = []
+        if self._printed is not None:
+            for output in self._printed.pieces(last=last):
+                buffers += self._pack(output)
+        if self._progress is not None:
+            buffers += self._pack(Progress(*self._progress, self._seconds(now)))
+        return buffers
 
     def _seconds(self, now: float) -> float:
         """Tell how long the call takes already.
@@ -150,6 +206,8 @@ class Side:
         assert self._progress is not None
         seconds, since = now - self._began, self._progress[0] - self._first
         return seconds * self._progress[0] / since if since > 0 and self._first > 0 else seconds
+
+    # What the call hears
 
     def wanted_no_more(self) -> bool:
         """Tell whether the caller does not want the answer any more, after a look at what it has sent."""
@@ -184,10 +242,15 @@ class Side:
     def end(self) -> Sequence[Buffer]:
         """Give what is still to be told before the answer; nothing is after that."""
         with self._lock:
-            self._over = True
-            if self._progress is None or self.cancelled:
+            if self._over:
                 return ()
-            return self._news(time.monotonic())
+            self._over = True
+            if self._printed is not None:
+                CAPTURE.end()
+            if self._pack is None:
+                return ()
+            with self.silent():
+                return self._news(time.monotonic(), last=True)
 
 
 class _Over(Side):
@@ -196,6 +259,12 @@ class _Over(Side):
     __slots__ = ()
 
     def report(self, done: float, total: float | None, message: str) -> None:
+        """Tell nobody."""
+
+    def want_output(self) -> None:
+        """Nobody gets any."""
+
+    def write(self, text: str, stream: str) -> None:
         """Tell nobody."""
 
     def wanted_no_more(self) -> bool:

@@ -202,13 +202,14 @@ class AsyncProxy:
     def _starter(self, name: str, wishes: Wishes) -> Callable[..., FutureResult]:
         link, crew, line = self._link, self._crew, self._line
         check_method(link, name, "are called in the background")
+        shown = link.options.remote_output
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             call = Call("", name, args, kwargs, wishes=wishes)
             add_context(link, call)
             future = FutureResult()
-            if call.wishes is not NO_WISHES:
-                listen(future, call.wishes)
+            if shown or call.wishes is not NO_WISHES:
+                listen(future, link, call)
             future.withdraws(tell)
             if line is not None and line.able:
                 line.submit(call, future)

@@ -70,7 +70,7 @@ class BatchProxy(BatchFace):
         link = self._link
         add_context(link, batch)
         future = FutureResult()
-        listen(future, batch.wishes)
+        listen(future, link, batch)
         batch.wishes = replace(batch.wishes, listener=future.report, on_progress=None)
         if not link.given_socket:
             # A connection of its own, so that the proxy's calls do not wait for the batch.

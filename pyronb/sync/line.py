@@ -19,7 +19,7 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
-from pyronb.client.hearing import Hearing
+from pyronb.client.hearing import Hearing, wants_output
 from pyronb.client.link import Link
 from pyronb.client.procedures import calling, connect, explained, understood
 from pyronb.client.recording import begin_record, note_outcome, size_of
@@ -46,7 +46,7 @@ from pyronb.sync.streams import FarStream
 from pyronb.wire.bare import BARE_SIZE, bares_in, pack_bare
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Replied, Told
-from pyronb.wire.message import Buffer
+from pyronb.wire.message import WANTS_OUTPUT, Buffer
 
 __all__ = ["Line", "Work", "may_share"]
 
@@ -77,6 +77,7 @@ class _BareCalls(BareCalls):
         """Lay a call out, and give its number; None when it has to go the long way."""
         if (
             call.note is not None
+            or call.wishes.output
             or call.annotations
             or call.correlation_id is not None
             or call.method in self._oneway
@@ -407,6 +408,8 @@ class Line:
         token = SPEAKER.set(link)
         try:
             message = way.codec.encode_call(call, link.serializer, seq)
+            if connection.side and wants_output(link, call):
+                message.flags |= WANTS_OUTPUT
             return connection.call(message, oneway=call.oneway), seq
         except (ProtocolError, SecurityError) as error:
             raise explained(error, calling(link, call)) from error
