@@ -43,7 +43,8 @@ class BareCalls:
         assert link.metadata is not None
         limit = link.options.wire.max_message_size
         self._number = serializer.number
-        self._dumps = serializer.dumps_call
+        # A tuple will do for `CallParts`, and is made sooner.
+        self._dumps: Any = serializer.dumps_call
         self._loads = serializer.loads
         self._head = bare_head(INVOKE, serializer.number)
         self._heads = frozenset(

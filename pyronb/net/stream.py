@@ -389,6 +389,25 @@ class SocketStream:
             self._set_limit(_SENDING, self._stall if limit is None else limit)
             sent = self._send_some(views)
 
+    def send_small(self, message: Buffer) -> bool:
+        """Send a small message, which mostly takes no waiting; False when `send_within` has to go on.
+
+        Raises:
+            ConnectionClosedError: the connection is gone.
+        """
+        sent = 0
+        if self._two_limits and not self._unsent:
+            try:
+                sent = self.socket.send(message, _AT_ONCE)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise translated("sending", error) from error
+            if sent == len(message):
+                return True
+        self._unsent = (*self._unsent, memoryview(message)[sent:])
+        return False
+
     @property
     def unfinished(self) -> bool:
         """Whether `send_within` has to go on."""

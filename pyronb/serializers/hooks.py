@@ -61,6 +61,7 @@ class Hooks:
         self._to_dict: dict[type, ToDict] = {}
         self._from_dict: dict[str, FromDict] = {}
         self._library: dict[type, _LibraryClass] = {}
+        self._named: dict[tuple[Dialect, str, str], _LibraryClass] = {}
         self._substitutes: dict[type, Substitute] = {}
         self.touches_builtins = False
         """Some registered class inherits from a type that serializers write by themselves, without asking."""
@@ -101,6 +102,7 @@ class Hooks:
         """
         _check_class(cls)
         self._library[cls] = _LibraryClass(tag_key, to_state, from_state, room)
+        self._named.clear()
         self._note_builtins()
 
     def register_substitute(self, cls: type, substitute: Substitute) -> None:
@@ -212,16 +214,24 @@ class Hooks:
             if not isinstance(error, BaseException):
                 raise SerializeError(f"the failed call of a batch holds no exception but a {type(error).__name__}")
             return BatchError(error)
-        fitting = [library for library in self._library.values() if dialect.tags.get(library.tag_key) == name]
-        if fitting:
+        library = self._named.get((dialect, name, room)) or self._find_library(name, dialect, room)
+        if library is not None:
             state = data.get("state")
             if not isinstance(state, list | tuple):
                 raise SerializeError(f"{name} lacks its state")
-            here = next((library for library in fitting if library.room == room), fitting[0])
-            return here.from_state(state, dialect)
+            return library.from_state(state, dialect)
         raise SerializeError(
             f"unsupported serialized class: {name} (register a converter with SerializerBase.register_dict_to_class)"
         )
+
+    def _find_library(self, name: str, dialect: Dialect, room: str) -> _LibraryClass | None:
+        """Find the class of the library with this name on the wire, for a room if there are several."""
+        fitting = [library for library in self._library.values() if dialect.tags.get(library.tag_key) == name]
+        if not fitting:
+            return None
+        here = next((library for library in fitting if library.room == room), fitting[0])
+        self._named[dialect, name, room] = here
+        return here
 
     def _note_builtins(self) -> None:
         classes = [*self._to_dict, *self._substitutes, *self._library]
@@ -281,9 +291,13 @@ def register_uri(hooks: Hooks) -> None:
 
 def _uri_from_state(state: tuple[Any, ...] | list[Any], _dialect: Dialect) -> URI:
     protocol, name, sockname, host, port = state
-    names = [name] if isinstance(name, str) else list(name)
-    texts = [protocol, *names, *(text for text in (sockname, host) if text is not None)]
-    if not all(isinstance(text, str) for text in texts) or not (port is None or type(port) is int):
+    if (
+        not isinstance(protocol, str)
+        or not (sockname is None or isinstance(sockname, str))
+        or not (host is None or isinstance(host, str))
+        or not (port is None or type(port) is int)
+        or not (isinstance(name, str) or all(isinstance(each, str) for each in name))
+    ):
         raise SerializeError("the state of a URI has parts of the wrong type")
     uri = URI.__new__(URI)
     uri.__setstate__((protocol, name, sockname, host, port))

@@ -26,6 +26,7 @@ from pyronb.serializers.literals import parse
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
 from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
+from pyronb.uri import URI
 
 __all__ = ["SerpentSerializer"]
 
@@ -49,7 +50,8 @@ class SerpentSerializer:
     def dumps(self, value: Any) -> bytes:
         """Write a value."""
         try:
-            text = nearlyjson.write(value)
+            # What name servers answer with is a dict of plain values on the wire.
+            text = nearlyjson.write(self._plainer.hooked(value) if type(value) is URI else value)
             if text is not nearlyjson.UNKNOWN:
                 return f"{_HEADER}{text}".encode()
             return _Writer(self._plainer, bytes_repr=self._bytes_repr).serialize(value)

@@ -25,13 +25,14 @@ from pyronb.server.registry import Registry
 from pyronb.server.side import OVER
 from pyronb.server.streams import Streams
 from pyronb.tracebacks import format_traceback
+from pyronb.uri import URI
 
 __all__ = ["PLAIN", "Caller", "Dispatcher"]
 
 log = logging.getLogger("pyronb.server")
 
 
-PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set})
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, set, URI})
 """Types of results that are no iterators; asking the abstract class for each result costs more."""
 
 _ENTRY_LENGTH = 3

@@ -19,7 +19,7 @@ from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
 from pyronb.server.instances import is_of_session
 from pyronb.server.side import OVER
-from pyronb.wire.bare import LARGEST_BARE, bare_head, pack_bare
+from pyronb.wire.bare import BARE_TAIL, LARGEST_BARE, bare_head, pack_header
 from pyronb.wire.connection import ServerConnection
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
@@ -119,7 +119,7 @@ class ShortCut:
                 # It may be something that only goes the long way, such as a proxy to be made.
                 written = None
             if type(written) is bytes and len(written) <= self._largest:
-                return [pack_bare(reply_head, seq, written)]
+                return [pack_header(reply_head, seq, len(written), BARE_TAIL) + written]
         if outcome is None:
             call = Call(object_id, name)
             outcome = self._dispatcher.returned(value, call, caller, context)

@@ -21,10 +21,9 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.serializers.base import CallParts, new_parts
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
-from pyronb.wire.bare import pack_bare
+from pyronb.wire.bare import BARE_TAIL, pack_header
 from pyronb.wire.connection import OPEN
 from pyronb.wire.message import Buffer
 
@@ -61,16 +60,16 @@ class ShortCut(BareCalls):
             if link.short is not self or connection is None or connection.state is not OPEN or link.notes:
                 return NOT_TAKEN
             try:
-                payload = self._dumps(new_parts(CallParts, (self._object_id, method, args, kwargs)))
+                payload = self._dumps((self._object_id, method, args, kwargs))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN
             seq = link.sequence = connection.next_sequence()
-            if not self._is_bare(payload):
+            if type(payload) is not bytes or len(payload) > self._largest:
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))
             timeout = link.timeout
             try:
-                data = stream.exchange(pack_bare(self._head, seq, payload), timeout)
+                data = stream.exchange(pack_header(self._head, seq, len(payload), BARE_TAIL) + payload, timeout)
             except BaseException as error:
                 told = run(give_up(Abandon(link, connection, seq, sent=True), self._call(method, args, kwargs), error))
                 if told is error:

@@ -16,10 +16,12 @@ from pyronb.wire.layout import TAG
 __all__ = [
     "BARE_MAGIC",
     "BARE_SIZE",
+    "BARE_TAIL",
     "LARGEST_BARE",
     "bare_head",
     "bares_in",
     "pack_bare",
+    "pack_header",
     "read_bare",
     "serializer_of",
 ]
@@ -31,8 +33,10 @@ BARE_MAGIC = 0x4DC5
 """What the header of a bare message ends with."""
 _HEAD = struct.Struct("!4sHBBH")
 _SERIALIZER_AT = 7
-_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
-_pack = struct.Struct("!10sHI24s").pack
+BARE_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
+"""What the header of a bare message ends with, after the payload's size."""
+pack_header = struct.Struct("!10sHI24s").pack
+"""Gives the header for head, sequence number, size of the payload and `BARE_TAIL`: `pack_bare`, without its frame."""
 # The correlation id is skipped: a head with its flag is another head.
 _READ = struct.Struct("!10sHII18xH")
 read_bare = _READ.unpack_from
@@ -53,7 +57,7 @@ def serializer_of(data: bytes) -> int:
 
 def pack_bare(head: bytes, seq: int, payload: bytes) -> bytes:
     """Lay out a bare message as one buffer."""
-    return _pack(head, seq, len(payload), _TAIL) + payload
+    return pack_header(head, seq, len(payload), BARE_TAIL) + payload
 
 
 def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int, bool]:

@@ -342,9 +342,14 @@ class ThreadEngine(Engine[WorkerClient]):
         """Send an answer, or go on with one; False when it is not known, or the client does not read, and is parked."""
         if isinstance(answer, Pending):
             return self._park(client, answer)
-        together: Together | None = client.together
+        together, stream = client.together, client.stream
         if together is None:
-            if not (answer or client.stream.unfinished) or client.stream.send_within(_STAY, answer or ()):
+            if answer and len(answer) == 1 and stream.direct:
+                # The usual case: a small answer to a client that waits for it.
+                if stream.send_small(answer[0]):
+                    return True
+                answer = None
+            if not (answer or stream.unfinished) or stream.send_within(_STAY, answer or ()):
                 return True
         else:
             together.add(answer or ())
