@@ -15,6 +15,7 @@ from pyronb.jupyter.ipython.calls import CallMagics
 from pyronb.jupyter.ipython.comm import MAX_CALLS, KernelView
 from pyronb.jupyter.ipython.completion import make_matcher
 from pyronb.jupyter.ipython.inspection import Inspection
+from pyronb.jupyter.ipython.interrupts import Wakeful
 from pyronb.jupyter.ipython.looking import LookingMagics
 from pyronb.jupyter.ipython.magics import PyroMagics
 from pyronb.jupyter.ipython.news import CellNews
@@ -81,6 +82,7 @@ class _Loaded:
         self._tracebacks = RemoteTracebacks(shell, BODY)
         self._inspection = Inspection(shell)
         self._news = CellNews(shell)
+        self._wakeful = Wakeful(shell)
         self._formats: dict[type, Callable[[Any], str | None]] = {
             Proxy: _safe(proxy_html),
             URI: _safe(lambda uri: uri_html(str(uri))),
@@ -97,6 +99,7 @@ class _Loaded:
         self._tracebacks.install()
         self._inspection.install()
         self._news.install()
+        self._wakeful.install()
         formatter = _html(shell)
         for kind, show in self._formats.items():
             self._before[kind] = formatter.for_type(kind, show)
@@ -117,6 +120,7 @@ class _Loaded:
         self._tracebacks.remove()
         self._inspection.remove()
         self._news.remove()
+        self._wakeful.remove()
         self._recording.stop()
         self._view.remove()
         self._publisher.close()

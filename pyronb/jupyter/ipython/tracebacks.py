@@ -16,6 +16,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from pyronb.errors import PyroError
+from pyronb.jupyter.ipython.interrupts import word_of
 from pyronb.jupyter.ipython.style import clean
 from pyronb.tracebacks import remote_traceback
 
@@ -177,6 +178,10 @@ class RemoteTracebacks:
             # IPython comes back here for the exceptions of a chain, and the chain is done already.
             if not self._active or self._within or not isinstance(evalue, BaseException):
                 return original(etype, evalue, etb, *args, **kwargs)
+            word = word_of(evalue)
+            if word:
+                # Where the plumbing was interrupted says nothing to the user.
+                return [f"{type(evalue).__name__}: {stripped(word)}"]
             self._within = True
             try:
                 remote = _remote_lines_of_chain(evalue)
