@@ -33,6 +33,12 @@ class Bench:
         '''Fail.'''
         raise ValueError(text)
 
+    def work(self, steps: int = 60) -> str:
+        '''Work in steps.'''
+        for step in pyronb.track(range(steps), message="<b>stirring</b>"):
+            time.sleep(0.05)
+        return "stirred"
+
     def wait(self, seconds: float = 30.0):
         self.gate.wait(seconds)
         return "opened"
@@ -150,6 +156,27 @@ def test_calls_on_a_board(bench):
     expect(one).to_contain_text("done")
     one.scroll_into_view_if_needed()
     lab.shoot("views-2-future")
+
+
+def test_a_bar_moves_while_a_call_is_waited_for(bench):
+    """The cell is busy, and shows how far the call is; what is left of it stays."""
+    bench.do("%load_ext pyronb")
+    index = bench.type_cell("far.work()")
+    bench.run_active()
+    bar = bench.cell(index).locator(".pyronb-waiting progress")
+    expect(bar).to_be_visible(timeout=ms(20))
+    expect(bench.cell(index).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    first = float(bar.get_attribute("value"))
+    expect(bar).not_to_have_attribute("value", f"{first:.4f}")
+    bench.shoot_both("bar-moving", bench.cell(index))
+    bench.expect_done(index)
+
+    expect(bar).to_have_attribute("value", "1.0000")
+    shown = bench.cell(index).locator(".pyronb-waiting")
+    expect(shown).to_contain_text("60 of 60")
+    expect(shown).to_contain_text("<b>stirring</b>")
+    expect(bench.output(index).last).to_have_text("'stirred'")
+    bench.shoot_both("bar-over", bench.cell(index))
 
 
 def test_callbacks_in_a_flood(bench):
