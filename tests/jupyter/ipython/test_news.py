@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 
 from pyronb.context import ambient
 from pyronb.jupyter.ipython.extension import load_ipython_extension, unload_ipython_extension
+from pyronb.jupyter.ipython.waiting import _places
 from pyronb.news import progress
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
@@ -56,10 +58,24 @@ def pump(scene, shell, monkeypatch):
     proxy._pyroRelease()
 
 
+@contextlib.contextmanager
+def going_on_when_shown(pump, *texts):
+    """Let the pump's calls end once these texts are on view."""
+
+    def watch():
+        eventually(lambda: all(text in "".join(place._text for place in list(_places.values())) for text in texts))
+        pump.go.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_blocking_call_shows_how_far_it_is(pump, cell):
     """While it runs, and in the end."""
-    threading.Timer(0.3, pump.go.set).start()
-    done = cell("p.run(4)")
+    with going_on_when_shown(pump, "75%, 3 of 4"):
+        done = cell("p.run(4)")
 
     assert done.result == 4
     assert "lab.pump.run(): [" in done.text
@@ -72,8 +88,8 @@ def test_a_blocking_call_shows_how_far_it_is(pump, cell):
 
 def test_a_call_that_fails_stays_where_it_was(pump, cell):
     """With its error below."""
-    threading.Timer(0.2, pump.go.set).start()
-    done = cell("p.fail()")
+    with going_on_when_shown(pump, "1 of 4"):
+        done = cell("p.fail()")
 
     assert isinstance(done.error, ValueError)
     assert "25%, 1 of 4" in done.text
@@ -82,13 +98,13 @@ def test_a_call_that_fails_stays_where_it_was(pump, cell):
 
 def test_awaited_calls_at_the_same_time(pump, cell):
     """Each has its bar, all of them in one place."""
-    threading.Timer(0.3, pump.go.set).start()
-    done = cell(
-        "import asyncio, pyronb.aio\n"
-        "async with pyronb.aio.Proxy(p._pyroUri) as far:\n"
-        "    results = await asyncio.gather(*[far.run_later(number) for number in (2, 3)])\n"
-        "results"
-    )
+    with going_on_when_shown(pump, "1 of 2", "1 of 3"):
+        done = cell(
+            "import asyncio, pyronb.aio\n"
+            "async with pyronb.aio.Proxy(p._pyroUri) as one, pyronb.aio.Proxy(p._pyroUri) as two:\n"
+            "    results = await asyncio.gather(one.run_later(2), two.run_later(3))\n"
+            "results"
+        )
 
     assert done.result == [2, 3]
     last = [each.data["text/plain"] for each in done.outputs if "text/plain" in each.data][-1]
@@ -98,8 +114,8 @@ def test_awaited_calls_at_the_same_time(pump, cell):
 
 def test_a_batch_is_one_thing(pump, cell):
     """Its calls are told of one after the other, under its own name."""
-    threading.Timer(0.3, pump.go.set).start()
-    done = cell("%%pyro_batch p\np.run(2)\np.run(5)")
+    with going_on_when_shown(pump, "1 of 2"):
+        done = cell("%%pyro_batch p\np.run(2)\np.run(5)")
 
     assert done.result == [2, 5]
     assert "2 calls of p: [" in done.text
