@@ -21,7 +21,11 @@ from nbclient import NotebookClient
 from tests.support.paths import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    # Without versions; the lexer is what knows magics.
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
 
 
 def sanitizer(path: Path) -> Callable[[str], str]:
@@ -46,7 +50,7 @@ def run(path: Path, sanitize: Callable[[str], str], *, fresh: bool) -> bool:
     NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}
     ).execute()
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key != "execution"}
         if cell.cell_type == "code":
