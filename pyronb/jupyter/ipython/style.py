@@ -33,9 +33,9 @@ STYLE = """<style>
  font-size:inherit;color:inherit;width:auto}
 .pyronb-view.pyronb-view table.pyronb-table th,.pyronb-view.pyronb-view table.pyronb-table td{text-align:left;
  vertical-align:baseline;padding:.15em .9em .15em 0;border:0;border-bottom:1px solid var(--jp-border-color2,#8884);
- max-width:36rem;white-space:normal;overflow-wrap:anywhere;background:none}
-.pyronb-view.pyronb-view table.pyronb-table th{font-weight:600;overflow-wrap:normal;
- color:var(--jp-content-font-color2,inherit)}
+ max-width:36rem;white-space:normal;overflow-wrap:break-word;background:none}
+.pyronb-view.pyronb-view table.pyronb-table code.pyronb-code{overflow-wrap:break-word}
+.pyronb-view.pyronb-view table.pyronb-table th{font-weight:600;color:var(--jp-content-font-color2,inherit)}
 .pyronb-view.pyronb-view table.pyronb-table tbody tr,.pyronb-view.pyronb-view table.pyronb-table tbody tr:hover
  {background:none}
 .pyronb-view.pyronb-view table.pyronb-table tr:last-child td{border-bottom:0}
