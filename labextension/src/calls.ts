@@ -2,6 +2,7 @@
 
 import { formatLatency } from './format.js';
 import type { CallDetails, CallRow, CallsMessage, Outcome } from './kernelmodels.js';
+import { pythonText } from './python.js';
 import type { Tone } from './wording.js';
 
 export interface CallLog {
@@ -106,12 +107,6 @@ export function formatClock(seconds: number): string {
   const two = (part: number) => String(part).padStart(2, '0');
   const thousandths = String(date.getMilliseconds()).padStart(3, '0');
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${thousandths}`;
-}
-
-/** The text as a literal of Python. */
-export function pythonText(text: string): string {
-  // JSON writes what Python reads, but for the two halves of letters beyond the first 65,536.
-  return JSON.stringify(text).replace(/[\ud800-\udfff]/g, half => `\\u${half.charCodeAt(0).toString(16)}`);
 }
 
 // How `pyronb.calls.brief` writes what it does not write out.

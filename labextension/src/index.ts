@@ -13,12 +13,14 @@ import { Actions } from './actions.js';
 import { ServerApi } from './api.js';
 import { addCommands, CommandIDs } from './commands.js';
 import { Directory } from './directory.js';
+import { makeDraggable } from './dragging.js';
 import { Health } from './health.js';
 import { Insertion } from './insertion.js';
 import { KernelWatch } from './kernel.js';
 import { kernelSections } from './kernelsections.js';
 import { remember } from './memory.js';
 import { NotebookWriter } from './notebook.js';
+import { addTabs, TabCommandIDs } from './objecttab.js';
 import { registrationActions } from './registration.js';
 import { followSettings } from './settings.js';
 import { PyroPanel } from './sidebar.js';
@@ -58,15 +60,28 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const panel = new PyroPanel({ store, directory, health, actions, trans }, translator);
 
     const watch = new KernelWatch(tracker);
-    const openObject = (name: string) => store.select(name, name);
-    panel.addSections(...kernelSections({ watch, writer, trans, openObject }, trans));
+    const openObject = (name: string) => void app.commands.execute(TabCommandIDs.openObject, { name });
+    const openCalls = () => void app.commands.execute(TabCommandIDs.openCalls);
+    const part = { watch, writer, trans, openObject, openCalls };
+    panel.addSections(...kernelSections(part, trans));
+    actions.add(
+      ...addTabs({
+        ...part,
+        app,
+        restorer,
+        palette,
+        insertion,
+        object: (address, name) => api.object(address, name),
+        address: () => directory.address
+      })
+    );
 
     app.shell.add(panel, 'left', { rank: RANK, type: 'Pyro Objects' });
     restorer?.add(panel, panel.id);
     const open = () => app.shell.activateById(panel.id);
     addCommands(app, palette, store, actions, open, trans);
     launcher?.add({ command: CommandIDs.open, category: trans.__('Other'), rank: RANK });
-
+    makeDraggable(panel.node, name => insertion.code(store.target(name)));
     if (tracker) {
       showViews(tracker);
     }

@@ -6,8 +6,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IObjectAction, IObjectTarget } from './actions.js';
 import { copyText } from './clipboard.js';
-import { connectCode, writable } from './code.js';
-import type { Before } from './code.js';
+import { connectCode, useCode, writable } from './code.js';
+import type { Before, CodeForm, Target } from './code.js';
 import { CommandIDs } from './commands.js';
 import type { NotebookWriter } from './notebook.js';
 import type { Store } from './state.js';
@@ -15,6 +15,8 @@ import type { Store } from './state.js';
 export class Insertion {
   /** Whether Insert runs the cell too: a setting. */
   runAfterInsert = false;
+  /** How the code is written: a setting. */
+  form: CodeForm = 'magic';
 
   constructor(
     private _store: Store,
@@ -57,29 +59,48 @@ export class Insertion {
     ];
   }
 
-  async insert(target: IObjectTarget, run: boolean): Promise<void> {
+  async insert(target: Target, run: boolean): Promise<void> {
     if (this._canWrite(target)) {
       await this._writer.insert(before => this._code(target, before), run);
     }
   }
 
   copyCode(target: IObjectTarget): void {
-    if (this._canWrite(target)) {
-      copyText(this._code(target, this._writer.before()), this._trans);
+    const code = this.code(target);
+    if (code !== null) {
+      copyText(code, this._trans);
     }
   }
 
-  private _code(target: IObjectTarget, before: Before): string {
-    return connectCode(target, before, this._store.state.separator);
+  /** The code that connects, for the notebook on view; null, with a word to the user, when none can be written. */
+  code(target: Target): string | null {
+    return this._canWrite(target) ? this._code(target, this._writer.before()) : null;
   }
 
-  private _canWrite(target: IObjectTarget): boolean {
-    const good = writable(target.name) && writable(target.nameserver ?? 'default');
+  /** Inserts a cell that does something with the object; it connects first where no other cell does. */
+  async insertUse(target: Target, use: (variable: string) => string, run: boolean): Promise<void> {
+    if (this._canWrite(target)) {
+      await this._writer.insert(before => this.useCode(target, use, before), run);
+    }
+  }
+
+  /** What `insertUse` would insert. */
+  useCode(target: Target, use: (variable: string) => string, before = this._writer.before()): string {
+    return useCode(target, before, use, this._store.state.separator, this.form);
+  }
+
+  private _code(target: Target, before: Before): string {
+    return connectCode(target, before, this._store.state.separator, this.form);
+  }
+
+  private _canWrite(target: Target): boolean {
+    // Python has a way to write whatever is in a text.
+    const good = this.form !== 'magic' || (writable(target.name) && writable(target.nameserver ?? 'default'));
     if (!good) {
       Notification.error(
         this._trans.__(
           'No code is made for this name: it begins with a dash, or has { } $ or control characters, ' +
-            'which IPython would not take as plain text.'
+            'which IPython would not take as plain text. Choose another form of code in the settings.'
         ),
         { autoClose: 8000 }
       );

@@ -161,10 +161,10 @@ export class KernelWatch {
       this._update({ presence: comes ? 'starting' : 'nothing' });
       return;
     }
-    this._update({ presence: 'starting' });
+    this._update({ presence: kernel.status === 'busy' ? 'waiting' : 'starting' });
     let language = '';
     try {
-      language = (await kernel.spec)?.language ?? '';
+      language = (await kernel.info).language_info.name;
     } catch {
       // The kernel went before it told; its status says so.
     }

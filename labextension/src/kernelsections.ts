@@ -12,17 +12,24 @@ import type { KernelWatch } from './kernel.js';
 import { Rank } from './sections.js';
 import type { ISection } from './sections.js';
 
-/** A widget that has the watch look while it can be seen. */
+/** Something that works only while it is seen. */
+interface ISeen {
+  start(): void;
+  stop(): void;
+}
+
+/** A widget that has the watch look while it can be seen, and something else work that it shows. */
 export class WatchingWidget extends ReactWidget {
   constructor(
     private _watch: KernelWatch,
-    private _draw: () => React.JSX.Element
+    private _draw: () => React.JSX.Element,
+    private _shown: ISeen | null = null
   ) {
     super();
   }
 
   override dispose(): void {
-    this._watch.release(this);
+    this._leave();
     super.dispose();
   }
 
@@ -33,23 +40,33 @@ export class WatchingWidget extends ReactWidget {
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     if (this.isVisible) {
-      this._watch.hold(this);
+      this._come();
     }
   }
 
   protected override onBeforeDetach(message: Message): void {
-    this._watch.release(this);
+    this._leave();
     super.onBeforeDetach(message);
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this._watch.hold(this);
+    this._come();
   }
 
   protected override onAfterHide(message: Message): void {
     super.onAfterHide(message);
+    this._leave();
+  }
+
+  private _come(): void {
+    this._watch.hold(this);
+    this._shown?.start();
+  }
+
+  private _leave(): void {
     this._watch.release(this);
+    this._shown?.stop();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
+import type { CodeForm } from './code.js';
 import type { Directory } from './directory.js';
 import type { Health } from './health.js';
 import type { Insertion } from './insertion.js';
@@ -21,6 +22,7 @@ export async function followSettings(id: string, registry: ISettingRegistry | nu
     store.setInterval(composite.interval as number);
     store.setSeparator(composite.treeSeparator as string);
     health.enabled = composite.checkHealth as boolean;
+    insertion.form = composite.codeForm as CodeForm;
     insertion.runAfterInsert = composite.runAfterInsert as boolean;
     void directory.want(composite.nameServers as string[]);
   };

@@ -8,8 +8,7 @@ import {
   formatBytes,
   formatClock,
   formatDuration,
-  parseFilter,
-  pythonText
+  parseFilter
 } from '../lib/calls.js';
 
 /** A line of the list, with these changes. */
@@ -95,11 +94,6 @@ test('numbers for people', () => {
   assert.equal(formatDuration(null), '…');
   assert.equal(formatDuration(0.0042), '4.2 ms');
   assert.match(formatClock(1000.25), /^\d\d:\d\d:40\.250$/);
-});
-
-test('texts are literals of Python', () => {
-  assert.equal(pythonText(`it's "so"\n`), '"it\'s \\"so\\"\\n"');
-  assert.equal(pythonText('\ud800'), '"\\ud800"');
 });
 
 /** All about a call, with these changes. */

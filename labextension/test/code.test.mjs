@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { bindings, connectCode, loadsExtension, quote, splitWords, writable } from '../lib/code.js';
+import { bindings, connectCode, loadsExtension, namesIn, quote, splitWords, useCode, writable } from '../lib/code.js';
 
 /** The cell for a name in a notebook that has the extension loaded, and these cells. */
 function line(name, ...sources) {
@@ -107,4 +107,78 @@ test('ordinary and odd but harmless names are written', () => {
   for (const name of ['demo.host', 'a b', `it's`, 'Pyro.NameServer', 'été']) {
     assert.ok(writable(name), name);
   }
+});
+
+const EMPTY = { sources: [], loaded: false };
+const TARGET = { name: 'lab.camera', nameserver: null };
+
+for (const [form, expected] of [
+  ['magic', '%load_ext pyronb\n%pyro_connect lab.camera as camera'],
+  ['python', 'import pyronb\n\ncamera = pyronb.Proxy("PYRONAME:lab.camera")'],
+  ['asyncio', 'import pyronb.aio\n\ncamera = pyronb.aio.Proxy("PYRONAME:lab.camera")\nawait camera._pyroBind()']
+]) {
+  test(`code can be written as ${form}`, () => {
+    assert.equal(connectCode(TARGET, EMPTY, '.', form), expected);
+  });
+}
+
+test('code can be written as a batch', () => {
+  const code = connectCode(TARGET, { sources: ['import pyronb'], loaded: false }, '.', 'batch');
+
+  assert.match(code, /^camera = pyronb\.Proxy\("PYRONAME:lab\.camera"\)\ncamera_calls = pyronb\.batch\(camera\)\n# /);
+});
+
+test('in Python too the same object gets the same variable, and others another', () => {
+  const sources = [connectCode(TARGET, EMPTY, '.', 'python')];
+
+  assert.deepEqual(bindings(sources[0]), [{ variable: 'camera', target: TARGET }]);
+  assert.equal(
+    connectCode(TARGET, { sources, loaded: false }, '.', 'python'),
+    'camera = pyronb.Proxy("PYRONAME:lab.camera")'
+  );
+  assert.match(
+    connectCode({ name: 'b.camera', nameserver: 'far:1' }, { sources, loaded: false }, '.', 'python'),
+    /^camera2 = pyronb\.Proxy\("PYRONAME:b\.camera@far:1"\)$/
+  );
+});
+
+for (const source of [
+  'camera = 3',
+  'camera: int = 3',
+  'a = camera = 3',
+  'x, camera = 1, 2',
+  'def camera():',
+  'class camera(Base):',
+  'import camera',
+  'from a import b, camera',
+  'import a as camera',
+  'for camera in range(3):'
+]) {
+  test(`${source} takes the name`, () => {
+    assert.ok(namesIn([source]).has('camera'));
+    assert.equal(line('lab.camera', source), '%pyro_connect lab.camera as camera2');
+  });
+}
+
+for (const source of ['camera == 3', 'print(camera)', '# camera = 3', 'f(camera=3)', 'camera.level = 3']) {
+  test(`${source} does not take the name`, () => {
+    assert.ok(!namesIn([source]).has('camera'));
+  });
+}
+
+test('names that a URI cannot hold are looked up', () => {
+  const odd = { name: 'lab@home "1"', nameserver: 'far:9090' };
+
+  assert.equal(
+    connectCode(odd, { sources: ['import pyronb'], loaded: false }, '.', 'python'),
+    'lab_home_1 = pyronb.Proxy(pyronb.locateNS("far", 9090).lookup("lab@home \\"1\\""))'
+  );
+});
+
+test('a call connects first where nothing else does', () => {
+  const call = variable => `${variable}.picture(1)`;
+
+  assert.equal(useCode(TARGET, EMPTY, call), '%load_ext pyronb\n%pyro_connect lab.camera as camera\ncamera.picture(1)');
+  assert.equal(useCode(TARGET, { sources: ['%pyro_connect lab.camera as cam'], loaded: true }, call), 'cam.picture(1)');
+  assert.match(useCode(TARGET, EMPTY, call, '.', 'asyncio'), /\nawait camera\.picture\(1\)$/);
 });

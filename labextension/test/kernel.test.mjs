@@ -35,7 +35,7 @@ class Comm {
 /** A kernel of this language, with pyronb or without. */
 class FakeKernel {
   constructor({ language = 'python', pyronb = true, status = 'idle' } = {}) {
-    this.spec = Promise.resolve({ language });
+    this.info = Promise.resolve({ language_info: { name: language } });
     this.status = status;
     this.pyronb = pyronb;
     this.asked = 0;

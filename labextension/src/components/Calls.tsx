@@ -1,4 +1,4 @@
-import { clearIcon, closeIcon, downloadIcon, searchIcon } from '@jupyterlab/ui-components';
+import { clearIcon, closeIcon, downloadIcon, launchIcon, searchIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { callCode, formatBytes, formatClock, formatDuration, isBad, parseFilter, toneOfOutcome } from '../calls.js';
@@ -60,7 +60,7 @@ interface IBarProps extends IKernelPart {
 
 /** Record, filter, clear, export. */
 function Bar(props: IBarProps): React.JSX.Element {
-  const { watch, trans, query, setQuery, found, onClear } = props;
+  const { watch, trans, query, setQuery, found, onClear, openCalls } = props;
   const { recording, rows } = watch.state.calls;
   const input = React.useRef<HTMLInputElement>(null);
   const save = async () => {
@@ -127,6 +127,17 @@ function Bar(props: IBarProps): React.JSX.Element {
       <span className="pyronb-Search-count" role="status">
         {rows.length === 0 ? '' : found === rows.length ? `${found}` : trans.__('%1 of %2', found, rows.length)}
       </span>
+      {openCalls && (
+        <button
+          type="button"
+          className="pyronb-IconButton"
+          aria-label={trans.__('Open below the notebook')}
+          title={trans.__('Open below the notebook, where there is more room')}
+          onClick={openCalls}
+        >
+          <launchIcon.react tag="span" aria-hidden="true" />
+        </button>
+      )}
       <button
         type="button"
         className="pyronb-IconButton"

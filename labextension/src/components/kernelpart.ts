@@ -11,6 +11,8 @@ export interface IKernelPart {
   trans: TranslationBundle;
   /** Shows an object in the main area: one with a registered name. */
   openObject: (name: string) => void;
+  /** Shows the calls where there is more room; not there where they are shown so already. */
+  openCalls?: () => void;
 }
 
 /** The state of the watch; draws again when it changes. */

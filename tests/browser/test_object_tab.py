@@ -1,0 +1,146 @@
+"""The tab of one object: calls that become cells, attributes that are read, and how code gets into its place."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.labpage import ms
+from tests.support.programs import write_setting
+
+
+def open_tab(lab, name="demo.scope"):
+    """Open the tab of an object from the panel, and give its content."""
+    lab.show_panel()
+    lab.select(name)
+    lab.card.get_by_role("button", name="Open", exact=True).click()
+    tab = lab.page.locator(f".pyronb-Tab[data-pyronb-object={json.dumps(name)}]")
+    expect(tab).to_be_visible()
+    expect(tab.get_by_role("status").first).to_contain_text("reachable")
+    return tab
+
+
+def member(tab, name):
+    return tab.locator(f"[data-pyronb-member={json.dumps(name)}]")
+
+
+def test_attributes(lab):
+    """Nothing is read by itself; then one is, and one again and again, with a plot; restored with the tab."""
+    lab.open("tab.ipynb")
+    tab = open_tab(lab)
+    expect(tab).to_contain_text("as seen from")
+    expect(tab.locator("[data-pyronb-field=told]")).to_contain_text("ago")
+    assert tab.locator(".pyronb-Value").count() == 0
+    lab.shoot_both("tab-1-object")
+
+    rate = member(tab, "sample_rate")
+    rate.get_by_role("button", name="Read sample_rate").click()
+    expect(rate.locator(".pyronb-Value-text")).to_have_text(re.compile(r"[\d.e+]+"))
+    with lab.page.expect_request(
+        lambda request: (
+            request.method == "PUT" and "/workspaces" in request.url and "sample_rate" in (request.post_data or "")
+        )
+    ):
+        rate.get_by_role("button", name="Pin sample_rate").click()
+        expect(rate.locator("svg[role=img]")).to_be_visible(timeout=ms(20))
+    lab.shoot_both("tab-2-values")
+
+    lab.page.goto(lab.page.url.split("?")[0])
+    lab.wait_until_up()
+    lab.page.get_by_role("tab", name="scope").click()
+    expect(rate.locator("svg[role=img]")).to_be_visible(timeout=ms(20))
+    expect(rate.get_by_role("button", name="Pin sample_rate")).to_have_attribute("aria-pressed", "true")
+
+
+def test_calls_become_cells(lab):
+    """The form tells what it makes, complains of what is wrong, and runs nothing but what the user runs."""
+    lab.open("form.ipynb")
+    lab.wait_for_kernel()
+    tab = open_tab(lab, "demo.store")
+    put = member(tab, "put")
+    put.get_by_role("button", name="Call put").click()
+    key = put.get_by_label("key")
+    expect(key).to_be_focused()
+    key.fill("it's")
+    put.get_by_label("value").fill("[1, 2")
+    expect(put.get_by_role("alert")).to_contain_text("a bracket or a text is left open")
+    expect(put.get_by_role("button", name="Insert", exact=True)).to_be_disabled()
+    put.get_by_label("value").fill("[1, 2]")
+    expect(put.locator(".pyronb-Code")).to_have_text(
+        '%load_ext pyronb\n%pyro_connect demo.store as store\nstore.put("it\'s", [1, 2])'
+    )
+    lab.shoot_both("tab-3-form")
+    put.get_by_role("button", name="Insert and run").click()
+    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget?.title.label === 'form.ipynb'")
+    lab.expect_done(0)
+
+    lab.page.get_by_role("tab", name="store").click()
+    count = member(tab, "keys")
+    count.get_by_role("button", name="Call keys").click()
+    # The notebook is connected by now, and the call alone is left.
+    count.get_by_role("button", name="Insert", exact=True).click()
+    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget?.title.label === 'form.ipynb'")
+    assert [source for source in lab.sources() if source][-1] == "store.keys()"
+    assert lab.counts()[-1] is None
+
+    # Through the kernel, when the user says so.
+    section = lab.panel.locator(".pyronb-Kernel")
+    expect(section.locator("[data-pyronb-variable=store]")).to_be_visible()
+    section.get_by_role("button", name="Open demo.store").click()
+    expect(tab).to_be_visible()
+    tab.get_by_label("as seen from").select_option("store")
+    read = member(tab, "count")
+    read.get_by_role("button", name="Read count").click()
+    expect(read.locator(".pyronb-Value-text")).to_have_text("1")
+
+
+def test_forms_of_code(lab, server):
+    """A setting says how code is written."""
+    lab.open("forms.ipynb")
+    write_setting(server.folder, "pyronb-lab:plugin", '{"codeForm": "asyncio"}')
+    lab.page.reload()
+    lab.wait_until_up()
+    lab.wait_for_kernel()
+    lab.show_panel()
+    lab.select("demo.host")
+    lab.card.get_by_role("button", name="Insert and run").click()
+    lab.expect_done(0)
+    made = 'import pyronb.aio\n\nhost = pyronb.aio.Proxy("PYRONAME:demo.host")\nawait host._pyroBind()'
+    assert lab.sources()[0] == made
+    assert 0 <= float(lab.do("await host.cpu_percent()").inner_text()) <= 100
+
+
+def test_drag(lab):
+    """Into the notebook as a cell."""
+    lab.open("drag.ipynb", "x = 1")
+    lab.wait_for_kernel()
+    lab.show_panel()
+    row = lab.row("demo.host").bounding_box()
+    cell = lab.cell(0).bounding_box()
+    mouse = lab.page.mouse
+    mouse.move(row["x"] + 60, row["y"] + 10)
+    mouse.down()
+    mouse.move(row["x"] + 90, row["y"] + 20, steps=5)
+    mouse.move(cell["x"] + 100, cell["y"] + cell["height"] - 4, steps=10)
+    expect(lab.page.locator(".pyronb-DragImage")).to_be_visible()
+    lab.shoot("drag-1-over")
+    lab.page.wait_for_timeout(300)
+    mouse.up()
+    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.model.cells.length === 2")
+    assert any("%pyro_connect demo.host as host" in source for source in lab.sources())
+    assert lab.counts() == [None, None]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_violations_that_axe_finds(lab, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    lab.open(theme=theme)
+    tab = open_tab(lab)
+    member(tab, "sample_rate").get_by_role("button", name="Pin sample_rate").click()
+    expect(member(tab, "sample_rate").locator("svg[role=img]")).to_be_visible(timeout=ms(20))
+    tab.get_by_role("button", name=re.compile("^Call ")).first.click()
+    results = axe.run(lab.page, context=".pyronb-Tab", options={"resultTypes": ["violations"]})
+    assert results.violations_count == 0, results.generate_report()
