@@ -81,8 +81,7 @@ def test_auto_is_serpent_where_native_is_not_taken():
         with connect(uri, serializer="auto") as proxy:
             assert 11 == proxy.add(1)
             assert "serpent" == proxy._pyro.serializer.name
-            with pytest.raises(SerializeError, match=r"numpy\.ndarray .* auto .* tolist"):
-                proxy.give(np.zeros(3))
+            assert np.array_equal(np.zeros(3), proxy.give(np.zeros(3)))  # beside the payload
         with connect(uri) as proxy:
             with pytest.raises(SerializeError, match="does not accept the serializer 'native'"):
                 proxy._pyroSerializer = "native"
