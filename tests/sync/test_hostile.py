@@ -22,7 +22,7 @@ from pyronb.options import WireOptions
 from pyronb.rpc.handshake import KEY
 from pyronb.sync.proxy import Proxy
 from pyronb.wire.connection import LAYOUTS
-from pyronb.wire.message import CONNECTFAIL, CONNECTOK, PING, RESULT, Message
+from pyronb.wire.message import CONNECTFAIL, CONNECTOK, PING, RESULT, TELLS_OUTPUT, TELLS_PROGRESS, Message
 from tests.support.fix_daemons import answering
 from tests.support.harm import MEGABYTE, has_not_grown, return_large_blocks
 from tests.support.rawserver import META, RawServer
@@ -255,7 +255,69 @@ reply("with a stream of no name", json.dumps("x").encode(), flags=0x11)
 reply("with a stream of a strange name", b"'x'", flags=0x11, annotations={"STRM": b"\xff" * 1000})
 reply("with a batch nobody asked for", b"[1, 2]", flags=8)
 
-FINE = {"metadata and a false friend", "reply with a batch nobody asked for", "metadata of maps"}
+# What is told beside a call
+
+ABLE = {KEY: {"version": "1", "can": ["side"]}}
+"""What a peer says that tells of calls."""
+
+
+def telling(peer):
+    """Take a client in, and give the number of its call."""
+    peer.accept(**ABLE)
+    return peer.hear().seq
+
+
+@server
+def tells_without_end(peer):
+    seq = telling(peer)
+    piece = peer.packed(RESULT, b'[1, 2, "", 0]', seq=seq, flags=TELLS_PROGRESS) * 500
+    while True:
+        peer.socket.sendall(piece)
+
+
+@server
+def prints_without_end(peer):
+    seq = telling(peer)
+    piece = peer.packed(RESULT, json.dumps(["x" * 8000, "stdout"]).encode(), seq=seq, flags=TELLS_OUTPUT) * 10
+    while True:
+        peer.socket.sendall(piece)
+
+
+@server
+def tells_of_other_calls_without_end(peer):
+    seq = telling(peer)
+    piece = peer.packed(RESULT, b'[1, 2, "", 0]', seq=(seq + 1) & 0xFFFF, flags=TELLS_PROGRESS) * 500
+    while True:
+        peer.socket.sendall(piece)
+
+
+@server
+def tells_much(peer):
+    seq = telling(peer)
+    peer.socket.sendall(peer.packed(RESULT, b"x" * 5 * MEGABYTE, seq=seq, flags=TELLS_PROGRESS))
+
+
+@server
+def tells_instead_of_taking_in(peer):
+    peer.hear()
+    peer.say(RESULT, b'[1, 2, "", 0]', flags=TELLS_PROGRESS | peer.dialect.metadata_flag)
+
+
+@server
+def tells_nonsense_and_answers(peer):
+    seq = telling(peer)
+    for payload in (b"", b"{}", b"\xff", b"[" * 50_000, b'[1e999, 2, "", 0]', b'["x", "nowhere"]'):
+        for flags in (TELLS_PROGRESS, TELLS_OUTPUT, TELLS_PROGRESS | TELLS_OUTPUT):
+            peer.say(RESULT, payload, seq=seq, flags=flags)
+    peer.say(RESULT, b"3", seq=seq)
+
+
+FINE = {
+    "metadata and a false friend",
+    "reply with a batch nobody asked for",
+    "metadata of maps",
+    "tells nonsense and answers",
+}
 """Nothing is wrong enough with these to be an error, at once."""
 
 

@@ -2,6 +2,7 @@
 
 import builtins
 import threading
+import time
 import uuid
 
 
@@ -48,6 +49,10 @@ def make(api):
 
         def echo(self, value):
             return value
+
+        def sleep(self, seconds):
+            """Take so long."""
+            time.sleep(seconds)
 
         def size(self, value):
             return len(value)
@@ -171,7 +176,20 @@ def make(api):
 
 
 METHODS = {
-    *("add", "array", "echo", "size", "kind", "fail", "fire", "fire_and_fail", "fired", "count", "count_and_fail"),
+    *(
+        "add",
+        "array",
+        "echo",
+        "size",
+        "sleep",
+        "kind",
+        "fail",
+        "fire",
+        "fire_and_fail",
+        "fired",
+        "count",
+        "count_and_fail",
+    ),
     *(
         "give_other",
         "give_others",
