@@ -57,8 +57,9 @@ export class Health {
     return health && health.uri === this._store.entry(name)?.uri ? health : null;
   }
 
-  get enabled(): boolean {
-    return this._enabled;
+  /** Whether objects are being asked at the moment. */
+  get running(): boolean {
+    return this._runs;
   }
 
   /** Whether anything is asked at all: a setting. */

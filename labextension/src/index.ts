@@ -76,6 +76,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       })
     );
 
+    panel.followMenu(app.contextMenu.menu);
     app.shell.add(panel, 'left', { rank: RANK, type: 'Pyro Objects' });
     restorer?.add(panel, panel.id);
     const open = () => app.shell.activateById(panel.id);

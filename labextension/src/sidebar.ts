@@ -5,7 +5,7 @@ import type { ITranslator } from '@jupyterlab/translation';
 import { MessageLoop } from '@lumino/messaging';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import type { AccordionPanel } from '@lumino/widgets';
+import type { AccordionPanel, Menu } from '@lumino/widgets';
 import React from 'react';
 
 import { Details } from './components/Details.js';
@@ -36,8 +36,8 @@ export class PyroPanel extends SidePanel {
     const details = widget(Details, _part);
     details.addClass('pyronb-Details');
     this.addSections(
-      { title: trans.__('Names'), rank: Rank.names, size: 5, widget: names },
-      { title: trans.__('Object'), rank: Rank.object, size: 6, widget: details }
+      { title: trans.__('Names'), rank: Rank.names, size: 12, widget: names },
+      { title: trans.__('Object'), rank: Rank.object, size: 8, widget: details }
     );
   }
 
@@ -86,12 +86,28 @@ export class PyroPanel extends SidePanel {
     super.dispose();
   }
 
+  /** Gives the keyboard back to the tree when the context menu that it opened is closed. */
+  followMenu(menu: Menu): void {
+    menu.aboutToClose.connect(() => {
+      if (this._menuOpened) {
+        this._menuOpened = false;
+        requestAnimationFrame(() => {
+          if (document.activeElement === document.body) {
+            this.node.querySelector<HTMLElement>('.pyronb-Row[tabindex="0"]')?.focus({ preventScroll: true });
+          }
+        });
+      }
+    });
+  }
+
   handleEvent(event: Event): void {
-    const { key, target } = event as KeyboardEvent;
+    const { type, target } = event;
     const typing = target instanceof HTMLInputElement;
-    if (event.type === 'keydown' && key === '/' && !typing) {
+    if (type === 'keydown' && (event as KeyboardEvent).key === '/' && !typing) {
       event.preventDefault();
       this.focusSearch();
+    } else if (type === 'contextmenu') {
+      this._menuOpened = target instanceof Element && target.closest('.pyronb-Row') !== null;
     }
   }
 
@@ -104,6 +120,7 @@ export class PyroPanel extends SidePanel {
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     this.node.addEventListener('keydown', this);
+    this.node.addEventListener('contextmenu', this);
     this._fitted.observe(this.header.node);
     // A panel that is moved to the other side is attached without being shown anew.
     if (this.isVisible) {
@@ -113,6 +130,7 @@ export class PyroPanel extends SidePanel {
 
   protected override onBeforeDetach(message: Message): void {
     this.node.removeEventListener('keydown', this);
+    this.node.removeEventListener('contextmenu', this);
     this._fitted.disconnect();
     this._part.store.stop();
     super.onBeforeDetach(message);
@@ -129,6 +147,7 @@ export class PyroPanel extends SidePanel {
   }
 
   private _sections: ISection[] = [];
+  private _menuOpened = false;
   // The header grows and shrinks with what it says; the sections share what it leaves.
   private _fitted = new ResizeObserver(() => MessageLoop.sendMessage(this.content, Widget.ResizeMessage.UnknownSize));
 }

@@ -78,20 +78,31 @@ export interface Wording {
 
 const ENABLE = 'jupyter server extension enable pyronb';
 
-const REGISTER = [
-  'daemon = pyronb.Daemon()',
-  'uri = daemon.register(thing)',
-  'pyronb.locateNS().register("demo.thing", uri)',
-  'daemon.requestLoop()'
-].join('\n');
-
-/** The notice of the name server's condition; what the other side said comes first. */
-export function nameServerNotice({ kind, reason, hint }: Condition, trans: TranslationBundle): Wording {
-  const own = ownNotice(kind, trans);
-  return { ...own, reason: reason || own.reason, hint: hint || own.hint };
+/** What registers an object at a name server; an empty address stands for the one that code finds by itself. */
+function registering(address: string): string {
+  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+  const where = host === undefined ? address && `"${address}"` : `"${host.replace(/^\[|\]$/g, '')}", ${port}`;
+  return [
+    'daemon = pyronb.Daemon()',
+    'uri = daemon.register(thing)',
+    `pyronb.locateNS(${where}).register("demo.thing", uri)`,
+    'daemon.requestLoop()'
+  ].join('\n');
 }
 
-function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
+/**
+ * The notice of the name server's condition; what the other side said comes first. The address is that for code, empty
+ * when code finds the name server by itself.
+ */
+export function nameServerNotice({ kind, reason, hint }: Condition, trans: TranslationBundle, address = ''): Wording {
+  const own = ownNotice(kind, trans, address);
+  // What a browser or a check says in a few words stands beside our sentence, and not in its place.
+  const brief = kind === 'network' || kind === 'bad-reply';
+  const said = brief && reason ? `${own.reason} (${reason})` : reason;
+  return { ...own, reason: said || own.reason, hint: hint || own.hint };
+}
+
+function ownNotice(kind: Kind, trans: TranslationBundle, address = ''): Wording {
   switch (kind) {
     case 'loading':
       return {
@@ -105,7 +116,7 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
         title: trans.__('The name server knows no objects yet'),
         reason: trans.__('It answers, but nothing is registered.'),
         hint: trans.__('Register an object, and it appears here by itself. In the program that owns it:'),
-        code: REGISTER
+        code: registering(address)
       };
     case 'unconfigured':
       return {
@@ -155,7 +166,7 @@ function ownNotice(kind: Kind, trans: TranslationBundle): Wording {
     case 'bad-reply':
       return {
         title: trans.__('The Jupyter server sent something unexpected'),
-        reason: '',
+        reason: trans.__('Its answer is not what this page expects.'),
         hint: trans.__(
           'Are the front end and the Python package of one version? A proxy in between may also be the cause.'
         )

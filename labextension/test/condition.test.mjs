@@ -68,3 +68,16 @@ test('a missing server extension says how to enable it', () => {
 
   assert.equal(nameServerNotice(condition, trans).code, 'jupyter server extension enable pyronb');
 });
+
+test('the example that registers an object finds the name server on view', () => {
+  const lines = { '': 'locateNS()', 'lab:9090': 'locateNS("lab", 9090)', './u:/x': 'locateNS("./u:/x")' };
+  for (const [address, call] of Object.entries({ ...lines, '[::1]:1': 'locateNS("::1", 1)' })) {
+    assert.ok(nameServerNotice({ kind: 'empty', reason: '', hint: '' }, trans, address).code.includes(call), call);
+  }
+});
+
+test('what the browser says of a broken connection stands beside what it means', () => {
+  const { reason } = nameServerNotice({ kind: 'network', reason: 'Failed to fetch', hint: '' }, trans);
+
+  assert.equal(reason, 'The connection to it is broken. (Failed to fetch)');
+});

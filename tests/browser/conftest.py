@@ -34,18 +34,24 @@ class Server:
     root: Path
     folder: Path
 
-    def api(self, path: str, method: str = "GET"):
-        """Ask its REST API."""
+    def ask(self, path: str, method: str = "GET"):
+        """Ask one of its REST APIs."""
         headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(f"{self.url}/api/{path}", method=method, headers=headers)
+        request = urllib.request.Request(f"{self.url}/{path}", method=method, headers=headers)
         with urllib.request.urlopen(request, timeout=ms(20) / 1000) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
     def end_sessions(self):
         """End all notebooks' kernels."""
-        for session in self.api("sessions"):
-            self.api(f"sessions/{session['id']}", "DELETE")
+        for session in self.ask("api/sessions"):
+            self.ask(f"api/sessions/{session['id']}", "DELETE")
+
+    def forget_name_servers(self):
+        """Have it know only the name servers of its configuration."""
+        for known in self.ask("pyronb/api/nameservers")["nameservers"]:
+            if known["origin"] == "added":
+                self.ask(f"pyronb/api/nameservers?ns={known['address']}", "DELETE")
 
 
 # Scope "package": a running Playwright is a running event loop, which the tests after these could not bear.
@@ -131,6 +137,7 @@ def lab(request, site, server, context, shots, allowed_errors):
     finally:
         page.close()
         server.end_sessions()
+        server.forget_name_servers()
         for file in server.root.iterdir():
             shutil.rmtree(file) if file.is_dir() else file.unlink()
     assert lab.unexpected(allowed_errors) == []

@@ -12,10 +12,10 @@ from typing import Any
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.support.programs import settings_folder, write_setting
-from tests.support.waiting import scaled
+from tests.support.waiting import eventually, scaled
 
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
-THEMES = {"light": LIGHT, "dark": DARK}
+THEMES = {"light": LIGHT, "dark": DARK, "contrast": "JupyterLab Dark High Contrast"}
 
 KERNEL_IDLE = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;
@@ -94,7 +94,16 @@ class LabPage:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=ms(40))
         self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=ms(20))
 
-    def command(self, name: str, **args: Any) -> None:
+    def reload(self, remembered: str = "") -> None:
+        """Have the page come up anew, in the same workspace, once that was saved with this text in it."""
+        if remembered:
+            headers = {"Authorization": f"token {self._token}"}
+            saved = f"{self._url}/lab/api/workspaces/{self._workspace}"
+            eventually(lambda: f'"{remembered}"' in self.page.request.get(saved, headers=headers).text())
+        self.page.goto(self.page.url.split("?")[0])
+        self.wait_until_up()
+
+    def command(self, name: str, /, **args: Any) -> None:
         """Execute a command of Lab and wait until it is done."""
         self.page.evaluate("async ([name, args]) => { await jupyterapp.commands.execute(name, args); }", [name, args])
 
@@ -134,6 +143,25 @@ class LabPage:
         if not self.panel.is_visible():
             self.page.get_by_role("tab", name="Pyro objects").click()
         expect(self.panel).to_be_visible()
+
+    def look_at(self, address: str, *, wait: bool = True) -> None:
+        """Go over to this name server, which is added if need be."""
+        header = self.panel.locator(".pyronb-Header-address")
+        header.click()
+        there = self.panel.locator(".pyronb-NameServers-choice", has_text=address)
+        if there.count():
+            there.first.click()
+        else:
+            self.panel.get_by_label("Address of a name server").fill(address)
+            self.page.keyboard.press("Enter")
+        expect(header).to_have_text(address)
+        if wait:
+            expect(self.state).not_to_have_text("connecting")
+
+    def report(self, what: str, figure: Any) -> None:
+        """Keep a figure that was measured, beside the pictures."""
+        with (self._shots / "figures.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({what: figure}) + "\n")
 
     def row(self, path: str) -> Locator:
         """The line of the tree of this name or group."""

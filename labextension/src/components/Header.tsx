@@ -88,21 +88,19 @@ function StateLine({ trans, state }: IPart & { state: PanelState }): React.JSX.E
   const { condition, reply, updatedAt, active, paused } = state;
   const now = useNow(active);
   const fine = isFine(condition);
-  const facts = [];
+  const age = updatedAt === null ? '' : formatSpan(now - updatedAt);
+  let told = '';
   if (paused) {
-    facts.push(trans.__('paused'));
-  } else if (fine && reply?.live) {
-    facts.push(trans.__('live'));
-  }
-  if (updatedAt !== null) {
-    facts.push(trans.__('updated %1 ago', formatSpan(now - updatedAt)));
+    told = age ? trans.__('paused, %1 old', age) : trans.__('paused');
+  } else if (age) {
+    told = fine && reply?.live ? trans.__('live · updated %1 ago', age) : trans.__('updated %1 ago', age);
   }
   return (
     <div className="pyronb-Header-line">
       <span role="status" className="pyronb-Header-state">
         <Dot tone={toneOf(condition.kind)} word={nameServerWord(condition.kind, trans)} />
       </span>
-      <span className="pyronb-Header-updated">{facts.join(' · ')}</span>
+      <span className="pyronb-Header-updated">{told}</span>
     </div>
   );
 }

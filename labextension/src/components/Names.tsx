@@ -34,7 +34,7 @@ export function Names(part: IPart): React.JSX.Element {
 
   const fine = isFine(condition);
   // Only an answer says that there are none; an empty list during a failure says nothing.
-  const notice = !fine || names.length === 0;
+  const notice = condition.kind !== 'ok' || names.length === 0;
   const enterTree = () => element.current?.querySelector<HTMLElement>('.pyronb-Row[tabindex="0"]')?.focus();
   return (
     <div className="pyronb-Section" ref={element}>
@@ -71,7 +71,8 @@ function NameServerNotice(props: IPart & { state: PanelState }): React.JSX.Eleme
   const { condition, names, updatedAt, nextTryAt, active, refreshing } = state;
   const now = useNow(active && nextTryAt !== null);
   const [trouble, setTrouble] = React.useState('');
-  const wording = nameServerNotice(condition, trans);
+  const nameserver = state.reply?.nameserver;
+  const wording = nameServerNotice(condition, trans, nameserver?.default === false ? nameserver.address : '');
   const notes = [trouble];
   if (!isFine(condition) && names.length > 0 && updatedAt !== null) {
     notes.push(trans.__('Stale: these names are %1 old.', formatSpan(now - updatedAt)));

@@ -28,8 +28,9 @@ interface IRowProps {
   row: TreeRow;
   index: number;
   search: Search;
-  /** Null when nothing was asked. */
+  /** Null while nothing is known; then `checking` tells whether that will change. */
   health: HealthModel | null;
+  checking: boolean;
   selected: boolean;
   /** True for the one row that the Tab key reaches. */
   current: boolean;
@@ -44,6 +45,7 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
   const { row, index, search, health, buttons, events, trans } = props;
   const { node, level, open } = row;
   const { entry, label, path } = node;
+  const state = health?.state ?? (props.checking ? 'checking' : null);
   return (
     <div
       className="pyronb-Row"
@@ -54,7 +56,7 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
       aria-setsize={row.siblings}
       aria-posinset={row.place}
       aria-label={label}
-      aria-description={health ? objectWord(health.state, trans) : undefined}
+      aria-description={state ? objectWord(state, trans) : undefined}
       tabIndex={props.current ? 0 : -1}
       data-pyronb-path={path}
       data-pyronb-name={entry?.name}
@@ -101,7 +103,7 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
           <More {...props} />
         </span>
       )}
-      {health && <State health={health} trans={trans} />}
+      {state && <State state={state} latency={health?.latency ?? null} trans={trans} />}
     </div>
   );
 });
@@ -123,8 +125,12 @@ function More({ index, current, events, trans }: IRowProps): React.JSX.Element {
 }
 
 /** A dot, and the word for it or, when all is well, the time that a ping takes. */
-function State({ health, trans }: { health: HealthModel; trans: TranslationBundle }): React.JSX.Element {
-  const { state, latency } = health;
+function State(props: {
+  state: HealthModel['state'];
+  latency: number | null;
+  trans: TranslationBundle;
+}): React.JSX.Element {
+  const { state, latency, trans } = props;
   const word = objectWord(state, trans);
   return (
     <span className="pyronb-Status pyronb-Row-state" data-pyronb-tone={toneOf(state)} aria-hidden="true">

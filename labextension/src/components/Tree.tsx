@@ -176,6 +176,7 @@ export function Tree(props: ITreeProps): React.JSX.Element {
               index={index}
               search={search}
               health={entry && health.of(entry.name)}
+              checking={entry !== null && health.running}
               selected={chosen}
               current={index === current}
               buttons={entry && (chosen || path === hovered) ? buttons : null}
