@@ -51,7 +51,9 @@ class Link:
         sequence: number of the last request, kept over reconnects.
         notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
         wants: abilities of a pyronb daemon that are wanted on connections of this link.
-        back: key under which the daemon is to keep connections of this link, for calls the other way; empty for none.
+        back: secret of the key under which the daemon is to keep connections of this link, for calls the other way;
+            empty for none.
+        hold: stands for the arrival of the proxy that this link is of, or a copy of; None where nobody counts them.
         unwanted: another thread than the one that waits does not want the answer to the present call.
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
@@ -85,6 +87,7 @@ class Link:
     notes: list[str] = field(default_factory=list)
     wants: tuple[str, ...] = ()
     back: str = ""
+    hold: Any = None
     unwanted: bool = False
     given_socket: bool = False
     lock: Any = None
@@ -120,6 +123,7 @@ class Link:
             connected_uri=self.connected_uri,
             metadata=self.metadata,
             remote=self.remote,
+            hold=self.hold,
         )
 
     @property

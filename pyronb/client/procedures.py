@@ -229,7 +229,7 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
 
 def _why_closed(link: Link, place: URI) -> str:
     if place.back is not None:
-        return "the program that passed it has gone"
+        return "the program that passed it has gone, or does not offer it any more"
     # Real daemons that talk TLS hang up on who does not without a word, and mostly on who shows no certificate.
     over_tls = link.options.tls is not None
     return "it may want a certificate, SSL_CLIENTCERT" if over_tls else "if it talks TLS, switch SSL on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from pyronb.client.holds import Hold
 from pyronb.client.link import Link
 from pyronb.dialects import SAFE, Dialect
 from pyronb.errors import PyroError
@@ -47,6 +48,8 @@ def link_from_state(state: Any, dialect: Dialect, options: ClientOptions) -> Lin
     else:
         handshake, serializer = more
     link = Link.to(URI(str(uri)), options)
+    if link.uri.back is not None:
+        link.hold = Hold(link.uri)
     if (methods or attributes) and options.metadata:
         link.metadata = Metadata.from_wire({"methods": methods, "oneway": oneway, "attrs": attributes})
     link.handshake = handshake

@@ -1,9 +1,9 @@
 """Ways back: connections that clients made and daemons keep, so that this program can call those clients.
 
-A program that nobody can dial connects once more to where it calls, and says in its greeting under which *key* the
-connection is to wait. From then on it serves there, and whoever in this program wants to dial the place that the key
-stands for takes a connection that waits. A key is as good as a password: whoever is told of it may call, and nobody
-else can put a connection in the place of the right one.
+A program that nobody can dial connects once more to where it calls, and says a secret in its greeting, of which comes
+the *key* under which the connection is to wait. From then on it serves there, and whoever in this program wants to dial
+the place that the key stands for takes a connection that waits. The key is part of addresses, which may be shown; who
+knows it and not its secret cannot put a connection in the place of the right one.
 
 Connections that wait cost no thread. They are looked at when they are taken and now and then besides, and there is a
 limit to how many of one key, one host and in all.
@@ -79,8 +79,8 @@ class _Lot:
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._hosts: Counter[str] = Counter()
         self._asking: dict[str, deque[Future[Any]]] = {}
-        # Keys of which there was a connection, and whether it is known that their program is gone.
-        self._known: OrderedDict[str, bool] = OrderedDict()
+        # Keys of which there was a connection, with where it was made to; None when it is known that nobody is there.
+        self._known: OrderedDict[str, object] = OrderedDict()
 
     def begin(self, keeper: object) -> None:
         with self._lock:
@@ -90,13 +90,21 @@ class _Lot:
         with self._lock:
             self._keepers.discard(keeper)
             ended = self._take_out(lambda waiting: waiting.keeper is keeper)
+            hopeless: list[Future[Any]] = []
+            for key, known in self._known.items():
+                if known is keeper:
+                    self._known[key] = None
+                    hopeless += self._asking.pop(key, ())
         _close(ended)
+        for future in hopeless:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(ConnectionClosedError(_GONE))
 
-    def room_for(self, key: str, host: str) -> None:
+    def room_for(self, key: str, host: str, keeper: object) -> None:
         with self._lock:
             self._check_room(key, host)
             # It is about to come.
-            self._remember(key, gone=False)
+            self._remember(key, keeper)
 
     def _check_room(self, key: str, host: str) -> None:
         if len(self._waiting.get(key, ())) >= _MOST_OF_KEY:
@@ -110,7 +118,7 @@ class _Lot:
         with self._lock:
             if keeper not in self._keepers:
                 return False
-            self._remember(key, gone=False)
+            self._remember(key, keeper)
             asking = self._asking.get(key)
             while asking:
                 future = asking.popleft()
@@ -144,7 +152,7 @@ class _Lot:
                 self._waiting.pop(key, None)
             if found is None:
                 if dead:
-                    self._remember(key, gone=True)
+                    self._remember(key, None)
                 error = self._hopeless(key)
                 if error is None:
                     self._asking[key] = asking = deque(
@@ -166,23 +174,23 @@ class _Lot:
                 del self._asking[key]
             if key not in self._known:
                 # Others are not to wait as long for it.
-                self._remember(key, gone=True)
+                self._remember(key, None)
                 return ConnectionClosedError(
                     "cannot be reached back: the program that passed it made no connection for that in time, "
                     f"or it was passed on: {_ONLY_THERE}"
                 )
-            self._remember(key, gone=True)
+            self._remember(key, None)
         return ConnectionClosedError(_GONE)
 
     def _hopeless(self, key: str) -> ConnectionClosedError | None:
-        if self._known.get(key):
+        if self._known.get(key, self) is None:
             return ConnectionClosedError(_GONE)
         if not self._keepers:
             return ConnectionClosedError(f"cannot be reached back from here: {_ONLY_THERE}")
         return None
 
-    def _remember(self, key: str, *, gone: bool) -> None:
-        self._known[key] = gone
+    def _remember(self, key: str, keeper: object) -> None:
+        self._known[key] = keeper
         self._known.move_to_end(key)
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
@@ -205,7 +213,7 @@ class _Lot:
                 self._leave(waiting)
             if not there:
                 del self._waiting[key]
-                self._remember(key, gone=True)
+                self._remember(key, None)
         return found
 
     def sweep(self, keeper: object) -> None:
@@ -250,13 +258,13 @@ def end(keeper: object) -> None:
     _lot.end(keeper)
 
 
-def room_for(key: str, host: str) -> None:
-    """Check that one more connection may wait.
+def room_for(key: str, host: str, keeper: object) -> None:
+    """Check that one more connection may wait, with the arguments of `park`; it is expected from then on.
 
     Raises:
         CommunicationError: there are too many.
     """
-    _lot.room_for(key, host)
+    _lot.room_for(key, host, keeper)
 
 
 def park(key: str, stream: Any, host: str, keeper: object) -> None:

@@ -37,7 +37,7 @@ __all__ = [
 
 KEY = "pyronb"
 BACK = "back"
-"""The peer keeps connections over which it calls whoever made them; under this name a greeting has its key."""
+"""The peer keeps connections over which it calls whoever made them; under this name a greeting has its secret."""
 DETAILS = "details"
 """The peer wants, or gives, documentation in its metadata."""
 ITEMS = "items"
@@ -67,7 +67,8 @@ class Peer:
         abilities: what it says it can do.
         serializers: names of the serializers that it says requests may use; empty when it did not say.
         wants: which abilities it wants used on this connection, of those that are not used without being asked for.
-        back: key under which the connection is to be kept for calls the other way; empty for an ordinary one.
+        back: secret of the key under which the connection is to be kept for calls the other way; empty for an ordinary
+            one.
     """
 
     version: str = ""

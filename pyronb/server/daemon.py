@@ -22,6 +22,7 @@ from pyronb.rpc.call import DAEMON_ID, Call
 from pyronb.rpc.handshake import Greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
+from pyronb.server import holds
 from pyronb.server.conversation import Conversation, Host
 from pyronb.server.coroutines import Coroutines
 from pyronb.server.daemonobject import DaemonObject
@@ -36,7 +37,7 @@ from pyronb.server.signals import stopping_on_signals
 from pyronb.server.streams import Streams
 from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, is_back_key
+from pyronb.uri import URI, back_key, is_back_secret
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = ["Daemon", "proxy_instead"]
@@ -513,11 +514,11 @@ class Daemon:
     def _greet(self, caller: Caller, greeting: Greeting) -> tuple[Any, Metadata | None]:
         answer = self.validateHandshake(caller, greeting.handshake)
         caller.handshake = greeting.handshake
-        key = greeting.peer.back
-        if key:
-            if not is_back_key(key):
-                raise DaemonError("connections for calls the other way need a key of 32 hexadecimal digits")
-            back.room_for(key, _host_of(caller))
+        secret = greeting.peer.back
+        if secret:
+            if not is_back_secret(secret):
+                raise DaemonError("connections for calls the other way need a secret of 32 hexadecimal digits")
+            back.room_for(back_key(secret), _host_of(caller), self)
         if not greeting.wants_metadata:
             # Whether the object is there shows with the first call.
             return answer, None
@@ -568,7 +569,7 @@ class Daemon:
     def _keep(self, conversation: Conversation, stream: SocketStream) -> None:
         """Have a connection wait until somebody in this program calls the client that made it."""
         caller = conversation.caller
-        back.park(caller.peer.back, stream, _host_of(caller), self)
+        back.park(back_key(caller.peer.back), stream, _host_of(caller), self)
         self._gone(conversation)
 
     # Objects that are registered for one client, until it goes
@@ -601,6 +602,7 @@ class Daemon:
     def _chores(self) -> None:
         self._streams.expire()
         back.sweep(self)
+        holds.tell()
         self.housekeeping()
 
     def _info(self) -> str:

@@ -2,9 +2,13 @@
 
 Functions, methods of objects and instances of classes marked with `by_reference` that are given to a call as arguments
 are made callable for the other side, by a daemon that this program runs for that purpose. Its thread starts with the
-first of them and ends when there are none left. They are kept alive by their own program only: what nobody holds any
-more is gone for the other side as well, and so a function that is written into the call itself can be called until
-that call returns. The id of each is too long to be guessed, and is told to nobody else.
+first of them and ends when there are none left. They are kept alive by their own program: what it does not hold any
+more is gone for the other side as well. What is written into the call itself (a lambda, a partial, a method of a list)
+is kept as long as the other side has a proxy for it, which pyronb peers tell. The id of each is too long to be guessed,
+and is told to nobody else.
+
+A pyronb peer calls over connections that this program makes to it (`pyronb.net.back`), so that nothing listens here and
+no firewall is in the way. A real Pyro peer dials an address of this program.
 
 As results, instances of marked classes are registered with the daemon that gives them, until the connection ends over
 which they were got. Functions are never given as results: what a server calls itself is nobody's business by accident.
@@ -25,7 +29,7 @@ import types
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
@@ -34,7 +38,7 @@ from pyronb.client.functions import FUNCTIONS
 from pyronb.client.link import Link
 from pyronb.client.procedures import connect
 from pyronb.config import config
-from pyronb.context import CallContext, ambient, enter, leave
+from pyronb.context import CallContext, ambient, current_context, enter, leave
 from pyronb.errors import CommunicationError, DaemonError, SerializeError
 from pyronb.net.back import wait_for
 from pyronb.net.deadline import after
@@ -51,7 +55,7 @@ from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.exposure import expose
 from pyronb.sync.driver import run
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, back_location
+from pyronb.uri import URI, back_key, back_location
 
 __all__ = ["DIRECT", "OWN_CONNECTION", "GivenOut", "by_reference", "function_instead", "given_out", "withdraw"]
 
@@ -72,6 +76,8 @@ _MOMENT = 2.0
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0
 """Seconds before a connection is made again, after one was lost or could not be made."""
+_GIVEN_UP = 5
+"""Connections that cannot be made, one after the other, after which it is taken that nobody is there any more."""
 _MOST_PLACES = 16
 """Most places that are told of one thing that was given out."""
 
@@ -134,10 +140,17 @@ class _Function:
 class _Discreet(DaemonObject):
     """The daemon's own object, which tells nobody what there is: who may call a function was given its id."""
 
+    daemon: _OfficeDaemon
+
     @expose
     def registered(self) -> list[str]:
         """List nothing."""
         return []
+
+    @expose
+    def forget(self, received: Mapping[str, int]) -> None:
+        """Take note that the caller does not hold these any more, by id, each of which it received so often."""
+        self.daemon.forget(current_context.client, received)
 
 
 class _OfficeDispatcher(Dispatcher):
@@ -224,7 +237,9 @@ class _OfficeDaemon(Daemon):
     def __init__(self, host: str | None) -> None:
         """Make it; without a host it listens nowhere."""
         self._hidden = host is None
+        # The ways of connections that wait, and of those over which somebody calls.
         self._ways: dict[Caller, _Way] = {}
+        self._taken: dict[Caller, _Way] = {}
         options = dataclasses.replace(config.daemon_options(), engine="thread", poll_timeout=_LOOK, nat_host=None)
         if self._hidden:
             options = dataclasses.replace(options, tls=None)
@@ -258,6 +273,7 @@ class _OfficeDaemon(Daemon):
         answer = super()._greet(caller, greeting)
         way = self._ways.pop(caller, None)
         if way is not None:
+            self._taken[caller] = way
             way.taken()
         return answer
 
@@ -265,7 +281,21 @@ class _OfficeDaemon(Daemon):
         way = self._ways.pop(conversation.caller, None)
         if way is not None:
             way.lost()
+        self._taken.pop(conversation.caller, None)
         super()._gone(conversation)
+
+    def forget(self, caller: Any, received: Mapping[str, int]) -> None:
+        """Take note that the other side of a way does not hold objects any more that it received so often."""
+        way = self._taken.get(caller)
+        for object_id, times in received.items():
+            entry = self.entries.get(object_id)
+            if entry is not None and way is not None:
+                entry.let_go(way, times)
+
+    def forget_all(self, way: _Way) -> None:
+        """Take note that there is nobody any more at the other side of a way."""
+        for entry in list(self.entries.values()):
+            entry.let_go(way)
 
     def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
         entry = self.entries.get(call.object_id)
@@ -286,8 +316,8 @@ class _Way:
 
     def __init__(self, daemon: _OfficeDaemon, link: Link) -> None:
         self.place = _place_of(link)
-        self._key = secrets.token_hex(16)
-        self.location = back_location(self._key)
+        self._secret = secrets.token_hex(16)
+        self.location = back_location(back_key(self._secret))
         self._daemon = daemon
         self._model = link.twin()
         self._model.uri = URI(f"PYRO:{DAEMON_ID}@{self.place}")
@@ -298,6 +328,7 @@ class _Way:
         self._waiting = 0
         self._working = False
         self._pause = 0.0
+        self._failures = 0
         self._over = False
         self._hurry = threading.Event()
         self._known: Future[str] = Future()
@@ -343,12 +374,16 @@ class _Way:
             log.info("no connection for callbacks from %s: %s", self.place, error)
             with self._lock:
                 self._be_patient()
+            self._failures += 1
+            if self._failures >= _GIVEN_UP or _is_refusal(error):
+                self._daemon.forget_all(self)
             return str(error)
+        self._failures = 0
         return ""
 
     def _connect(self) -> None:
         link = self._link = self._model.twin()
-        link.back = self._key
+        link.back = self._secret
         run(connect(link))
         stream, connection = link.stream, link.connection
         link.stream = link.connection = self._link = None
@@ -399,6 +434,9 @@ class _Entry:
         name: what it is called, for people.
         to: the places that it was given to.
         context: the context in which it was given last.
+        holders: how often it was given over ways whose other side still holds it.
+        kept: the function itself, where it can only be had from here: it lives as long as somebody holds it.
+        over: whether nobody over there holds it any more.
         calls: how often it was called.
         errors: how many of these calls raised.
         last: moment of the last call, in seconds since the epoch; None before the first.
@@ -410,10 +448,31 @@ class _Entry:
     name: str
     to: dict[str, None] = dataclasses.field(default_factory=dict)
     context: Context = dataclasses.field(default_factory=Context)
+    holders: dict[_Way, int] = dataclasses.field(default_factory=dict)
+    kept: Any = None
+    over: bool = False
     calls: int = 0
     errors: int = 0
     last: float | None = None
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+    def hold(self, way: _Way, thing: Any) -> None:
+        """Take note that it is given over a way once more."""
+        with self.lock:
+            self.holders[way] = self.holders.get(way, 0) + 1
+            self.over = False
+            if _is_nameless(thing):
+                self.kept = thing
+
+    def let_go(self, way: _Way, times: int | None = None) -> None:
+        """Take note that it is not held at the end of a way, where it was received so often; None for all."""
+        with self.lock:
+            left = self.holders.pop(way, 0)
+            if times is not None and left > times:
+                self.holders[way] = left - times
+            if left and not self.holders:
+                self.over = True
+                self.kept = None
 
     def called(self) -> None:
         """Count a call."""
@@ -488,6 +547,8 @@ class _Office:
             entry = self._entries.get(key)
             if entry is None or not _same(entry.reference(), thing):
                 entry = self._entries[key] = self._admit(thing)
+            if way is not None:
+                entry.hold(way, thing)
             entry.context = _present_context()
             place = _place_of(link)
             entry.to.pop(place, None)
@@ -520,6 +581,7 @@ class _Office:
 
     def _bury(self) -> None:
         """Let go of what the collector has taken; the lock is held."""
+        self._gone.extend(entry for entry in self._entries.values() if entry.over)
         while self._gone:
             gone = self._gone.popleft()
             self._drop(gone)
@@ -624,6 +686,23 @@ def _is_there(way: _Way, link: Link) -> bool:
     if trouble:
         log.info("callbacks from %s come directly", way.place)
     return not trouble
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether an error means that nobody listens there."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _is_nameless(function: Any) -> bool:
+    """Tell whether a function is likely to have been made for the call that it is given to, so that nobody keeps it."""
+    if isinstance(function, types.FunctionType):
+        return function.__name__ == "<lambda>"
+    return isinstance(function, types.BuiltinFunctionType | functools.partial)
 
 
 def _name_of(thing: Any) -> str:

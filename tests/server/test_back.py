@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import copy
 import functools
 import gc
 import os
@@ -29,7 +30,7 @@ from pyronb.server.exposure import expose
 from pyronb.server.references import OWN_CONNECTION, by_reference, given_out, withdraw
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, back_location
+from pyronb.uri import URI, back_key, back_location
 from pyronb.wire.message import CONNECTFAIL, CONNECTOK
 from tests.support.fix_certs import certificates
 from tests.support.fix_engines import engine
@@ -59,6 +60,10 @@ class Station:
             with function:
                 results.append(function(value))
         return results
+
+    def use(self, function, value):
+        with function:
+            return function(value)
 
     def tell_last(self, value):
         with self.functions[-1] as function:
@@ -361,6 +366,67 @@ def test_what_was_given_out(caller):
     assert by_name["fine"].last <= by_name["wrong"].last
 
 
+# What is held
+
+
+def test_written_into_the_call(caller, station):
+    """It lives as long as the other side has a proxy for it, or a copy of one, and goes with the last."""
+    heard = []
+    caller.subscribe(heard.append, functools.partial(heard.append), lambda value: heard.append(value + 0))
+    gc.collect()
+    caller.tell(1)
+    assert [1, 1, 1] == heard
+    kept = copy.copy(station.functions[2])
+    station.functions.clear()
+    gc.collect()
+    (left,) = eventually(lambda: len(given_out()) == 1 and given_out())
+    assert left.name.endswith("<lambda>")
+    with kept:
+        kept(2)
+    assert [1, 1, 1, 2] == heard
+    del kept
+    gc.collect()
+    eventually(lambda: not given_out())
+
+
+def test_unsubscribed(caller, station):
+    """A function that nobody over there holds any more is not given out any more; it can be given again."""
+
+    def function(value):
+        return value + 1
+
+    for times in (1, 2):
+        caller.subscribe(*[function] * times)
+        assert [2] * times == caller.tell(1)
+        assert 1 == len(given_out())
+        station.functions.clear()
+        gc.collect()
+        eventually(lambda: not given_out() and not back.waiting())
+
+
+def test_given_again_and_again(caller, daemon):
+    """However the news that it is not held any more crosses with calls that give it, it can be called in each."""
+    seen = []
+
+    def function(value):
+        seen.append(value)
+        return value
+
+    def work():
+        with connect(daemon.uriFor("station")) as mine:
+            results.extend(mine.use(function, number) for number in range(25))
+
+    results = []
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(scaled(60))
+
+    assert sorted([*range(25)] * 4) == sorted(results) == sorted(seen)
+    eventually(lambda: not given_out())
+
+
 # When an end goes
 
 
@@ -488,6 +554,7 @@ def test_flood(daemon, monkeypatch):
             client, kind, _ = waiting_client(daemon, SECRET if number < 6 else f"{number:032x}")
             stack.enter_context(client)
             kinds.append(kind)
+            eventually(lambda: back.waiting() == kinds.count(CONNECTOK))
 
         assert [CONNECTOK] * 3 + [CONNECTFAIL] * 3 + [CONNECTOK] * 3 + [CONNECTFAIL] * 3 == kinds
         with connect(daemon.uriFor("station")) as caller:
@@ -535,7 +602,9 @@ def test_who_never_answers(daemon):
     client, _, _ = waiting_client(daemon)
     with (
         client,
-        Proxy(f"PYRO:function_x@{back_location(SECRET)}", options=client_options(connect_timeout=0.1)) as silent,
+        Proxy(
+            f"PYRO:function_x@{back_location(back_key(SECRET))}", options=client_options(connect_timeout=0.1)
+        ) as silent,
         pytest.raises(CommunicationError, match="no answer in time"),
     ):
         silent._pyroBind()
@@ -544,7 +613,7 @@ def test_who_never_answers(daemon):
 def test_who_answers_rubbish(daemon):
     """It is a protocol error of that connection."""
     client, _, _ = waiting_client(daemon)
-    with client, Proxy(f"PYRO:function_x@{back_location(SECRET)}", options=client_options()) as proxy:
+    with client, Proxy(f"PYRO:function_x@{back_location(back_key(SECRET))}", options=client_options()) as proxy:
         failed = []
 
         def bind():

@@ -90,7 +90,9 @@ def test_output_goes_to_the_cell_that_subscribed(kernel):
     with serving() as daemon:
         uri = daemon.register(station, "station")
         kernel.run(f"import pyronb, time\n%load_ext pyronb\nstation = pyronb.Proxy({str(uri)!r})")
-        first = kernel.run("def heard(value):\n    print('one', value)\nstation.subscribe(heard)")
+        first = kernel.run(
+            "seen = []\ndef heard(value):\n    print('one', value)\n    seen.append(value)\nstation.subscribe(heard)"
+        )
         second = kernel.run(
             "from IPython.display import display, Pretty\n"
             "async def shown(value):\n    display(Pretty(f'two {value}'))\n    print('after', value)\n"
@@ -98,7 +100,7 @@ def test_output_goes_to_the_cell_that_subscribed(kernel):
         )
         station.tell(0, "a")
         station.tell(1, "b")
-        busy = kernel.begin("print('busy')\nwhile True:\n    time.sleep(0.01)")
+        busy = kernel.begin("print('busy')\nwhile 'end' not in seen:\n    time.sleep(0.01)")
         eventually(lambda: "busy" in kernel.output(busy))
         station.tell(0, "c")
         station.tell(1, "d")
@@ -106,14 +108,14 @@ def test_output_goes_to_the_cell_that_subscribed(kernel):
         assert kernel.output(first) == "one a\none c\n"
         assert kernel.output(second) == "two b\nafter b\ntwo d\nafter d\n"
         assert kernel.output(busy) == "busy\n"
-        kernel.manager.interrupt_kernel()
-        eventually(lambda: kernel.client.get_shell_msg(timeout=scaled(20)))
+        station.tell(0, "end")
+        kernel.finish(busy)
 
         status = kernel.run("%pyro_status")
         shown = eventually(lambda: kernel.output(status))
         assert "Called back: 2" in shown
         assert "heard  " in shown
-        assert "  own connection  2  0  " in shown
+        assert "  own connection  3  0  " in shown
 
         kernel.run("del heard")
         with pytest.raises((CommunicationError, DaemonError), match=r"is gone|unknown object|has gone"):
