@@ -91,6 +91,8 @@ class ShortCut(BareCalls):
         deadline = None if timeout is None else stream.loop.time() + timeout
         seq = link.sequence = connection.next_sequence()
         if not self._is_bare(payload):
+            if self._goes_apart(args):
+                return NOT_TAKEN
             return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
         mailbox = stream.receiver
         connection.calls_made.add(seq)

@@ -9,6 +9,7 @@ from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
 from pyronb.rpc.call import Call
 from pyronb.serializers.base import Scattered
+from pyronb.serializers.beside import holds_large, watchful
 from pyronb.wire.bare import LARGEST_BARE, bare_head
 from pyronb.wire.message import INVOKE, RESULT, Message
 
@@ -34,7 +35,7 @@ def allows_bare_calls(link: Link) -> bool:
 class BareCalls:
     """What is the same for all bare calls of one connection. It does not hold the link, which holds it."""
 
-    __slots__ = ("_dumps", "_head", "_heads", "_largest", "_loads", "_number", "_object_id", "_oneway")
+    __slots__ = ("_apart", "_dumps", "_head", "_heads", "_largest", "_loads", "_number", "_object_id", "_oneway")
 
     def __init__(self, link: Link) -> None:
         """Prepare it for a link that is connected."""
@@ -43,6 +44,7 @@ class BareCalls:
         assert link.metadata is not None
         limit = link.options.wire.max_message_size
         self._number = serializer.number
+        self._apart = link.codec is not None and link.codec.sets_apart(serializer)
         # A tuple will do for `CallParts`, and is made sooner.
         self._dumps: Any = serializer.dumps_call
         self._loads = serializer.loads
@@ -60,6 +62,17 @@ class BareCalls:
     def _is_bare(self, payload: bytes) -> bool:
         """Tell whether a payload is all there is of it, and is small enough to be joined to its header."""
         return type(payload) is bytes and len(payload) <= self._largest
+
+    def _goes_apart(self, args: Sequence[Any]) -> bool:
+        """Tell whether arguments, of which a large payload was made, have bytes that go beside it.
+
+        From then on that is found out before a payload is made; connections without such calls do not pay for it.
+        """
+        found = self._apart and holds_large(args)
+        if found:
+            self._apart = False
+            self._dumps = watchful(self._dumps)
+        return found
 
     def _message(self, seq: int, payload: bytes) -> Message:
         """Give the message for what is not bare but for its size."""

@@ -12,7 +12,7 @@ from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.base import CallParts, Scattered, Serializer
-from pyronb.serializers.beside import READER, WRITER, BesideError
+from pyronb.serializers.beside import HOLDERS, READER, WRITER, BesideError, apart
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.exceptions import stand_in, writable
 from pyronb.tracebacks import remote_traceback
@@ -24,6 +24,7 @@ __all__ = ["Codec", "in_result"]
 STREAM = "STRM"
 BLOB = "BLBI"
 
+_WITH_BYTES = ("marshal", "msgpack")
 _NOT_STREAMED = "result of call is an iterator"
 
 
@@ -65,7 +66,7 @@ class Codec:
         if isinstance(blob, SerializedBlob):
             return self._encode_blob(call, blob, serializer, flags, seq)
         parts = CallParts(call.object_id, call.method, call.args, call.kwargs)
-        payload = self._written(serializer, serializer.dumps_call, parts)
+        payload = self._written_call(serializer, parts)
         return self._message(INVOKE, serializer.number, flags, seq, payload, call.annotations, call.correlation_id)
 
     def decode_reply(self, reply: Message) -> Outcome:
@@ -186,8 +187,25 @@ class Codec:
         """
         return self._read(self.catalog.by_number(message.serializer_id).loads, message)
 
+    def sets_apart(self, serializer: Serializer) -> bool:
+        """Tell whether large bytes go beside the payloads of a serializer, in which they would arrive the same.
+
+        What lies there is not compressed.
+        """
+        name, options = serializer.name, self._options
+        known = name in _WITH_BYTES or (name == "serpent" and options.bytes_repr)
+        return known and self._beside and not options.compression
+
+    def _written_call(self, serializer: Serializer, parts: CallParts) -> bytes:
+        if self.sets_apart(serializer) and type(parts.args) in HOLDERS:
+            args = [apart(arg) for arg in parts.args]
+            parts = parts._replace(args=args if type(parts.args) is list else tuple(args))
+        return self._written(serializer, serializer.dumps_call, parts)
+
     def _written(self, serializer: Serializer, write: Callable[[Any], bytes], value: Any) -> bytes:
         """Write a value, and beside it what has no form in it."""
+        if type(value) in HOLDERS and self.sets_apart(serializer):
+            value = apart(value)
         try:
             return write(value)
         except BesideError:
@@ -240,7 +258,7 @@ class Codec:
             number, payload = blob.message.serializer_id, blob.message.payload
             return Message(INVOKE, number, flags, seq, payload, annotations, call.correlation_id)
         parts = CallParts(call.object_id, call.method, blob.deserialized(), {})
-        payload = self._written(serializer, serializer.dumps_call, parts)
+        payload = self._written_call(serializer, parts)
         return self._message(INVOKE, serializer.number, flags, seq, payload, annotations, call.correlation_id)
 
     def _decode_blob(self, request: Message) -> Call:

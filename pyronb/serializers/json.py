@@ -11,7 +11,8 @@ from pyronb.dialects import Dialect
 from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.serializers.base import Buffer, CallParts
-from pyronb.serializers.hooks import HOOKS
+from pyronb.serializers.beside import leave
+from pyronb.serializers.hooks import HOOKS, class_name
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
 from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
@@ -39,7 +40,7 @@ class JsonSerializer:
         self.number = dialect.serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
-        self._encode = _encoder(module, self._plainer)
+        self._encode = _encoder(module, self._other)
         self._decode: Callable[[str], Any] = _kept_decoder() if module is json else module.loads
 
     def dumps(self, value: Any) -> bytes:
@@ -63,6 +64,17 @@ class JsonSerializer:
             raise
         except Exception as cause:
             raise read_error(self.name, cause) from cause
+
+    def _other(self, obj: Any) -> Any:
+        """Give what is written for an object that json does not know."""
+        if isinstance(obj, bytes | bytearray | memoryview):
+            other = self._plainer.hooked(obj)
+            return (
+                leave(obj, f"{class_name(obj)} in json", "text; serpent and msgpack write more types")
+                if other is obj
+                else other
+            )
+        return self._plainer(obj)
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call, which is a map in json."""

@@ -59,6 +59,7 @@ from pyronb.dialects import Dialect
 from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.serializers.base import Buffer, CallParts, Scattered
+from pyronb.serializers.beside import HOLDERS, Apart, apart
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
 from pyronb.serializers.trouble import OWN, call_parts, read_error, write_error
@@ -78,8 +79,6 @@ _ARRAY, _PLAIN_ARRAY, _BYTES, _ARROW, _PANDAS, _POLARS = range(0x40, 0x46)
 
 _BESIDE = 8 * 1024
 """Bytes of an array's memory from which on it is not copied."""
-_LARGE = 64 * 1024
-"""The same for bytes, which cost a further copy to read."""
 _MARK_BESIDE = b"\xc1"
 _HEAD = struct.Struct(">cI")
 _ALIGNMENT = 64
@@ -117,8 +116,8 @@ class NativeSerializer:
         except IndexError:
             writer = _Writer(self._plainer)
         kind = type(value)
-        if kind in _MEMORY or kind in _ROWS:
-            value = _apart(value)
+        if kind in HOLDERS:
+            value = apart(value)
         try:
             data = writer.pack(value)
         except OWN:
@@ -166,8 +165,8 @@ class NativeSerializer:
         if type(args) is tuple:
             args = list(args)
             for arg in args:
-                if type(arg) in _MEMORY or type(arg) in _ROWS:
-                    args = [_apart(each) for each in args]
+                if type(arg) in HOLDERS:
+                    args = [apart(each) for each in args]
                     break
         return self.dumps([object_id, method, args, kwargs])
 
@@ -254,31 +253,6 @@ class _Writer:
         return self._plainer(obj)
 
 
-class _Apart:
-    """Large bytes, the memory of which is not to be copied."""
-
-    __slots__ = ("memory",)
-
-    def __init__(self, memory: memoryview) -> None:
-        self.memory = memory
-
-
-_MEMORY = frozenset({bytes, bytearray, memoryview})
-_ROWS = frozenset({list, tuple})
-
-
-def _apart(value: Any) -> Any:
-    """Give what is written for a value that may be, or begin or end with, large bytes: mostly the value itself."""
-    kind = type(value)
-    if kind in _MEMORY:
-        memory = memoryview(value)
-        return _Apart(memory.cast("B")) if memory.nbytes >= _LARGE and memory.c_contiguous else value
-    if kind in _ROWS and value and (type(value[0]) in _MEMORY or type(value[-1]) in _MEMORY):
-        # Items that are lists themselves are not looked into.
-        return kind([_apart(item) if type(item) in _MEMORY else item for item in value])
-    return value
-
-
 def _part(name: str, package: str) -> Any:
     """Load what knows the values of another package, which it imports.
 
@@ -308,7 +282,7 @@ def _write_int(_: _Writer, value: int) -> msgpack.ExtType:
     return msgpack.ExtType(_INT, value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
 
-def _write_apart(writer: _Writer, value: _Apart) -> msgpack.ExtType:
+def _write_apart(writer: _Writer, value: Apart) -> msgpack.ExtType:
     return msgpack.ExtType(_BYTES, _PLACE.pack(writer.place(value.memory), value.memory.nbytes))
 
 
@@ -383,7 +357,7 @@ _WRITERS: dict[type, _Write] = {
     OrderedDict: lambda writer, value: writer.extension(_ORDERED, [list(pair) for pair in value.items()]),
     range: lambda writer, value: writer.extension(_RANGE, [value.start, value.stop, value.step]),
     array: _write_plain_array,
-    _Apart: _write_apart,
+    Apart: _write_apart,
 }
 _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: value.value),

@@ -47,6 +47,7 @@ _FORMS: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("builtins", "set"): list,
     ("builtins", "frozenset"): list,
     ("array", "array"): _array,
+    ("pyronb.serializers.beside", "Apart"): _leaving("less at once"),
     ("builtins", "dict_items"): list,
     ("builtins", "dict_keys"): list,
     ("builtins", "dict_values"): list,

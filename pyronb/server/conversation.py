@@ -355,7 +355,7 @@ class Conversation:
             serializer = codec.catalog.by_number(number)
             # What does not take the short-cut is read again, and a pickle runs whenever it is read.
             if serializer.name in SAFE:
-                self.short.allow(serializer)
+                self.short.allow(serializer, apart=codec.sets_apart(serializer))
 
     def first_short(self, data: bytes) -> ShortCut | None:
         """Open the short-cut for what may be the first call; None when there is none, or it has to be found out."""

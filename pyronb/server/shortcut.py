@@ -15,6 +15,7 @@ from pyronb.context import CallContext, enter, leave
 from pyronb.errors import PyroError, SecurityError, SerializeError
 from pyronb.rpc.call import Call, Outcome
 from pyronb.serializers.base import Serializer
+from pyronb.serializers.beside import holds_large
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
 from pyronb.server.instances import is_of_session
@@ -43,7 +44,7 @@ class ShortCut:
         limit: most bytes of a reply; 0 means no limit.
     """
 
-    __slots__ = ("_caller", "_dispatcher", "_find", "_largest", "_reply", "_take", "_ways")
+    __slots__ = ("_apart", "_caller", "_dispatcher", "_find", "_largest", "_reply", "_take", "_ways")
 
     def __init__(
         self,
@@ -61,12 +62,14 @@ class ShortCut:
         self._find = dispatcher.find
         self._reply = reply
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+        # Whether a result with large bytes was seen: others do not pay for looking.
+        self._apart = False
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
-        self._ways: tuple[tuple[bytes, bytes, Serializer], ...] = ()
+        self._ways: tuple[tuple[bytes, bytes, Serializer, bool], ...] = ()
 
-    def allow(self, serializer: Serializer) -> None:
-        """Take calls in this serializer, which was found to be accepted, from now on."""
-        self._ways = (*self._ways, (*_heads(serializer.number), serializer))
+    def allow(self, serializer: Serializer, *, apart: bool) -> None:
+        """Take calls in this serializer, which was found to be accepted, from now on; large bytes may go `apart`."""
+        self._ways = (*self._ways, (*_heads(serializer.number), serializer, apart))
 
     @property
     def heads(self) -> tuple[bytes, ...]:
@@ -84,7 +87,7 @@ class ShortCut:
                 break
         else:
             return None
-        _, reply_head, serializer = way
+        _, reply_head, serializer, apart = way
         caller = self._caller
         try:
             object_id, name, args, kwargs = serializer.loads_call(payload)
@@ -114,12 +117,13 @@ class ShortCut:
         if outcome is None and type(value) in PLAIN and context.side is None and not context.response_annotations:
             context.side = OVER
             try:
-                written = serializer.dumps(value)
+                written = None if self._apart and holds_large((value,)) else serializer.dumps(value)
             except (SerializeError, SecurityError):
                 # It may be something that only goes the long way, such as a proxy to be made.
                 written = None
             if type(written) is bytes and len(written) <= self._largest:
                 return [pack_header(reply_head, seq, len(written), BARE_TAIL) + written]
+            self._apart = self._apart or (apart and holds_large((value,)))
         if outcome is None:
             call = Call(object_id, name)
             outcome = self._dispatcher.returned(value, call, caller, context)

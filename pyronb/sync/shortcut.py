@@ -66,6 +66,8 @@ class ShortCut(BareCalls):
                 return NOT_TAKEN
             seq = link.sequence = connection.next_sequence()
             if type(payload) is not bytes or len(payload) > self._largest:
+                if self._goes_apart(args):
+                    return NOT_TAKEN
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))
             timeout = link.timeout
             try:

@@ -53,6 +53,9 @@ class Store:
         for number in range(count):
             yield [number, value + number]
 
+    def repeated(self, value, count):
+        yield from [value] * count
+
     def passed_on(self, blob):
         """Pass a blob on, unread, to another object."""
         with pyronb.Proxy(self.next) as proxy:
@@ -158,6 +161,23 @@ def test_all_other_ways(remote, store, serializer):
         with pytest.raises(ValueError, match="odd") as caught:
             remote.call("fail", value)
         assert same(value, caught.value.args[1])
+
+
+@pytest.mark.parametrize("serializer", ["json", "marshal", "msgpack", "native"])
+def test_large_bytes(remote, store, serializer):
+    """They arrive as bytes, whatever they were sent as; in results, arguments, batches and far streams."""
+    remote.proxy._pyroSerializer = serializer
+    data = bytes(range(256)) * 2000
+    for value in (data, bytearray(data), memoryview(data)):
+        assert data == remote.call("give", value)
+        assert type(remote.call("give", value)) is bytes
+        assert [1, data] == list(remote.call("give", [1, value]))
+        swapped = remote.call("swap", value, other=[value, 5])
+        assert {"other": [[data, 5]], "one": data} == swapped
+    store.kept = [data]
+    assert data == remote.get("last")
+    assert [data, 2] == list(remote.batch(("give", data), ("keep", 5)))
+    assert [data] * 3 == remote.take(remote.call("repeated", data, 3), 3)
 
 
 def test_what_has_no_form_at_all(remote):
