@@ -31,15 +31,30 @@ export interface FutureRow {
   id: string;
   state: FutureState;
   text: string;
-  /** How far it is, 0 to 1; null when that is not told. */
-  progress: number | null;
+  progress: ProgressRow | null;
 }
 
-/** Something that others call in this kernel. */
+/** How far a call is, as its method told. */
+export interface ProgressRow {
+  done: number;
+  total: number | null;
+  /** The part that is done, 0 to 1; null when that is not known. */
+  fraction: number | null;
+  /** Seconds that the rest will take if it goes on like this; null when that is not known. */
+  remaining: number | null;
+  message: string;
+}
+
+/** A function or an object that was given to calls, so that others call it in this kernel. */
 export interface CallbackRow {
-  variable: string;
-  total: number;
-  dropped: number;
+  name: string;
+  /** The daemons that it was given to. */
+  to: string[];
+  way: string;
+  calls: number;
+  errors: number;
+  /** When it was called last, in seconds since 1970; null when it never was. */
+  last: number | null;
 }
 
 /** What is open in a kernel. */

@@ -53,6 +53,15 @@ def test_this_notebook(lab):
 
     job.get_by_role("button", name="Cancel jobs[0]").click()
     expect(job).to_contain_text("cancelled")
+
+    # How far a call is, and what is called from elsewhere; with room to see it.
+    for title in ("Names", "Object"):
+        lab.panel.locator(".lm-AccordionPanel-title", has_text=title).click()
+    lab.do("def hear(sample): pass\nhost.subscribe(hear, 0.2)\ntest = pyronb.asyncproxy(scope).self_test()")
+    test = here.locator("[data-pyronb-future=test]")
+    expect(test.get_by_role("progressbar", name="Progress of test")).to_be_visible()
+    expect(here.locator("[data-pyronb-callback]")).to_contain_text(re.compile(r"\d+ calls"), timeout=ms(20))
+    lab.shoot_both("kernel-4-progress")
     host.get_by_role("button", name="Close the connection of host").click()
     expect(host).to_contain_text("not connected")
 
@@ -98,6 +107,13 @@ def test_calls(lab):
         calls.get_by_role("button", name="Export calls as JSON").click()
     exported = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert [made["method"] for made in exported[-3:]] == ["put", "keys", "get"]
+
+    calls.get_by_role("button", name="Open below the notebook").click()
+    below = lab.page.locator("#jp-down-stack .pyronb-Calls")
+    expect(below.locator(".pyronb-Call")).to_have_count(14)
+    below.locator(".pyronb-Call").nth(11).get_by_role("button").click()
+    expect(below.get_by_role("group", name="Details of the call")).to_contain_text("put(")
+    lab.shoot_both("calls-3-below")
 
     calls.get_by_role("button", name="Stop").click()
     lab.do("host.memory()")

@@ -5,7 +5,7 @@ import React from 'react';
 
 import { formatLatency, formatSpan, visible } from '../format.js';
 import type { KernelState } from '../kernel.js';
-import type { CallbackRow, FutureRow, FutureState, ProxyRow, ServedRow } from '../kernelmodels.js';
+import type { CallbackRow, FutureRow, FutureState, ProgressRow, ProxyRow, ServedRow } from '../kernelmodels.js';
 import type { Tone } from '../wording.js';
 import { Dot } from './Dot.js';
 import { useNow } from './hooks.js';
@@ -218,9 +218,17 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
   const outstanding = (row: FutureRow) => row.state === 'pending' || row.state === 'running';
   const sorted = [...rows.filter(outstanding), ...rows.filter(row => !outstanding(row))];
   const cancel = async (row: FutureRow) => {
-    const { cancelled } = await watch.ask('cancel', { future: row.id });
+    const { cancelled, running } = await watch.ask('cancel', { future: row.id });
     if (!cancelled) {
-      throw new Error(trans.__('%1 can no longer be cancelled: its call is under way, or over.', row.where));
+      Notification.info(
+        running
+          ? trans.__(
+              'The call of %1 is under way and cannot be taken back. A pyronb daemon was told that nobody wants its result.',
+              row.where
+            )
+          : trans.__('%1 is over already.', row.where),
+        { autoClose: 6000 }
+      );
     }
   };
   return (
@@ -244,36 +252,61 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
               )}
             </span>
           </div>
-          {row.progress !== null && outstanding(row) && (
-            <progress
-              className="pyronb-Item-progress"
-              value={row.progress}
-              max={1}
-              aria-label={trans.__('Progress of %1', row.where)}
-            />
-          )}
+          {row.progress !== null && outstanding(row) && <Progress name={row.where} row={row.progress} trans={trans} />}
         </li>
       ))}
     </List>
   );
 }
 
+/** How far a call is: a bar, or a count where there is no end to it, and what is being done. */
+function Progress(props: { name: string; row: ProgressRow; trans: IKernelPart['trans'] }): React.JSX.Element {
+  const { name, row, trans } = props;
+  const { done, total, fraction, remaining, message } = row;
+  const count = total === null ? `${round(done)}` : trans.__('%1 of %2', round(done), round(total));
+  return (
+    <div className="pyronb-Item-progress">
+      <progress value={fraction ?? undefined} max={1} aria-label={trans.__('Progress of %1', name)} />
+      <div className="pyronb-Item-line pyronb-Item-small">
+        <span className="pyronb-Item-what">{visible(message)}</span>
+        <span>{remaining === null ? count : `${count} · ${trans.__('%1 left', formatSpan(remaining * 1000))}`}</span>
+      </div>
+    </div>
+  );
+}
+
+function round(number: number): number {
+  return Number(number.toPrecision(4));
+}
+
 function Callbacks(props: { trans: IKernelPart['trans']; rows: CallbackRow[] }): React.JSX.Element {
   const { trans, rows } = props;
+  const now = useNow(rows.length > 0);
   return (
     <List
       name="callbacks"
       title={trans.__('Callbacks')}
-      count=""
+      count={rows.length > 0 ? `${rows.length}` : ''}
       empty={trans.__('Nothing in this kernel is called from elsewhere.')}
     >
-      {rows.map(row => (
-        <li key={row.variable} className="pyronb-Item" data-pyronb-callback={row.variable}>
+      {rows.map((row, place) => (
+        <li key={`${row.name} ${place}`} className="pyronb-Item" data-pyronb-callback={row.name}>
           <div className="pyronb-Item-line">
-            <code className="pyronb-Item-name">{visible(row.variable)}</code>
-            <span className="pyronb-Item-what">
-              {trans._n('%1 call', '%1 calls', row.total)}
-              {row.dropped > 0 && ` · ${trans.__('%1 not kept', row.dropped)}`}
+            <code className="pyronb-Item-name">{visible(row.name)}</code>
+            <span className="pyronb-Item-what" title={row.to.join('\n')}>
+              {visible(row.to.join(', '))}
+            </span>
+          </div>
+          <div className="pyronb-Item-line pyronb-Item-small">
+            {row.errors > 0 && <Dot tone="bad" word={trans._n('%1 error', '%1 errors', row.errors)} />}
+            <span>
+              {[
+                trans._n('%1 call', '%1 calls', row.calls),
+                row.last === null ? '' : trans.__('last %1 ago', formatSpan(now - row.last * 1000)),
+                row.way
+              ]
+                .filter(Boolean)
+                .join(' · ')}
             </span>
           </div>
         </li>

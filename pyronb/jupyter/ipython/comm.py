@@ -13,7 +13,6 @@ says so: reading an attribute. Values go out as short texts.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +29,8 @@ from pyronb.jupyter.ipython.publishing import EmbeddedNameServer, Publisher
 from pyronb.jupyter.ipython.style import clean, shorten
 from pyronb.jupyter.runtime import MAX_NAME, MAX_URI, object_model, read_values_at
 from pyronb.jupyter.widgets.feed import Feed
+from pyronb.news import Progress
+from pyronb.server.references import GivenOut, given_out
 from pyronb.sync.proxy import Proxy
 from pyronb.version import __version__
 
@@ -47,7 +48,7 @@ MAX_ROWS = 200
 """Most proxies that are shown, and likewise for the others."""
 _GAP = 0.2
 """Least seconds between two messages to one who looks."""
-_BEAT = 0.5
+_BEAT = 0.25
 """Seconds between two looks at what does not tell when it changes, while something is on its way."""
 _IDLE_BEAT = 2.0
 _MAX_TEXT = 160
@@ -208,7 +209,7 @@ class KernelView:
                 for each in served[:MAX_ROWS]
             ],
             "futures": [_future_row(where, future) for where, future in futures.items()],
-            "callbacks": _callbacks(namespace),
+            "callbacks": [_callback_row(given) for given in given_out()[:MAX_ROWS]],
         }
 
     # Questions
@@ -261,9 +262,9 @@ class KernelView:
         future = next((each for each in found if str(id(each)) == data.get("future")), None)
         if future is None:
             raise _AskError("the future is not held by a variable any more")
-        done = future.cancel()
+        cancelled = future.cancel()
         self.changed()
-        return {"cancelled": done}
+        return {"cancelled": cancelled, "running": future.running()}
 
     def _release(self, data: Mapping[str, Any]) -> Answer:
         proxy = self._proxy(data)
@@ -406,14 +407,28 @@ def _future_row(where: str, future: FutureResult) -> dict[str, Any]:
         "id": str(id(future)),
         "state": state,
         "text": shorten(str(text), _MAX_TEXT),
-        "progress": None,
+        "progress": _progress_row(future.progress),
     }
 
 
-def _callbacks(namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Tell of the feeds that variables hold, if that part of pyronb is loaded at all."""
-    part = sys.modules.get("pyronb.jupyter.widgets.callbacks")
-    if part is None:
-        return []
-    feeds = [(name, held) for name, held in namespace.items() if issubclass(type(held), part.CallbackFeed)]
-    return [{"variable": name, "total": feed.total, "dropped": feed.dropped} for name, feed in sorted(feeds)[:MAX_ROWS]]
+def _progress_row(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "fraction": progress.fraction,
+        "remaining": progress.remaining,
+        "message": shorten(progress.message, _MAX_TEXT),
+    }
+
+
+def _callback_row(given: GivenOut) -> dict[str, Any]:
+    return {
+        "name": shorten(given.name, _MAX_TEXT),
+        "to": [shorten(place, _MAX_TEXT) for place in given.to],
+        "way": given.way,
+        "calls": given.calls,
+        "errors": given.errors,
+        "last": given.last,
+    }

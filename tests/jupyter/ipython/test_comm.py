@@ -184,6 +184,21 @@ def test_what_is_there(kernel, look, scene):
     assert ["c"] == [each["variable"] for each in data["proxies"]]
 
 
+def test_how_far_calls_are_and_who_calls_back(kernel, look):
+    """What a running call tells of itself, and what others call here."""
+    kernel.run(
+        "import pyronb.news\nwork = pyronb.FutureResult()\nwork.report(pyronb.news.Progress(3, 10, 'moving', 6.0))\n"
+        "def heard(value): pass\nc.echo(heard)"
+    )
+    data = kernel.told(look, "notebook", lambda data: data["futures"] and data["callbacks"])
+    progress = {"done": 3, "total": 10, "fraction": 0.3, "remaining": 14.0, "message": "moving"}
+    assert [progress] == [future["progress"] for future in data["futures"]]
+    (callback,) = data["callbacks"]
+    assert "heard" in callback["name"]
+    assert callback["to"]
+    kernel.run("del work, heard")
+
+
 def test_nothing_is_sent_while_nobody_looks(kernel, look, mouth):
     """The last one who leaves ends it all."""
     kernel.told(look, "calls")
