@@ -129,7 +129,8 @@ def listen(future: FutureResult, link: Link, what: Call) -> None:
     if wishes.on_progress is not None:
         future.add_progress_callback(wishes.on_progress)
     if wishes.listener is not None:
-        future.add_listener(wishes.listener)
+        attend = getattr(wishes.listener, "attend", None)
+        future.add_listener(wishes.listener if attend is None else attend(what))
     elif wants_output(link, what):
         future.add_listener(show)
 

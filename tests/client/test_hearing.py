@@ -7,12 +7,17 @@ import logging
 import pytest
 
 from pyronb.client.hearing import Hearing, listen, show
+from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
 from pyronb.futures import FutureResult
 from pyronb.news import Output, Progress
+from pyronb.options import ClientOptions
 from pyronb.rpc.call import Call, Wishes
 from pyronb.rpc.side import encode_news
+from pyronb.uri import URI
 from pyronb.wire.message import RESULT, TELLS_PROGRESS, Message
+
+LINK = Link.to(URI("PYRO:thing@host:1"), ClientOptions())
 
 
 def told(news):
@@ -166,7 +171,7 @@ def test_no_output_anywhere(monkeypatch):
 def test_a_future_passes_on_what_is_wished():
     """To whoever wishes to hear of the call."""
     future, progressed, heard = FutureResult(), [], []
-    listen(future, Wishes(on_progress=progressed.append, listener=heard.append))
+    listen(future, LINK, Call("", "method", wishes=Wishes(on_progress=progressed.append, listener=heard.append)))
 
     future.report(Progress(1))
     future.report(Output("text"))
@@ -174,10 +179,21 @@ def test_a_future_passes_on_what_is_wished():
     assert ([Progress(1)], [Progress(1), Output("text")]) == (progressed, heard)
 
 
+def test_a_listener_that_tells_calls_apart_hears_of_a_future():
+    """It is asked when the call is made, for it may be heard of in another thread."""
+    apart, future, call = Apart(), FutureResult(), Call("", "method")
+    call.wishes = Wishes(listener=apart)
+    listen(future, LINK, call)
+    assert apart.calls == [call]
+    future.report(Progress(1))
+
+    assert apart.heard == [Progress(1)]
+
+
 def test_a_future_shows_output(capsys):
     """Where it was asked for, and nobody listens."""
     future = FutureResult()
-    listen(future, Wishes(output=True))
+    listen(future, LINK, Call("", "method", wishes=Wishes(output=True)))
 
     future.report(Output("text"))
 

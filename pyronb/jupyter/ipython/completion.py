@@ -46,11 +46,11 @@ MAX_TEXT = 20_000
 
 _MAGIC = re.compile(r"\s*%{1,2}(pyro_\w+)\s+(.*)$")
 _OPTIONS = {
-    "pyro_batch": ("--async", "--oneway", "--out", "--progress-after", "--timeout"),
+    "pyro_batch": ("--async", "--oneway", "--out", "--output", "--progress-after", "--timeout"),
     "pyro_close": (),
     "pyro_config": (),
     "pyro_doctor": ("--ns",),
-    "pyro_connect": ("--ns", "--serializer", "--timeout"),
+    "pyro_connect": ("--ns", "--output", "--serializer", "--timeout"),
     "pyro_expose": ("--ns", "--tag"),
     "pyro_info": ("--refresh",),
     "pyro_ls": ("--ns", "--out", "--tag"),

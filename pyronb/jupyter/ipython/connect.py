@@ -270,7 +270,13 @@ def taken(name: str, namespace: Mapping[str, Any]) -> None:
 
 
 def connect_all(
-    several: Sequence[Wanted], variables: Sequence[str], timeout: float | None, serializer_name: str, names: Names
+    several: Sequence[Wanted],
+    variables: Sequence[str],
+    timeout: float | None,
+    serializer_name: str,
+    names: Names,
+    *,
+    output: bool = False,
 ) -> tuple[list[Found], list[str]]:
     """Connect to several objects at the same time.
 
@@ -288,7 +294,9 @@ def connect_all(
 
         def run(answer: Future[Found] = answer, want: Wanted = want, variable: str = variable) -> None:
             try:
-                answer.set_result(Found(variable, *connect(want.target, timeout, serializer_name, names)))
+                answer.set_result(
+                    Found(variable, *connect(want.target, timeout, serializer_name, names, output=output))
+                )
             except BaseException as error:
                 answer.set_exception(error)
 
@@ -310,8 +318,10 @@ def connect_all(
     return found, failed
 
 
-def connect(target: Target, timeout: float | None, serializer_name: str, names: Names) -> tuple[Proxy, ObjectModel]:
-    """Connect to an object and describe it.
+def connect(
+    target: Target, timeout: float | None, serializer_name: str, names: Names, *, output: bool = False
+) -> tuple[Proxy, ObjectModel]:
+    """Connect to an object and describe it; with `output`, what its calls print over there is shown here.
 
     Raises:
         UsageError: it could not be reached; the text says why and what to do.
@@ -328,6 +338,8 @@ def connect(target: Target, timeout: float | None, serializer_name: str, names: 
         connect_timeout=left,
         serializer=serializer_name,
     )
+    if output:
+        options = replace(options, remote_output=True)
     options = replace(options, lookup=replace(options.lookup, delay=0.0))
     proxy = Proxy(target.uri, options=options)
     reach(proxy, left, where, "" if target.uri.protocol == "PYROMETA" else str(target.uri.object))

@@ -60,6 +60,7 @@ class PyroMagics(Magics):
         metavar="NAME",
         help="serializer for calls, instead of the configured one; auto is native or serpent, as the peer takes it",
     )
+    @arguments.argument("--output", action="store_true", help="show here what calls print and log over there")
     @line_magic
     def pyro_connect(self, line: str) -> None:
         """Connect to remote objects and bind variables to their proxies.
@@ -85,9 +86,9 @@ class PyroMagics(Magics):
                 taken(variable, namespace)
         failed: list[str] = []
         if len(several) == 1:
-            found = [Found(variables[0], *connect(several[0].target, timeout, name, names))]
+            found = [Found(variables[0], *connect(several[0].target, timeout, name, names, output=args.output))]
         else:
-            found, failed = connect_all(several, variables, timeout, name, names)
+            found, failed = connect_all(several, variables, timeout, name, names, output=args.output)
         for each in found:
             old = namespace.get(each.variable)
             namespace[each.variable] = each.proxy
@@ -111,6 +112,7 @@ class PyroMagics(Magics):
     @arguments.argument(
         "--progress-after", metavar="SECONDS", default="5", help="show for how long it takes after so many (default: 5)"
     )
+    @arguments.argument("--output", action="store_true", help="show here what the calls print and log over there")
     @cell_magic
     def pyro_batch(self, line: str, cell: str) -> Any:
         """Send all calls that the cell makes on a proxy as one message.
@@ -142,7 +144,7 @@ class PyroMagics(Magics):
             raise UsageError(f"-o {out}: that variable holds the proxy; choose another name")
         patience = number(args.progress_after, "--progress-after", "shows it at once")
         limit = None if args.timeout is None else number(args.timeout, "--timeout", "waits for ever")
-        senders = {variable: batch(proxy) for variable, proxy in proxies.items()}
+        senders = {variable: _sender(proxy, output=args.output) for variable, proxy in proxies.items()}
         queues = {variable: _queue(variable, proxies[variable], senders[variable]) for variable in proxies}
         recorders = {variable: BatchRecorder(queue) for variable, queue in queues.items()}
         try:
@@ -177,6 +179,10 @@ class PyroMagics(Magics):
                     print(_failure(each, out))  # noqa: T201 - a magic prints
             return None
         return result if some else None
+
+
+def _sender(proxy: Proxy, *, output: bool) -> BatchProxy:
+    return proxy._pyroCall(output=True)._pyroBatch() if output else batch(proxy)
 
 
 def _queue(variable: str, proxy: Proxy, sender: BatchProxy) -> Queue:

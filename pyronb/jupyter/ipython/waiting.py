@@ -22,6 +22,7 @@ from pyronb.jupyter.ipython.reprs import Wait, waiting_html, waiting_text
 from pyronb.jupyter.widgets.cells import where
 from pyronb.jupyter.widgets.feed import MIN_GAP
 from pyronb.news import News, Progress
+from pyronb.rpc.call import Call
 
 __all__ = ["MOMENT", "Place", "Waited", "Waiting", "place_of_cell", "settle_cell"]
 
@@ -229,6 +230,7 @@ class Waiting:
         self._after = after
         self._waited: Waited | None = None
         self._before: Any = None
+        self._other: Any = None
         self._last: Progress | None = None
         self._earlier = 0.0
 
@@ -247,12 +249,24 @@ class Waiting:
             self._waited.finish("done" if kind is None else f"ended by {kind.__name__}")
         self._place.settle()
 
+    def attend(self, call: Call) -> Waiting:
+        """Hear of a call in the block: how far it is; what it prints is for whoever listened before."""
+        attend = getattr(self._before, "attend", None)
+        self._other = self._before if attend is None else attend(call)
+        return self
+
     def __call__(self, news: News) -> None:
-        """Hear of a call in the block; all of them are one thing."""
+        """Take what the call tells; all calls in the block are one thing."""
         if isinstance(news, Progress) and self._waited is not None:
             self._waited.tell(self._of_this_call(news))
-        elif self._before is not None:
-            self._before(news)
+        elif self._other is not None:
+            self._other(news)
+
+    def over(self) -> None:
+        """Pass it on that the call is over."""
+        over = getattr(self._other, "over", None)
+        if over is not None:
+            over()
 
     def _of_this_call(self, news: Progress) -> Progress:
         """Count the time of the calls of a batch for each of them, though they come as one."""

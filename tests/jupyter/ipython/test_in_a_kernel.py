@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import re
+import sys
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,6 +34,7 @@ class Machine:
 
     def __init__(self):
         self.entered = threading.Event()
+        self.go = threading.Event()
         self.done = []
 
     def work(self, seconds: float = LONG, heeds: bool = True) -> str:
@@ -56,6 +59,15 @@ class Machine:
             self.done.append("cancelled")
             raise
         return "finished"
+
+    def say(self, text: str) -> str:
+        """Print, and print once more when it may."""
+        print(text, "first")
+        print("careful", file=sys.stderr)
+        self.entered.set()
+        self.go.wait(LONG)
+        print(text, "last")
+        return "said"
 
     def ping(self) -> str:
         """Answer at once."""
@@ -85,6 +97,14 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=scaled(60))
 
+        self.streams = defaultdict(str)
+        """What each cell printed, on either stream."""
+
+    def keep(self, message):
+        """Keep what is printed, for every cell."""
+        if message["msg_type"] == "stream":
+            self.streams[message["parent_header"].get("msg_id")] += message["content"]["text"]
+
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
@@ -108,6 +128,7 @@ class Kernel:
         ran = Ran(content["status"], content.get("ename", ""))
         while True:
             message = self.client.get_iopub_msg(timeout=limit.remaining)
+            self.keep(message)
             if message["parent_header"].get("msg_id") != number:
                 continue
             kind, told = message["msg_type"], message["content"]
@@ -130,8 +151,10 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=limit.remaining)
             except queue.Empty:
                 pytest.fail("the cell did not show it")
-            if message["parent_header"].get("msg_id") == number and "data" in message["content"]:
-                text = message["content"]["data"].get("text/plain", "")
+            self.keep(message)
+            if message["parent_header"].get("msg_id") == number:
+                content = message["content"]
+                text = content.get("text", "") or content.get("data", {}).get("text/plain", "")
                 if wanted(text):
                     return text
 
@@ -184,6 +207,31 @@ def test_a_bar_moves_while_a_cell_awaits(kernel, machine):
     kernel.hears(number, lambda text: "machine.work()" in text and text != first)
 
     assert kernel.end(number).result == "'finished'"
+
+
+@pytest.mark.parametrize("source", ["m._pyroCall(output=True).say('it')", "await a._pyroCall(output=True).say('it')"])
+def test_output_comes_into_the_cell(kernel, machine, source):
+    """While it is printed, marked, and errors apart."""
+    number = kernel.begin(source)
+    kernel.hears(number, lambda text: "machine| it first" in text)
+    machine.go.set()
+    ran = kernel.end(number)
+
+    assert "machine| it last\n" in ran.stdout
+    assert "machine" not in ran.result
+
+
+def test_output_of_a_call_in_the_background_comes_into_its_own_cell(kernel, machine):
+    """Also when another cell runs by then."""
+    first = kernel.begin("import pyronb\nfuture = pyronb.asyncproxy(m)._pyroCall(output=True).say('it')")
+    kernel.hears(first, lambda text: "machine| it first" in text)
+    second = kernel.begin("future.value")
+    machine.go.set()
+    ran = kernel.end(second)
+
+    assert ran.result == "'said'"
+    assert "it last" not in ran.stdout
+    assert "it last" in kernel.streams[first]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sys
 import threading
 
 import pytest
@@ -39,6 +41,12 @@ class Pump:
         await asyncio.to_thread(self.go.wait, scaled(20))
         progress(steps, steps, "pumping")
         return steps
+
+    def say(self, text, end="\n"):
+        print(text, end=end)
+        print("careful", file=sys.stderr)
+        logging.getLogger("pump").warning("dry")
+        return "said"
 
     def fail(self):
         progress(1, 4)
@@ -132,6 +140,44 @@ def test_a_quick_call_shows_nothing(scene, shell, cell):
     assert done.result == 3
     assert done.outputs == []
     eventually(lambda: all(thread.name != "pyronb-waiting" for thread in threading.enumerate()))
+
+
+def test_output_is_shown_on_request(pump, cell, scene):
+    """Each line marked with who printed it, and each stream apart; without being asked for it stays there."""
+    assert "| hello" not in cell("p.say('hello')").stdout
+    done = cell("p._pyroCall(output=True).say('hello\\nworld', end='')")
+
+    assert done.result == "said"
+    assert "lab.pump| hello\nlab.pump| world\n" in done.stdout
+    assert "lab.pump| careful\n" in done.stderr
+    assert "dry" in done.stderr
+    assert "careful" not in done.stdout
+
+
+def test_output_is_obeyed_by_nobody(pump, cell):
+    """What would steer a terminal is shown, or not there."""
+    done = cell(r"p._pyroCall(output=True).say('a\x1b[31mb\rc' + chr(0x202e))")
+
+    assert "lab.pump| a[31mb\n" in done.stdout
+    assert "lab.pump| c\\x202e\n" in done.stdout
+
+
+def test_options_for_output(pump, cell, shell, scene):
+    """Of a batch, of a connection, and of all connections."""
+    uri = shell.user_ns["p"]._pyroUri
+    assert "lab.pump| one\n" in cell("%%pyro_batch p --output\np.say('one')").stdout
+    assert "| two" not in cell("%%pyro_batch p\np.say('two')").stdout
+    assert cell(f"%pyro_connect {uri} as q --output").error is None
+    assert "lab.pump| three\n" in cell("q.say('three')").stdout
+    assert "lab.pump| four\n" in cell("%%pyro_batch q\nq.say('four')").stdout
+    assert cell("%pyro_config REMOTE_OUTPUT True").error is None
+    try:
+        assert cell(f"%pyro_connect {uri} as r").error is None
+        assert "lab.pump| five\n" in cell("r.say('five')").stdout
+    finally:
+        cell("%pyro_config REMOTE_OUTPUT False")
+    shell.user_ns["q"]._pyroRelease()
+    shell.user_ns["r"]._pyroRelease()
 
 
 def test_unloading_listens_no_more(bare_shell):
