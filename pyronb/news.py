@@ -139,8 +139,9 @@ def cancelled() -> bool:
 
     That is so when the caller cancelled or interrupted the call, when its deadline has passed, or when it hung up. A
     method that takes long asks now and then, and returns. (An ``async def`` method need not: it gets a
-    `asyncio.CancelledError`.) A daemon with the multiplex engine hears nothing while a method runs that is not
-    ``async``, and a oneway call has nobody who waits for it: there it is always False.
+    `asyncio.CancelledError`.) Asking looks at what the caller has sent, 50 times a second at most; a daemon with the
+    multiplex engine, whose loop stands still while a method runs that is not ``async``, hears of it in no other way.
+    A oneway call has nobody who waits for it: there it is always False.
     """
     side = ambient().begin_side()
     return side is not None and side.wanted_no_more()

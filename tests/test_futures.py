@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from pyronb.futures import Future, FutureResult
+from pyronb.news import Output, Progress
 from tests.support.waiting import eventually, scaled
 
 
@@ -334,3 +335,82 @@ def test_what_cannot_be_called():
     """It is refused at once."""
     with pytest.raises(TypeError, match="not int"):
         Future(5)
+
+
+# News of the call
+
+
+def test_progress():
+    """The last one; callbacks hear each, and a late one the last at once."""
+    future, heard = FutureResult(), []
+    assert future.progress is None
+    future.add_progress_callback(heard.append)
+
+    future.report(Progress(1, 2))
+    future.report(Output("text"))
+    future.report(Progress(2, 2))
+
+    assert [Progress(1, 2), Progress(2, 2)] == heard
+    assert Progress(2, 2) == future.progress
+    future.set_result(7)
+    late = []
+    future.add_progress_callback(late.append)
+    assert [Progress(2, 2)] == late
+
+
+def test_listeners_that_do_not_keep_up():
+    """They miss states that are over, and text that is too much, and are never called twice at a time."""
+    future, heard = FutureResult(), []
+    future.add_listener(heard.append)
+    assert future.hear(Progress(0)) is True
+
+    for count in range(1, 5000):
+        assert future.hear(Progress(count)) is False
+    for count in range(5000):
+        assert future.hear(Output(str(count))) is False
+    future.tell_news()
+
+    assert Progress(4999) == heard[0]
+    assert 1000 == len(heard)
+    assert future.hear(Progress(1)) is True
+
+
+def test_a_listener_that_fails_hears_nothing_more(caplog):
+    """Others do."""
+    future, heard = FutureResult(), []
+
+    def fail(news):
+        raise ValueError("listener")
+
+    future.add_listener(fail)
+    future.add_listener(heard.append)
+    for count in range(3):
+        future.report(Progress(count))
+
+    assert [0, 1, 2] == [news.done for news in heard]
+    assert 1 == len(caplog.records)
+
+
+def test_cancelling_a_call_that_runs():
+    """Whoever makes it is told, as often as that is said; it stays running, and is over when it is over."""
+    future, told = FutureResult(), []
+    future.withdraws(told.append)
+    future.set_running_or_notify_cancel()
+
+    assert [False, False] == [future.cancel(), future.cancel()]
+    assert [future, future] == told
+    assert future.running()
+    future.set_result(7)
+    assert future.cancel() is False
+    assert [future, future] == told
+    assert 7 == future.value
+
+
+def test_cancelling_a_call_that_was_not_made():
+    """Nobody need be told."""
+    future, told = FutureResult(), []
+    future.withdraws(told.append)
+
+    assert future.cancel() is True
+    assert future.cancel() is True
+    assert [] == told

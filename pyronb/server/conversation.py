@@ -32,10 +32,10 @@ from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.server.side import OVER, Side, Way
-from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bares_in, serializer_of
+from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bare_head, bares_in, read_bare, serializer_of
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
-from pyronb.wire.message import HEARD, PING, WANTS_OUTPUT, Buffer, Message
+from pyronb.wire.message import CANCELS, HEARD, INVOKE, PING, WANTS_OUTPUT, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = ["Conversation", "Host", "Task"]
@@ -52,6 +52,7 @@ _MOST_AHEAD = 2000
 _MUCH_AHEAD = 1 << 20
 """Most messages, and bytes of their payloads, that are taken in while a call runs; beyond them nothing is heard."""
 _NONE: set[int] = set()
+_WITHDRAWAL = bare_head(INVOKE, 0, CANCELS)
 
 Buffers = list[Buffer]
 Answer = Buffers | None | Pending[Any]
@@ -141,6 +142,7 @@ class Conversation:
         self.together = False
         """Whether calls may be answered in any order, as the client wants it."""
         self._tail = b""
+        self._aside = False
 
     @property
     def closed(self) -> bool:
@@ -195,17 +197,21 @@ class Conversation:
 
     def _together(self, short: ShortCut, data: bytes) -> Iterator[Task]:
         """Take in bytes of a client that sends many calls together; those that are bare take the short-cut."""
-        if self._connection.idle:
+        while self._connection.idle:
             data, self._tail = self._tail + data, b""
             found, at, goes_on = bares_in(data, short.heads, LARGEST_BARE)
             if self._unwanted:
                 self._unwanted.difference_update([seq for seq, _, _ in found])
+            # What follows them is put aside at once, for `hear` may add to it while they run.
+            self._tail, self._aside = data[at:], True
             for _, begin, end in found:
                 yield Task(partial(self._answer_bare, short, data[begin:end]))
-            if goes_on:
-                self._tail = data[at:]
+            self._aside = False
+            if goes_on and len(self._tail) == len(data) - at:
                 return
-            data = data[at:]
+            data, self._tail = self._tail, b""
+            if not goes_on:
+                break
         if data:
             self._connection.receive(data)
         yield from self._tasks()
@@ -482,10 +488,16 @@ class Conversation:
     @property
     def full(self) -> bool:
         """Whether much waits already for a call to end, and no more should be read."""
-        return bool(self._ahead) and (len(self._ahead or ()) >= _MOST_AHEAD or self._ahead_size >= _MUCH_AHEAD)
+        if self._ahead and (len(self._ahead) >= _MOST_AHEAD or self._ahead_size >= _MUCH_AHEAD):
+            return True
+        return len(self._tail) >= _MUCH_AHEAD
 
     def hear(self, data: bytes) -> None:
         """Take in what comes while a call runs: what withdraws a call is heard at once, all else waits its turn."""
+        if self._aside:
+            self._tail += data
+            self._withdraw_in(self._tail)
+            return
         self._connection.receive(data)
         ahead = self._ahead = self._ahead or deque()
         while (event := self._connection.next_event()) is not None:
@@ -494,6 +506,15 @@ class Conversation:
             else:
                 ahead.append(event)
                 self._ahead_size += len(event.message.payload) if isinstance(event, Called) else 0
+
+    def _withdraw_in(self, data: bytes) -> None:
+        """Hear what withdraws a call among messages that are not read yet; some of it may have been heard before."""
+        at = 0
+        while len(data) - at >= BARE_SIZE:
+            head, seq, payload_size, annotations_size, _ = read_bare(data, at)
+            if head == _WITHDRAWAL:
+                self._withdraw(seq)
+            at += BARE_SIZE + payload_size + annotations_size
 
     def waiting(self) -> Iterator[Task] | None:
         """Give what is to be done after `hear`; None when there is nothing."""

@@ -224,6 +224,8 @@ class Side:
 
     def cancel(self) -> None:
         """Take note that the caller does not want the answer any more, and stop the call if that can be done."""
+        if self.cancelled:
+            return
         self.cancelled = True
         stop = self._stop
         if stop is not None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -148,12 +149,8 @@ def test_a_call_in_the_background_is_out_of_time(uri, patient, daemon, method):
         with pytest.raises(TimeoutError, match=r"its timeout allows 0\.1 s"):
             late.result()
 
-        if (daemon._engine.name, method) == ("multiplex", "wait"):
-            # The loop is in the method, and hears of nothing until that has ended.
-            patient.go.set()
-        else:
-            eventually(lambda: patient.ended == ["stopped"])
-            patient.go.set()
+        eventually(lambda: patient.ended == ["stopped"])
+        patient.go.set()
         assert "other" == other.value
 
 
@@ -262,8 +259,6 @@ def test_looking_at_a_view_asks_nobody():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_future_is_cancelled(uri, patient, daemon, method, retries):
     """A running call is told, whichever way it goes; its future gets what becomes of it."""
-    if (daemon._engine.name, method, retries) == ("multiplex", "wait", 0):
-        pytest.skip("the loop is in the method, and hears of nothing until that has ended")
     with connect(uri, max_retries=retries) as proxy, pyronb.asyncproxy(proxy) as calls:
         future = getattr(calls, method)()
         is_entered(patient)
@@ -280,6 +275,42 @@ def test_a_future_is_cancelled(uri, patient, daemon, method, retries):
         assert ["stopped"] == patient.ended
         assert future.cancel() is False
         assert 3 == calls.add(1, 2).value
+
+
+@pyronb.behavior(instance_mode="session")
+@pyronb.expose
+class Own(Patient):
+    """Has an instance for each client, and on that one call at a time."""
+
+    made: ClassVar = []
+
+    def __init__(self):
+        super().__init__()
+        self.made.append(self)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_of_a_clients_own_instance_is_cancelled(daemon, method):
+    """Though nothing else is read meanwhile; what was sent ahead is not lost, and what was cancelled there not made."""
+    Own.made.clear()
+    with connect(daemon.register(Own, "own")) as proxy, pyronb.asyncproxy(proxy) as calls:
+        assert 3 == calls.add(1, 2).value
+        (own,) = Own.made
+        for _ in range(2):
+            future = getattr(calls, method)()
+            is_entered(own)
+            sums = [calls.add(number, 1) for number in range(200)]
+            large = calls.add("x" * 100_000, "y")
+            more = [calls.add(number, 2) for number in range(200)]
+            time.sleep(0.1)  # until that is listened for, and all of it is on its way
+            future.cancel()
+
+            assert future.exception() is None or isinstance(future.exception(), CancelledError)
+            eventually(lambda: own.ended == ["stopped"])
+            assert list(range(1, 201)) == [each.value for each in sums]
+            assert "x" * 100_000 + "y" == large.value
+            assert list(range(2, 202)) == [each.value for each in more]
+            own.ended.clear()
 
 
 def test_awaiting_a_future_is_cancelled(uri, patient):

@@ -128,7 +128,7 @@ class MultiplexEngine(Engine[_Client]):
 
     def look(self, client: _Client) -> None:
         """Hear what a client has sent whose call runs in the loop's own thread."""
-        if client.conversation.together or client.listening or not self._looping.acquire(blocking=False):
+        if client.listening or not client.busy or not self._looping.acquire(blocking=False):
             return
         try:
             client.hear_now()

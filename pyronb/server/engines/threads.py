@@ -75,11 +75,20 @@ class WorkerClient(Client):
     def look(self) -> None:
         """Hear what the client has sent; see `Way`.
 
-        While a worker runs its only call, nobody else reads from it. Calls that run together are left to themselves,
-        and another worker reads; for a coroutine the loop does.
+        While a worker runs its only call, or has the turn, nobody else reads from it. For a call that was left to
+        itself another worker does, and for a coroutine the loop.
         """
-        if self.together is None and not self.engine.is_parked(self):
+        if self.engine.is_parked(self):
+            return
+        together: Together | None = self.together
+        if together is None:
             self.look_now()
+            return
+        with together.lock:
+            # As long as this is held, the turn is not lost.
+            turn = together.turn
+            if turn is not None and not turn.lost and turn.owner == threading.get_ident():
+                self.look_now()
 
     def look_now(self) -> None:
         """Hear what the client has sent while its call runs, where nobody else reads.

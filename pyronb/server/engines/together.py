@@ -25,11 +25,12 @@ _ENOUGH = 64 * 1024
 class Turn:
     """The right of a worker to go on with the calls of a client, until it is lost."""
 
-    __slots__ = ("lost", "since")
+    __slots__ = ("lost", "owner", "since")
 
     def __init__(self) -> None:
         """Begin."""
         self.lost = False
+        self.owner = threading.get_ident()
         self.since = time.monotonic()
 
 
