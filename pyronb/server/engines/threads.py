@@ -516,7 +516,7 @@ class ThreadEngine(Engine[WorkerClient]):
         while True:
             with self._lock:
                 quiet = 0 if self._turns else quiet + 1
-                if quiet >= _LINGER:
+                if quiet >= _LINGER and not self.stopping:
                     self._overseer_waits = True
                     self._turn_came.wait(_IDLE)
                     self._overseer_waits = False
