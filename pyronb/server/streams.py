@@ -9,6 +9,7 @@ it has it, for an answer may be lost with its connection.
 from __future__ import annotations
 
 import contextvars
+import math
 import sys
 import threading
 import uuid
@@ -358,8 +359,12 @@ def _weight(item: Any) -> int:
         if len(item) <= _FEW:
             return sum(map(_weight, values))
         return len(item) * (_SMALL + _weight(next(iter(values))))
-    size = getattr(item, "nbytes", _SMALL)
+    size = getattr(item, "nbytes", None)
+    if size is None and type(item).__module__.partition(".")[0] in _TABLES:
+        size = _SMALL * math.prod(item.shape)
     return size if type(size) is int else _SMALL
 
 
 _SMALL = 8
+_TABLES = ("pandas", "polars")
+"""Packages whose tables tell their shape, and their size only after a search."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from pyronb.dialects import PYRO5
 from pyronb.errors import SerializeError
@@ -99,6 +102,43 @@ def test_arrays_are_not_copied(name):
     assert any(np.shares_memory(array, np.frombuffer(piece, np.uint8)) for piece in message.beside if len(piece))
     assert np.shares_memory(value["deep"][0], np.frombuffer(received.payload, np.uint8))
     assert np.array_equal(array, value["deep"][0])
+
+
+def same(one, other):
+    """Tell whether two values with arrays in them are the same, where lists may have become tuples or the like."""
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, list):
+        return isinstance(other, list | tuple) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and same(list(one.values()), list(other.values()))
+    return one == other
+
+
+TEXT = st.text("abcé_", max_size=5)
+TREES = st.recursive(
+    st.none()
+    | st.integers(-5, 5)
+    | TEXT
+    | hnp.arrays(
+        st.sampled_from(["<f8", ">i4", "?", "c16", "f2"]), hnp.array_shapes(min_dims=0, min_side=0), fill=st.nothing()
+    )
+    | st.sampled_from([np.arange(5000), np.asfortranarray(np.ones((70, 80))), np.arange(9000)[::-3]]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@given(TREES)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_any_value_with_arrays(name, value):
+    """Wherever they are in it, and however large."""
+    both = codec()
+    for message in (call(both, name, value), answer(both, name, Returned(value))):
+        assert bool(message.flags & BESIDE) == bool(message.beside)
+    assert same([value], both.decode_call(arrived(call(both, name, value))).args)
+    assert same(value, both.decode_reply(arrived(answer(both, name, Returned(value)))).value)
 
 
 @pytest.mark.parametrize("name", PLAIN)

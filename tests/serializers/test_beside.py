@@ -170,6 +170,52 @@ def test_places_that_are_not_there(inner):
         NATIVE.loads(with_memory(inner, bytes(128)))
 
 
+def array_at(description, shape, where):
+    """Give the extension for an array of numpy in memory that follows."""
+    data = NATIVE.dumps([description, shape, "C", where])
+    return b"\xc8" + len(data).to_bytes(2, "big") + b"\x40" + data
+
+
+@pytest.mark.parametrize(
+    ("description", "shape", "where"),
+    [
+        ("<f8", (17,), 0),
+        ("<f8", (16,), 8),
+        ("<f8", (1 << 61,), 0),
+        ("<f8", (1 << 62, 4), 0),
+        ("<f8", (-1, -16), 0),
+        ("<f8", (16,), -128),
+        ("<f8", (16,), 1 << 63),
+        ("<f8", (1.0,), 0),
+        ("<f8", (True,), 0),
+        ("|S0", (1 << 40,), 0),
+        ("<U0", (5,), 0),
+        ("|O", (16,), 0),
+        ("<f8,|O", (8,), 0),
+        ([["a", "|O"]], (16,), 0),
+        ([("a", "<f8"), ("b", [("c", "|O")])], (8,), 0),
+        ([("a", "<f8", (1 << 40,))], (1,), 0),
+        ("os.system", (1,), 0),
+        ({"names": ["a"], "formats": ["O"]}, (1,), 0),
+        (b"<f8", (16, 0, 2, 3, 4, "x"), 0),
+        ("<f8", (1,) * 100, 0),
+    ],
+)
+def test_arrays_of_strangers(description, shape, where):
+    """Sizes that are negative, overflow or lie beyond the memory, and types with objects: all are refused."""
+    with pytest.raises(SerializeError):
+        NATIVE.loads(with_memory(array_at(description, shape, where), bytes(128)))
+
+
+def test_many_arrays_in_one_place():
+    """A small message does not become many large arrays."""
+    one, other = array_at("<f8", (8,), 0), array_at("<f8", (8,), 64)
+    assert [[0.0] * 8] * 2 == [each.tolist() for each in NATIVE.loads(with_memory(b"\x92" + one + other, bytes(128)))]
+
+    with pytest.raises(SerializeError, match="lacks"):
+        NATIVE.loads(with_memory(b"\x93" + one * 3, bytes(128)))
+
+
 def test_one_place_is_not_given_many_times():
     """A small message must not become a large value."""
     memory = bytes(range(128))
