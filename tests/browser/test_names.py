@@ -212,9 +212,25 @@ def test_a_name_server_is_started_and_stopped_from_the_panel(lab, site):
     address.click()
     expect(lab.panel.locator(".pyronb-NameServers-origin")).to_have_text(["default", "in the Jupyter server"])
     lab.shoot("nameservers-4-embedded", lab.panel)
-    lab.panel.get_by_role("button", name=re.compile("^Stop the name server at")).click()
+    stop = lab.panel.get_by_role("button", name=re.compile("^Stop the name server at"))
+    stop.click()
     expect(address).to_have_text(site.address)
     lab.expect_names("demo.host", "demo.scope", "demo.store")
+    address.click()
+    expect(lab.panel.get_by_role("heading", name="Name servers")).to_have_count(0)
+    expect(address).to_be_focused()
+
+    # Where the usual name server is away, one is started in its place.
+    site.stop_names()
+    expect(lab.state).to_have_text("unreachable")
+    lab.shoot_both("state-could-start", lab.panel)
+    lab.button("Start a name server").click()
+    expect(lab.state).to_have_text("connected")
+    expect(address).to_have_text(site.address)
+    expect(lab.panel.get_by_text("The name server knows no objects yet")).to_be_visible()
+    address.click()
+    stop.click()
+    expect(lab.state).to_have_text("unreachable")
 
     # Where else the panel is found.
     lab.page.keyboard.press("Escape")

@@ -20,6 +20,15 @@ export function Header(part: IPart): React.JSX.Element {
   useChanging(directory.changed, () => directory.revision);
   const { known, choosing } = directory;
   const id = React.useId();
+  const button = React.useRef<HTMLButtonElement>(null);
+  const chose = React.useRef(false);
+  React.useEffect(() => {
+    // What had the keyboard may be gone with the list.
+    if (!choosing && document.activeElement === document.body && chose.current) {
+      button.current?.focus();
+    }
+    chose.current = choosing;
+  }, [choosing]);
   const { condition, reply, refreshing, paused } = state;
   const address = store.address || reply?.nameserver.address || trans.__('No name server');
   const version = known?.version ?? reply?.version;
@@ -29,6 +38,7 @@ export function Header(part: IPart): React.JSX.Element {
     <div className="pyronb-Header">
       <div className="pyronb-Header-line">
         <button
+          ref={button}
           type="button"
           className="pyronb-Header-address"
           aria-expanded={choosing}
