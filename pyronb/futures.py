@@ -197,6 +197,11 @@ class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the 
         """Have this called when the future is cancelled while the call runs; it gets the future."""
         self._withdraw = withdraw
 
+    @property
+    def tells(self) -> bool:
+        """Whether cancelling while the call runs tells whoever runs it."""
+        return self._withdraw is not None
+
     def cancel(self) -> bool:
         """Have the call not be made; or, when it is on its way already, have it stopped over there if that can be done.
 

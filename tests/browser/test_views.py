@@ -141,7 +141,7 @@ def test_calls_on_a_board(bench):
     pending.get_by_role("button", name="Cancel").click()
     expect(pending).to_contain_text("cancelled")
     running.get_by_role("button", name="Cancel").click()
-    expect(running).to_contain_text("what runs is not stopped")
+    expect(running).to_contain_text("the far side was told to stop")
     view.scroll_into_view_if_needed()
     lab.shoot_both("views-1-board")
     assert cut_off(view) == []

@@ -17,6 +17,7 @@ from pyronb.aio.methods import RemoteMethod as AwaitedMethod
 from pyronb.calls import brief, call_text
 from pyronb.client.link import Link
 from pyronb.context import ambient
+from pyronb.errors import CancelledError
 from pyronb.futures import Future, FutureResult
 from pyronb.jupyter.ipython.reprs import progress_facts
 from pyronb.jupyter.ipython.style import block, clean, clock, code, muted, shorten, table, text_table
@@ -35,6 +36,7 @@ F = TypeVar("F", bound="AnyFuture | Awaited")
 
 _KINDS = {"done": "pyronb-good", "failed": "pyronb-bad"}
 _SIGNS = {"pending": "○", "running": "◔", "done": "●", "failed": "✕", "cancelled": "⊘"}
+TOLD = "It runs already; the far side was told to stop."
 _FIRST = "7rem"
 """Width of the first column, under which nothing else is written."""
 _BEAT = 0.2
@@ -48,7 +50,8 @@ def state_of(future: AnyFuture) -> str:
         return "running" if future.running() else "pending"
     if future.cancelled():
         return "cancelled"
-    return "done" if future.exception() is None else "failed"
+    error = future.exception()
+    return "done" if error is None else "cancelled" if isinstance(error, CancelledError) else "failed"
 
 
 class _OfLoop(FutureResult):
@@ -128,6 +131,7 @@ class _Row:
             entry = known()
             if entry is not None and entry.future is done:
                 entry.ended = time.monotonic()
+                entry.note = ""
                 feed.poke()
 
         def told(_: object) -> None:
@@ -169,7 +173,8 @@ class _Row:
     def cancel(self) -> None:
         with self._board._guard:
             if not self.future.cancel() and not self.future.done():
-                self.note = "It runs already, and what runs is not stopped."
+                told = isinstance(self.future, FutureResult) and self.future.tells
+                self.note = TOLD if told else "It runs already, and what runs is not stopped."
             self._board._feed.poke()
 
     def retry(self) -> None:
@@ -201,7 +206,9 @@ class _RowWidgets:
         self.state = ipywidgets.HTML(layout=ipywidgets.Layout(flex=f"0 0 {_FIRST}"))
         self.title = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 12rem", min_width="0"))
         self.time = ipywidgets.HTML(layout=ipywidgets.Layout(flex="0 0 6rem"))
-        self.cancel = button("Cancel", "Have it not run; what runs already is not stopped", icon="times")
+        self.cancel = button(
+            "Cancel", "Have it not run; where it runs already, tell the far side to stop", icon="times"
+        )
         self.retry = button("Retry", "Make the same call again", icon="repeat")
         below = ipywidgets.Layout(margin=f"0 0 0 calc({_FIRST} + 6px)", min_width="0")
         self.progress = ipywidgets.HTML(layout=below)
@@ -261,7 +268,7 @@ class FutureBoard(LiveView):
     """Shows calls that run in the background: state, time, what came of them; lets one cancel and retry them.
 
     It knows how to make again those calls that were made with `call`. The time of a call counts from when the board
-    got to know it. Cancelling has a call not run; one that runs already over there is not stopped.
+    got to know it. Cancelling has a call not run; where it runs already, a pyronb daemon is told to stop it.
 
     Args:
         limit: most rows; beyond it the oldest goes, one that is over before one that is not.

@@ -46,6 +46,9 @@ class Gate:
         progress(count, count)
         return count
 
+    async def sleep(self):
+        await asyncio.sleep(20)
+
     async def steps_later(self, count: int) -> int:
         return await asyncio.to_thread(self.steps, count)
 
@@ -134,7 +137,7 @@ def test_cancelling(gate, board):
     parts(board._rows[1])[3].click()
     eventually(lambda: "cancelled" in states[0].value)
     assert waiting.cancelled()
-    eventually(lambda: "what runs is not stopped" in parts(board._rows[1])[5].value)
+    eventually(lambda: "the far side was told to stop" in parts(board._rows[1])[5].value)
     assert not running.cancelled()
     gate.opened.set()
     eventually(lambda: board.states == ["cancelled", "done"])
@@ -321,6 +324,21 @@ def shown(board):
             yield from walk(inner)
 
     return "".join(walk(board))
+
+
+def test_what_runs_is_told_to_stop(gate, board):
+    """Where it can be told: what ends for that is cancelled; a function here is not stopped."""
+    thing, proxy = gate
+    board.call(proxy.sleep)
+    eventually(lambda: board.states == ["running"])
+    eventually(lambda: board._rows[0].cancel() or board.states == ["cancelled"])
+    board.call(thing.enter)
+    eventually(thing.entered.is_set)
+    board._rows[1].cancel()
+
+    assert board._rows[1].note == "It runs already, and what runs is not stopped."
+    thing.opened.set()
+    eventually(lambda: board.states == ["cancelled", "done"])
 
 
 def test_tasks_of_an_event_loop(gate, board):
