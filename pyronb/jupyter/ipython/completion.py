@@ -169,6 +169,33 @@ def _parameters(proxy: Proxy, method: str, spot: Spot) -> Candidates:
     return [(f"{p.name}=", "param") for p in usable if p.name.startswith(spot.fragment) and p.name not in spot.given]
 
 
+_TYPES = {kind.__name__: kind for kind in (bool, complex, dict, float, int, list, set, str, tuple)}
+"""Types that arrive as what they were, in every serializer or nearly so."""
+_OR_NONE = re.compile(r"(?:typing\.)?Optional\[(.+)\]|(.+?) *\| *None|None *\| *(.+)")
+
+
+def _of_type(proxy: Proxy, beyond: Sequence[str | tuple[Any] | None], fragment: str) -> Candidates:
+    """List the members of what a method gives or an attribute holds, from its type over there."""
+    name, called = beyond[0], list(beyond[1:]) == [None]
+    known = proxy._pyro.metadata
+    if known is None or not isinstance(name, str):
+        return []
+    text = ""
+    if called and name in known.methods:
+        signature = signature_of(proxy._pyro, name)
+        text = "" if signature is None else str(signature.return_annotation)
+    elif len(beyond) == 1 and name in known.attributes:
+        text = known.attribute(name).type
+    or_none = _OR_NONE.fullmatch(text)
+    if or_none is not None:
+        text = next(filter(None, or_none.groups()))
+    kind = _TYPES.get(text.partition("[")[0].removeprefix("builtins."))
+    if kind is None:
+        return []
+    names = (each for each in dir(kind) if each.startswith(fragment) and (fragment or not each.startswith("_")))
+    return [(each, "function" if callable(getattr(kind, each)) else "instance") for each in names]
+
+
 def _plain_names(namespace: Mapping[str, Any], fragment: str) -> Candidates:
     if not fragment:
         return []
@@ -186,7 +213,7 @@ def _candidates(spot: Spot, text: str, namespace: Mapping[str, Any]) -> Candidat
     proxy, steps = found
     beyond = spot.path[steps:]
     if spot.kind == "member":
-        return _members(proxy, spot.fragment) if not beyond else []
+        return _members(proxy, spot.fragment) if not beyond else _of_type(proxy, beyond, spot.fragment)
     names = [*_plain_names(namespace, spot.fragment)]
     if spot.kind == "argument" and len(beyond) == 1 and isinstance(beyond[0], str):
         names = [*_parameters(proxy, beyond[0], spot), *names]

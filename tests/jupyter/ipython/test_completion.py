@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 
 from pyronb.jupyter.ipython.completion import KnownNames, known_names
+from pyronb.rpc.metadata import AttributeDetails
 from pyronb.sync.proxy import Proxy
 from tests.support.waiting import scaled
 
@@ -48,6 +50,41 @@ def test_parameters_of_a_method(counter, complete):
     assert complete("c.add(1, t")["c.add(1, times="] == "param"
     assert "c.add(number=1, number=" not in complete("c.add(number=1, n")
     assert complete("c.add(\n    1,\n    t")["c.add(\n    1,\n    times="] == "param"
+
+
+def test_types_over_there(counter, complete, network):
+    """What a method gives and an attribute holds is known by its type, where that is one of Python's own."""
+    assert complete("c.add(1, times=2).bit_l") == {"c.add(1, times=2).bit_length": "function"}
+    assert complete("c.value.rea") == {"c.value.real": "instance"}
+    assert complete("c.value.__ab") == {"c.value.__abs__": "function"}
+    assert list(complete("c.echo(1).")) == ["c.echo(1)."]
+    assert list(complete("c.speed.")) == ["c.speed."]
+    assert list(complete("c.add.")) == ["c.add."]
+    assert network.calls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "method"),
+    [
+        ("str | None", "upper"),
+        ("Optional[str]", "upper"),
+        ("None | dict[str, int]", "setdefault"),
+        ("list[int]", "append"),
+        ("builtins.int", "bit_length"),
+        ("int | str", ""),
+        ("Store", ""),
+        ("__import__('os')", ""),
+        ("[", ""),
+    ],
+)
+def test_types_as_they_are_written(counter, complete, text, method):
+    """Only those that are understood."""
+    details = replace(counter._pyro.metadata.details, attributes={"value": AttributeDetails(text)})
+    counter._pyro.metadata = replace(counter._pyro.metadata, details=details)
+    found = complete("c.value.")
+
+    assert f"c.value.{method}" in found
+    assert bool(method) == (len(found) > 1)
 
 
 def test_variables_as_arguments(shell, counter, complete):
