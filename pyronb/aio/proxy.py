@@ -13,6 +13,7 @@ from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
 from pyronb.aio.wished import WishedCalls
 from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set, wishes_of
+from pyronb.client.functions import relayed
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
 from pyronb.client.speech import AUTO
@@ -281,3 +282,4 @@ def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
 
 
 HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state, _ROOM)
+HOOKS.register_substitute(Proxy, relayed)

@@ -30,9 +30,12 @@ __all__ = [
     "HELP",
     "PATIENCE",
     "ask",
+    "be_own",
     "begin",
     "end",
     "give_up",
+    "is_kept",
+    "is_own",
     "park",
     "room_for",
     "sweep",
@@ -81,6 +84,8 @@ class _Lot:
         self._asking: dict[str, deque[Future[Any]]] = {}
         # Keys of which there was a connection, with where it was made to; None when it is known that nobody is there.
         self._known: OrderedDict[str, object] = OrderedDict()
+        # Keys of this program itself, whose functions may come back to it.
+        self._own: dict[str, Callable[[], Any]] = {}
 
     def begin(self, keeper: object) -> None:
         with self._lock:
@@ -135,8 +140,25 @@ class _Lot:
         future.set_result(stream)
         return True
 
+    def be_own(self, key: str, make: Callable[[], Any] | None) -> None:
+        with self._lock:
+            if make is None:
+                self._own.pop(key, None)
+                self._remember(key, None)
+            else:
+                self._own[key] = make
+
+    def is_own(self, key: str) -> bool:
+        return key in self._own
+
+    def is_kept(self, key: str) -> bool:
+        return key in self._known
+
     def ask(self, key: str) -> Future[Any]:
         future: Future[Any] = Future()
+        if key in self._own and key not in self._known:
+            future.set_result(self._own[key]())
+            return future
         dead: list[_Waiting] = []
         found: _Waiting | None = None
         with self._lock:
@@ -311,6 +333,21 @@ class _Help(threading.local):
 
 
 HELP = _Help()
+
+
+def be_own(key: str, make: Callable[[], Any] | None) -> None:
+    """Have connections with a key of this program itself made by a function, which gives a stream; None for no more."""
+    _lot.be_own(key, make)
+
+
+def is_own(key: str) -> bool:
+    """Tell whether a key is one of this program itself."""
+    return _lot.is_own(key)
+
+
+def is_kept(key: str) -> bool:
+    """Tell whether connections with a key were made to a daemon in this program."""
+    return _lot.is_kept(key)
 
 
 def wait_for(future: Future[Any], until: float) -> Any:

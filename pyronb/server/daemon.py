@@ -583,7 +583,7 @@ class Daemon:
                 elsewhere = proxy_instead(obj)
                 if elsewhere is not None:
                     return elsewhere
-                object_id = str(self.register(obj).object)
+                object_id = str(self.register(obj, getattr(obj, "_pyro_lent_as", None)).object)
                 self._lent[object_id] = set()
             borrowers = self._lent.get(object_id)
             if borrowers is not None:

@@ -12,6 +12,7 @@ import threading
 
 from pyronb.client.holds import CHANGES
 from pyronb.errors import PyroError
+from pyronb.net.back import is_kept, is_own
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID
 from pyronb.sync.proxy import Proxy
@@ -49,6 +50,8 @@ class _Ledger:
         threading.Thread(target=self._tell, name="pyronb-holds", daemon=True).start()
 
     def _note(self, key: str, object_id: str, change: int) -> None:
+        if is_own(key) and not is_kept(key):
+            return  # it came back to where it was given out
         count = self._held.setdefault((key, object_id), [0, 0])
         count[0] += change
         count[1] += change > 0

@@ -23,6 +23,7 @@ import inspect
 import logging
 import os
 import secrets
+import socket
 import threading
 import time
 import types
@@ -40,7 +41,7 @@ from pyronb.client.procedures import connect
 from pyronb.config import config
 from pyronb.context import CallContext, ambient, current_context, enter, leave
 from pyronb.errors import CommunicationError, DaemonError, SerializeError
-from pyronb.net.back import wait_for
+from pyronb.net.back import be_own, is_own, wait_for
 from pyronb.net.deadline import after
 from pyronb.net.sockets import keep_alive, own_host_for
 from pyronb.net.stream import SocketStream
@@ -52,12 +53,21 @@ from pyronb.server.conversation import Conversation
 from pyronb.server.daemon import Daemon, proxy_instead
 from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
-from pyronb.server.exposure import expose
+from pyronb.server.exposure import expose, is_private
 from pyronb.sync.driver import run
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI, back_key, back_location
 
-__all__ = ["DIRECT", "OWN_CONNECTION", "GivenOut", "by_reference", "function_instead", "given_out", "withdraw"]
+__all__ = [
+    "DIRECT",
+    "OWN_CONNECTION",
+    "GivenOut",
+    "by_reference",
+    "function_instead",
+    "given_out",
+    "relay_instead",
+    "withdraw",
+]
 
 log = logging.getLogger("pyronb.server")
 
@@ -259,10 +269,17 @@ class _OfficeDaemon(Daemon):
         """Give the proxy for an object to those who call it this way."""
         return self.proxyFor(object_id) if way is None else self._proxy_at(URI(f"PYRO:{object_id}@{way.location}"))
 
-    def adopt(self, stream: SocketStream, data: bytes, way: _Way) -> None:
-        """Serve over a connection that was made for calls from over there, after these bytes have come."""
-        conversation = self._converse(str(way.place))
-        self._ways[conversation.caller] = way
+    def adopt(self, stream: SocketStream, data: bytes, way: _Way, *, waits: bool = True) -> None:
+        """Serve over a connection that was made for calls this way, after these bytes have come.
+
+        Args:
+            stream: the connection.
+            data: the bytes.
+            way: the way.
+            waits: whether it waits over there until somebody takes it; else this program calls itself.
+        """
+        conversation = self._converse(way.place if waits else "this program")
+        (self._ways if waits else self._taken)[conversation.caller] = way
         self._engine.adopt(stream, conversation, data)
 
     def dismiss(self, way: _Way) -> None:
@@ -283,6 +300,13 @@ class _OfficeDaemon(Daemon):
             way.lost()
         self._taken.pop(conversation.caller, None)
         super()._gone(conversation)
+
+    def _lend(self, obj: Any, caller: Caller) -> Proxy | None:
+        lent = super()._lend(obj, caller)
+        way = self._taken.get(caller)
+        if lent is None or way is None or lent._pyroUri.location != self.locationStr:
+            return lent
+        return self.proxy_at(str(lent._pyroUri.object), way)
 
     def forget(self, caller: Any, received: Mapping[str, int]) -> None:
         """Take note that the other side of a way does not hold objects any more that it received so often."""
@@ -317,7 +341,9 @@ class _Way:
     def __init__(self, daemon: _OfficeDaemon, link: Link) -> None:
         self.place = _place_of(link)
         self._secret = secrets.token_hex(16)
-        self.location = back_location(back_key(self._secret))
+        self.key = back_key(self._secret)
+        self.location = back_location(self.key)
+        be_own(self.key, self.own_stream)
         self._daemon = daemon
         self._model = link.twin()
         self._model.uri = URI(f"PYRO:{DAEMON_ID}@{self.place}")
@@ -413,8 +439,15 @@ class _Way:
             self._be_patient()
         self._work_on()
 
+    def own_stream(self) -> SocketStream:
+        """Give a connection from this program to itself: what it gave out has come back to it."""
+        ours, theirs = socket.socketpair()
+        self._daemon.adopt(SocketStream(theirs), b"", self, waits=False)
+        return SocketStream(ours)
+
     def end(self) -> None:
         """Make no more of them, and close the one that waits."""
+        be_own(self.key, None)
         self._over = True
         self._hurry.set()
         # Whoever waits for an answer to the greeting wakes up.
@@ -605,6 +638,11 @@ class _Office:
             self._drop(entry)
             return True
 
+    @property
+    def entries(self) -> Mapping[str, _Entry]:
+        """What there is, by the ids under which others call it."""
+        return self._daemon.entries
+
     def given_out(self) -> list[GivenOut]:
         """Tell what there is."""
         way = OWN_CONNECTION if self.host is None else DIRECT
@@ -631,6 +669,11 @@ class _Offices:
     def all(self) -> list[_Office]:
         with self._lock:
             return list(self._by_host.values())
+
+    def thing(self, object_id: str) -> Any:
+        """Give what was given out under this id; None when it is gone."""
+        found = [office.entries.get(object_id) for office in self.all()]
+        return next((entry.reference() for entry in found if entry is not None), None)
 
     def proxy_for(self, thing: Any, link: Link) -> Proxy:
         """Give the proxy under which the peer of this link can call."""
@@ -702,7 +745,7 @@ def _is_nameless(function: Any) -> bool:
     """Tell whether a function is likely to have been made for the call that it is given to, so that nobody keeps it."""
     if isinstance(function, types.FunctionType):
         return function.__name__ == "<lambda>"
-    return isinstance(function, types.BuiltinFunctionType | functools.partial)
+    return isinstance(function, types.BuiltinFunctionType | functools.partial | _Relay)
 
 
 def _name_of(thing: Any) -> str:
@@ -745,6 +788,66 @@ def function_instead(function: Any, speaker: Any) -> Proxy | None:
     if not isinstance(speaker, Link) or not speaker.options.autoproxy:
         return None
     return _offices.proxy_for(function, speaker)
+
+
+class _Relay:
+    """Stands for something that was passed on: it is called here, and calls on.
+
+    Each has a class of its own, which exposes what the proxy offers.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self._pyro_lent_as: str | None = None
+
+
+def _relay_for(proxy: Proxy) -> _Relay:
+    def forwarding(name: str) -> Callable[..., Any]:
+        def forward(self: _Relay, *args: Any, **kwargs: Any) -> Any:
+            return getattr(self.proxy, name)(*args, **kwargs)
+
+        forward.__name__ = name
+        return expose(forward)
+
+    def attribute(name: str) -> property:
+        return property(
+            expose(lambda self: getattr(self.proxy, name)), lambda self, value: setattr(self.proxy, name, value)
+        )
+
+    metadata = proxy._pyro.metadata or Metadata()
+    members: dict[str, Any] = {name: attribute(name) for name in metadata.attributes if not is_private(name)}
+    members.update({name: forwarding(name) for name in metadata.methods if not is_private(name)})
+    made: _Relay = type("Relay", (_Relay,), members)(proxy)
+    if str(proxy._pyroUri.object).startswith(FUNCTION_PREFIX):
+        made._pyro_lent_as = FUNCTION_PREFIX + uuid.uuid4().hex
+    return made
+
+
+def relay_instead(link: Link, speaker: Any) -> Proxy | None:
+    """Give what travels in the place of a proxy that leads back to the program that passed it, and only from here.
+
+    Args:
+        link: of the proxy.
+        speaker: to whom it is to be given; there it leads to this program, which calls on.
+
+    Raises:
+        SerializeError: it is not known who speaks.
+    """
+    if is_own(str(link.uri.back)):
+        # It came back to where it was given out.
+        thing = _offices.thing(str(link.uri.object))
+        elsewhere = isinstance(speaker, Link) and _place_of(speaker) != link.uri.location
+        return _offices.proxy_for(thing, speaker) if thing is not None and elsewhere else None
+    if speaker is None:
+        raise SerializeError(f"the proxy for {link.uri} travels by way of this program, and it is not known to whom")
+    proxy = Proxy._pyro_of(link.twin())
+    if isinstance(speaker, Conversation):
+        lent: Proxy | None = speaker.lend(_relay_for(proxy))
+        return lent
+    if not isinstance(speaker, Link) or not speaker.options.autoproxy or _place_of(speaker) == link.uri.location:
+        return None
+    is_function = str(link.uri.object).startswith(FUNCTION_PREFIX)
+    return _offices.proxy_for(functools.partial(proxy.call) if is_function else _relay_for(proxy), speaker)
 
 
 def _object_instead(obj: Any) -> Proxy | None:

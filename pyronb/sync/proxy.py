@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set, wishes_of
+from pyronb.client.functions import relayed
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
 from pyronb.client.state import link_from_state, state_of
@@ -327,3 +328,4 @@ def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
 
 
 HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)
+HOOKS.register_substitute(Proxy, relayed)

@@ -65,6 +65,19 @@ class Station:
         with function:
             return function(value)
 
+    def pass_on(self, uri, given, value):
+        with Proxy(uri) as other:
+            other.subscribe(given)
+            return other.tell_last(value)
+
+    def give_back(self, given):
+        self.functions.append(given)
+        return given
+
+    def with_itself(self, function, value):
+        with function:
+            return function(function, value)
+
     def tell_last(self, value):
         with self.functions[-1] as function:
             return function.call(value)
@@ -364,6 +377,44 @@ def test_what_was_given_out(caller):
     assert {OWN_CONNECTION} == {each.way for each in given_out()}
     assert {(str(caller._pyroUri.location),)} == {each.to for each in given_out()}
     assert by_name["fine"].last <= by_name["wrong"].last
+
+
+# What is passed on
+
+
+@contextlib.contextmanager
+def station_elsewhere():
+    """Give the URI of a station in a process of its own."""
+    program = (
+        "from pyronb import Daemon\n"
+        "from tests.server.test_back import Station\n"
+        "daemon = Daemon('127.0.0.1')\n"
+        "print(daemon.register(Station(), 'station'), flush=True)\n"
+        "daemon.requestLoop()\n"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def test_passed_on():
+    """What was given on by its receiver is called through that one, and so is what comes back as a result."""
+    heard = []
+    reporter = Reporter()
+    with station_elsewhere() as far, station_elsewhere() as near, connect(near) as caller:
+        assert [1, 1] == caller.pass_on(far, lambda value: [value, value], 1)
+        assert ["nowhere", 5, True] == caller.pass_on(far, reporter, 5)
+        with caller.give_back(heard.append) as function:
+            function("round")
+        with caller.give_back(reporter) as back_again:
+            assert 6 == back_again.where(6)[1]
+        assert caller.with_itself(lambda function, value: function(function, value - 1) if value else "end", 3) == "end"
+    assert ["round"] == heard
 
 
 # What is held
@@ -715,3 +766,15 @@ def test_in_the_context_that_gave_it(caller):
     assert {True} == {served for _, _, served in results.values()}
     assert all(place == seen for (_, place), (seen, _, _) in results.items())
     assert {5} == {value for _, value, _ in results.values()}
+
+
+def test_results_by_reference(caller, station):
+    """What a function gives by reference is reached in the way that the function was, while that connection stands."""
+
+    def make(_):
+        return Reporter()
+
+    caller.subscribe(make)
+    with station.functions[0] as function, function(0) as reporter:
+        assert back_location(reporter._pyroUri.back) == reporter._pyroUri.location
+        assert 7 == reporter.where(7)[1]

@@ -1,0 +1,42 @@
+"""Holds: arrivals of proxies that lead back to the program that passed them."""
+
+from __future__ import annotations
+
+import copy
+import gc
+
+from pyronb.client.holds import CHANGES
+from pyronb.dialects import PYRO5
+from pyronb.sync.proxy import Proxy, _from_state
+from pyronb.uri import back_location
+
+KEY = "e" * 32
+
+
+def arrived(location):
+    return _from_state((f"PYRO:thing@{location}", (), ("call",), (), "hello", None), PYRO5)
+
+
+def changes():
+    return [change for key, _, change in CHANGES if key == KEY]
+
+
+def test_arrival_and_end():
+    """One hold comes with a proxy, is shared by its copies, and goes with the last of them."""
+    proxy = arrived(back_location(KEY))
+    other = copy.copy(proxy)
+
+    assert [1] == changes()
+    method = other.call
+    del proxy, other
+    gc.collect()
+    assert [1] == changes()
+    del method
+    gc.collect()
+    assert [1, -1] == changes()
+
+
+def test_other_proxies():
+    """Nobody counts those that can be reached from everywhere, or that were made here."""
+    assert arrived("localhost:4444")._pyro.hold is None
+    assert Proxy(f"PYRO:thing@{back_location(KEY)}")._pyro.hold is None
