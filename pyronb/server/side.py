@@ -32,15 +32,15 @@ class Way:
 
     __slots__ = ()
 
-    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send something that is no answer, from whichever thread, without waiting.
 
         Args:
             buffers: what to send.
-            later: is called from where it can be sent, when that is not here.
+            later: is called from where it can be sent, when that is not here; None when that was asked for already.
 
         Returns:
-            Whether it was sent; None when `later` is going to be called.
+            Whether it was sent; None when it can be sent elsewhere.
 
         Raises:
             ConnectionClosedError: the client is gone.
@@ -168,13 +168,13 @@ class Side:
 
     def _tell(self, now: float) -> None:
         """Send what is held back, if the client takes it; the lock is held."""
-        if self._over or self._deferred:
+        if self._over:
             return
         self._next = now + _PAUSE
         try:
             with self.silent():
-                sent = self._way.tell(self._news(now), self._tell_later)
-            self._deferred = sent is None
+                sent = self._way.tell(self._news(now), None if self._deferred else self._tell_later)
+            self._deferred = self._deferred or sent is None
             if sent:
                 self._forget()
         except CommunicationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -48,6 +49,12 @@ class Steps:
         pyronb.progress(1, 2, "half")
         self.entered.release()
         return await asyncio.to_thread(self.go.wait, scaled(20))
+
+    def steadily(self):
+        """Take a while, and tell of each step."""
+        for _ in pyronb.track(range(60)):
+            time.sleep(0.01)
+        return "done"
 
     def two(self):
         """Tell two things at once, and wait for the test."""
@@ -159,6 +166,16 @@ def test_progress_arrives_while_the_method_runs(remote, room, daemon, method):
     assert ("half", 0.5) == (remote.heard[0].message, remote.heard[0].fraction)
     daemon.steps.go.set()
     assert running.result(scaled(20)) is True
+
+
+def test_progress_arrives_steadily(remote, room):
+    """Also where the method keeps the loop of its daemon busy."""
+    for _ in range(2):
+        remote.heard.clear()
+        assert "done" == room.now(remote.listening("steadily"))
+
+        assert len(remote.heard) >= 5
+        assert 60 == remote.heard[-1].done
 
 
 def test_what_is_held_back_arrives_a_moment_later(remote, room, daemon):

@@ -125,16 +125,32 @@ def test_what_only_another_thread_can_send(side, client, clock, reminders):
     """That one is left to send the last state, and is asked once."""
     client.answer = None
     side.report(1, None, "")
+    later = client.later
     for count in range(2, 5):
         clock.now += 1
         side.report(count, None, "")
+        assert client.later is None
     assert [] == reminders
     assert side.tick() is None
 
-    client.answer, later = True, client.later
+    client.answer = True
     later()
 
     assert [4] == [news.done for news in client.told]
+
+
+def test_what_another_thread_was_to_send(side, client, clock, reminders):
+    """Whoever can send it first does."""
+    client.answer = None
+    side.report(1, None, "")
+    later, client.answer = client.later, True
+    clock.now += 1
+    side.report(2, None, "")
+    later()
+    clock.now += 1
+    side.report(3, None, "")
+
+    assert [2, 3] == [news.done for news in client.told]
 
 
 def test_what_another_thread_cannot_send_either(side, client, reminders):

@@ -69,6 +69,10 @@ with pyronb.Proxy(uri) as proxy:
         assert_type(result, Any)
     future = pyronb.asyncproxy(proxy).add(1, 2).then(print).iferror(print)
     assert_type(future, pyronb.FutureResult)
+    assert_type(future.progress, pyronb.Progress | None)
+    assert_type(future.cancel(), bool)
+    future.add_progress_callback(lambda progress: print(progress.fraction, progress.rate, progress.remaining))
+    proxy._pyroCall(timeout=2, output=True, on_progress=print).add(1, 2)
     assert_type(future.wait(1.0), bool)
 
 assert_type(pyronb.Future(print).delay(2), bool)
@@ -90,6 +94,12 @@ Pyro4.util.SerializerBase.register_dict_to_class("Thing", lambda name, values: T
 assert_type(Pyro4.naming.type_meta(Thing), set[str])
 assert_type(Pyro4.futures.FutureResult().value, Any)
 Pyro4.core.DaemonObject(daemon).ping()
+
+
+pyronb.progress(1, 2.5, "counting")
+assert_type(pyronb.cancelled(), bool)
+for letter in pyronb.track("abc"):
+    assert_type(letter, str)
 
 
 async def in_the_other_room() -> None:

@@ -72,7 +72,7 @@ class Client(Way):
         """Who it is, for the log."""
         return self.conversation.caller.address
 
-    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send something that is no answer; see `Way`. Whoever calls sees to it that nobody else sends meanwhile."""
         del later
         stream = self.stream

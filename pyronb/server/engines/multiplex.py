@@ -64,7 +64,7 @@ class _Client(Client):
         self.listening = False
         self.pending = 0
 
-    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send something that is no answer; see `Way`. From other threads it is left to the loop."""
         if self.stream.closed:
             raise ConnectionClosedError("sending: the client is gone")
@@ -112,13 +112,14 @@ class MultiplexEngine(Engine[_Client]):
     ) -> _Client:
         return _Client(ReadyStream(sock, session), conversation, deadline, self)
 
-    def tell(self, client: _Client, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+    def tell(self, client: _Client, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send a client something that is no answer, unless it has much to read already."""
         if client.stream.unsent >= _MUCH:
             return False
         # The loop's own thread has it already, and where no loop runs, this one may as well.
         if not self._looping.acquire(blocking=False):
-            self.call_soon(partial(self._attend, client, partial(self._tell_later, later)))
+            if later is not None:
+                self.call_soon(partial(self._attend, client, partial(self._tell_later, later)))
             return None
         try:
             client.stream.say(buffers)

@@ -63,7 +63,7 @@ class WorkerClient(Client):
         super().__init__(stream, conversation, deadline)
         self.engine = engine
 
-    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any]) -> bool | None:
+    def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send something that is no answer; see `Way`."""
         together: Together | None = self.together
         if together is None:
