@@ -21,13 +21,19 @@ export class NotebookWriter {
 
   /** What the current notebook already does; nothing without a notebook. */
   before(): Before {
-    const panel = this._tracker?.currentWidget;
+    const panel = this._current;
     return panel ? beforeOf(panel, false) : { sources: [], loaded: false };
+  }
+
+  /** The notebook that was worked in last; after a reload, when there is no such yet, the one on view. */
+  private get _current(): NotebookPanel | null {
+    const tracker = this._tracker;
+    return tracker?.currentWidget ?? tracker?.find(panel => panel.isVisible) ?? null;
   }
 
   /** Inserts a cell into the current notebook and runs it if asked; offers a new notebook when there is none. */
   async insert(makeCode: MakeCode, run: boolean): Promise<void> {
-    const panel = this._tracker?.currentWidget;
+    const panel = this._current;
     if (panel) {
       await this._insertInto(panel, makeCode, run);
       return;

@@ -8,8 +8,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from pyronb.server.exposure import expose
 from tests.support.labpage import ms
 from tests.support.programs import write_setting
+from tests.support.serving import serving
 
 
 def open_tab(lab, name="demo.scope"):
@@ -134,13 +136,86 @@ def test_drag(lab):
     assert lab.counts() == [None, None]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_violations_that_axe_finds(lab, theme):
+@pytest.mark.parametrize("place", ["editor", "console"])
+def test_drag_into_text(lab, place):
+    """Into an editor, and a console, as text."""
+    (lab.root / "notes.py").write_text("")
+    lab.open()
+    lab.show_panel()
+    if place == "editor":
+        lab.command("docmanager:open", path="notes.py", factory="Editor")
+        target = lab.page.locator(".jp-FileEditor .cm-content")
+    else:
+        lab.command("console:create", kernelPreference={"name": "python3"})
+        target = lab.page.locator(".jp-CodeConsole-input .cm-content")
+    expect(target).to_be_visible(timeout=ms(30))
+    row = lab.row("demo.host").bounding_box()
+    box = target.bounding_box()
+    mouse = lab.page.mouse
+    mouse.move(row["x"] + 60, row["y"] + 10)
+    mouse.down()
+    mouse.move(row["x"] + 90, row["y"] + 20, steps=5)
+    mouse.move(box["x"] + 40, box["y"] + 8, steps=10)
+    lab.page.wait_for_timeout(300)
+    mouse.up()
+    expect(target).to_contain_text("%pyro_connect demo.host as host")
+
+
+ATTACK = '<img src=x onerror="hacked=1">'
+
+
+class Hostile:
+    """<img src=x onerror="hacked=1">"""
+
+    @expose
+    def method(self, argument: str = ATTACK) -> str:
+        """<img src=x onerror="hacked=1">"""
+        return argument
+
+    @expose
+    @property
+    def text(self) -> str:
+        """<img src=x onerror="hacked=1">"""
+        return ATTACK
+
+    @expose
+    @property
+    def broken(self) -> str:
+        """Never to be read."""
+        raise ValueError(ATTACK)
+
+
+def test_watching_a_hostile_object(lab, site):
+    """Whatever an object says is text; what cannot be read says why."""
+    with serving() as daemon:
+        site.register("lab.hostile", daemon.register(Hostile()), ATTACK)
+        lab.open()
+        lab.show_panel()
+        lab.select("lab.hostile")
+        lab.command("pyronb:watch-object", name="lab.hostile")
+        tab = lab.page.locator(".pyronb-Tab")
+        expect(member(tab, "text").locator(".pyronb-Value-text")).to_contain_text(ATTACK, timeout=ms(20))
+        expect(member(tab, "broken").locator(".pyronb-Value")).to_contain_text("ValueError: " + ATTACK)
+        tab.get_by_role("button", name="Call method").click()
+        expect(tab.get_by_label("argument")).to_have_value(ATTACK)
+        assert lab.page.evaluate("() => typeof window.hacked") == "undefined"
+        assert tab.locator("img").count() == 0
+        lab.shoot_both("tab-4-hostile")
+    # The object is gone, and the tab says so.
+    expect(tab.get_by_role("alert")).to_contain_text("nothing listens there", timeout=ms(20))
+    tab.get_by_role("button", name="Ask the object again").click()
+    expect(tab.locator(".pyronb-Notice")).to_contain_text("The object cannot be reached", timeout=ms(20))
+    lab.shoot_both("tab-5-gone")
+
+
+def test_no_violations_that_axe_finds(lab):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    lab.open(theme=theme)
+    lab.open()
     tab = open_tab(lab)
     member(tab, "sample_rate").get_by_role("button", name="Pin sample_rate").click()
     expect(member(tab, "sample_rate").locator("svg[role=img]")).to_be_visible(timeout=ms(20))
     tab.get_by_role("button", name=re.compile("^Call ")).first.click()
-    results = axe.run(lab.page, context=".pyronb-Tab", options={"resultTypes": ["violations"]})
-    assert results.violations_count == 0, results.generate_report()
+    for theme in ("light", "dark"):
+        lab.set_theme(theme)
+        results = axe.run(lab.page, context=".pyronb-Tab", options={"resultTypes": ["violations"]})
+        assert results.violations_count == 0, results.generate_report()
