@@ -179,7 +179,8 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         annotations={**annotations_of_owner(link), **annotations},
         wants=link.wants,
         back=link.back,
-        cannot=() if link.options.beside else (ASIDE,),
+        # Whoever is given the messages themselves reads their payloads by other means.
+        cannot=() if link.options.beside and not link.raw else (ASIDE,),
     )
     try:
         yield Send(link, connection.greet(greeting), deadline)

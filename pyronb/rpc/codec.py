@@ -43,7 +43,7 @@ class Codec:
         dialect: the dialect of the conversation.
         catalog: the serializers of that dialect.
         options: limits and compression.
-        beside: the peer reads values beside the payload; see `pyronb.serializers.beside`.
+        beside: the peer reads values beside the payload, which all of pyronb can; see `pyronb.serializers.beside`.
     """
 
     def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions, *, beside: bool = False) -> None:
@@ -223,7 +223,7 @@ class Codec:
     def _read(self, read: Callable[[Buffer], Any], message: Message) -> Any:
         """Read the payload of a message, and what lies beside it."""
         payload = self._payload(message)
-        if not message.flags & BESIDE or not self._beside:
+        if not message.flags & BESIDE or not self.catalog.pyronb_peer:
             return read(payload)
         payload, reader = self._native.split(payload)
         token = READER.set(reader)

@@ -14,6 +14,7 @@ from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import SerializeError
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.serializers.hooks import HOOKS
+from pyronb.wire.message import BESIDE
 from tests.contract.rooms import ROOMS
 from tests.support.serving import ENGINES, client_options, serving
 from tests.support.waiting import eventually
@@ -232,3 +233,17 @@ def test_a_placeholder_of_a_stranger(daemon):
             with pytest.raises((SerializeError, errors.SecurityError)):
                 proxy.give({"__class__": "pyronb.beside", "at": place})
         assert 5 == proxy.give(5)
+
+
+def test_raw_replies(daemon):
+    """Whoever reads payloads by other means gets none with values beside them."""
+    with pyronb.Proxy(daemon.uriFor("store")) as proxy:
+        proxy._pyroRawWireResponse = True
+        message = proxy.give(5)
+        assert not message.flags & BESIDE
+        assert proxy.keep(SMALL).flags & BESIDE == 0
+
+        message = proxy.give(SMALL)
+
+        assert not message.flags & BESIDE
+        assert b"tolist()" in bytes(message.payload)

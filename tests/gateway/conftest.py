@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
+import numpy as np
+
 from pyronb.context import current_context
 from pyronb.gateway.options import GatewayOptions
 from pyronb.gateway.serve import make_server
@@ -54,6 +56,10 @@ class Lab:
 
     def odd_numbers(self):
         return {"a": [float("nan"), float("inf"), 1.5], "b": "NaN"}
+
+    def array(self, *, inside=False):
+        array = np.arange(3)
+        return {"a": [array]} if inside else array
 
     def stranger(self):
         return {"__class__": "elsewhere.Thing", "x": 1}

@@ -119,6 +119,16 @@ def test_errors_are_exceptions_in_json(web, path, kind, text):
     assert web.get("/pyro/http.lab/level").status == 200
 
 
+@pytest.mark.parametrize("inside", ["", "?inside=true"])
+def test_what_json_has_no_form_for(web, inside):
+    """What pyronb ends send beside the payload is not for browsers: an error says what to send."""
+    answer = web.get(f"/pyro/http.lab/array{inside}")
+
+    assert 500 == answer.status
+    assert "tolist()" in answer.json["args"][0]
+    assert 200 == web.get("/pyro/http.lab/level").status
+
+
 def test_an_exception_has_its_traceback(web):
     """For whoever has to find the mistake."""
     assert "KeyError" in "".join(web.get("/pyro/http.lab/boom").json["attributes"]["_pyroTraceback"])
