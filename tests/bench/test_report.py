@@ -22,16 +22,20 @@ def run(factor=1.0):
         Contender("Pyro5", "msgpack", again=True): 110.0,
         Contender("rpyc"): 25.0,
     }
-    return [Result("small", "same", who, {"calls/s": [rate, rate / 2, rate]}) for who, rate in rates.items()]
+    return [
+        Result("small", "same", who, {"calls/s": [rate, rate / 2, rate], "cpu us": [1e6 / rate] * 3})
+        for who, rate in rates.items()
+    ]
 
 
 def test_table():
     """It has the medians, the ratios, and the noise."""
     lines = report.table(run()).splitlines()
 
-    assert ["small,", "same", "processor", "calls/s", "x", "raw", "x", "Pyro5"] == lines[0].split()
-    assert ["pyronb", "msgpack", "300", "3.33", "3.00"] == lines[3].split()
-    assert ["rpyc", "25.0", "40.00", "0.50"] == lines[7].split()
+    compared = ["x", "raw", "x", "Pyro5"]
+    assert ["small,", "same", "processor", "calls/s", *compared, "cpu", "us", *compared] == lines[0].split()
+    assert ["pyronb", "msgpack", "300", "3.33", "3.00", "3,333", "3.33", "3.00"] == lines[3].split()
+    assert ["rpyc", "25.0", "40.00", "0.50", "40,000", "40.00", "0.50"] == lines[7].split()
     assert "  the same Pyro5 twice: 1.10 to 1.10 in a round" == lines[-1]
 
 
@@ -78,7 +82,8 @@ def test_comparison():
     """Both runs are told against their own Pyro5."""
     lines = report.comparison(run(), run(2.0)).splitlines()
 
-    assert "small same: pyronb msgpack, calls/s  3.00  6.00        2.00" == lines[-1]
+    assert ["small", "same:", "pyronb", "msgpack,", "calls/s", "3.00", "6.00", "2.00"] == lines[-2].split()
+    assert ["small", "same:", "pyronb", "msgpack,", "cpu", "us", "3.00", "6.00", "2.00"] == lines[-1].split()
     assert "there is nothing in both runs" == report.comparison([], run())
 
 

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
+import pickle
 import selectors
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 
 from tests.bench.figures import Metric, fairness, percentile
 from tests.bench.peers import PEERS
-from tests.bench.peers.base import Connection
+from tests.bench.peers.base import Connection, table_of
 from tests.bench.peers.floor import ECHO, HEADER
 from tests.bench.peers.pyros import OBJECT
 
@@ -82,8 +83,23 @@ class Job:
         """Give the value, or bytes of its length for a peer that knows but bytes."""
         return json.dumps(value).encode() if self.peer == "raw" else value
 
+    def processor_time(self) -> float:
+        """Tell the seconds of processor time that both ends have taken so far."""
+        own = time.process_time()
+        if not self.server_pid:
+            return own
+        if sys.platform == "linux":
+            # The clock of that process, in the form that the system's own `clock_getcpuclockid` gives it.
+            return own + time.clock_gettime(~self.server_pid << 3 | 2)
+        spent = importlib.import_module("psutil").Process(self.server_pid).cpu_times()
+        return own + spent.user + spent.system
+
     def rate(self, action: Callable[[], Any], least: int = 1) -> float:
         """Tell how often per second this can be done, after a time to warm up."""
+        return self.measured(action, least)[0]
+
+    def measured(self, action: Callable[[], Any], least: int = 1) -> tuple[float, float]:
+        """Tell that, and the seconds of processor time that each took; others on the machine disturb these less."""
         begin = time.perf_counter()
         done = 0
         while done < least or time.perf_counter() - begin < self.seconds / 4:
@@ -91,6 +107,7 @@ class Job:
             done += 1
         # So many at a time that looking at the clock costs nothing.
         chunk = max(1, int(done / (time.perf_counter() - begin) * self.seconds / 20))
+        spent = self.processor_time()
         begin = time.perf_counter()
         done = 0
         while True:
@@ -99,7 +116,7 @@ class Job:
             done += chunk
             elapsed = time.perf_counter() - begin
             if elapsed >= self.seconds:
-                return done / elapsed
+                return done / elapsed, (self.processor_time() - spent) / done
 
 
 def check(expected: Any, actual: Any) -> None:
@@ -115,9 +132,9 @@ def echo(value: Any) -> Callable[[Job], dict[str, float]]:
         sent = job.value(value)
         with job.connected() as connection:
             check(sent, connection.echo(sent))
-            rate = job.rate(lambda: connection.echo(sent))
+            rate, spent = job.measured(lambda: connection.echo(sent))
             check(sent, connection.echo(sent))
-        return {"calls/s": rate}
+        return {"calls/s": rate, "cpu us": spent * 1e6}
 
     return measure
 
@@ -131,7 +148,8 @@ def many(method: str) -> Callable[[Job], dict[str, float]]:
         with job.connected() as connection:
             act = getattr(connection, method)
             check(values, act(values))
-            return {"calls/s": count * job.rate(lambda: act(values))}
+            rate, spent = job.measured(lambda: act(values))
+            return {"calls/s": count * rate, "cpu us": spent * 1e6 / count}
 
     return measure
 
@@ -160,6 +178,25 @@ def transfer(megabytes: int, *, floats: bool) -> Callable[[Job], dict[str, float
             return {"put MB/s": size / 1e6 * job.rate(put), "get MB/s": size / 1e6 * job.rate(get)}
 
     return measure
+
+
+def frames(job: Job) -> dict[str, float]:
+    """A table of pandas with columns of several types, there and back; the floor carries as many bytes."""
+    frame = table_of(job.sized(1_000_000, 100_000, 50))
+    size = len(frame)
+    raw = job.peer == "raw"
+    data: Any = pickle.dumps(frame, 5) if raw else frame
+
+    def put() -> int:
+        return connection.put(data) if raw else connection.put_frame(data)
+
+    def get() -> int:
+        return len(connection.get(len(data)) if raw else connection.frame(size))
+
+    with job.connected() as connection:
+        check(len(data) if raw else size, put())
+        check(len(data) if raw else size, get())
+        return {"put rows/s": size * job.rate(put), "get rows/s": size * job.rate(get)}
 
 
 def as_bytes(received: Any) -> Any:
@@ -283,7 +320,8 @@ def connects(job: Job) -> dict[str, float]:
         with job.connected() as connection:
             check(sent, connection.echo(sent))
 
-    return {"connects/s": job.rate(act)}
+    rate, spent = job.measured(act)
+    return {"connects/s": rate, "cpu us": spent * 1e6}
 
 
 def idle(job: Job) -> dict[str, float]:
@@ -426,6 +464,8 @@ class Contender:
 RAW = Contender("raw")
 AGAIN = Contender("Pyro5", "msgpack", again=True)
 CALLS = Metric("calls/s")
+CPU = Metric("cpu us", more=False)
+"""Processor time of both ends, for each call."""
 
 
 def each(client: str, *serializers: str, **more: Any) -> tuple[Contender, ...]:
@@ -446,7 +486,7 @@ class Workload:
         places: where client and server run.
         long: left out of a quick run.
         own_servers: its servers are used for nothing else.
-        needs: a module of pyronb that must be there.
+        needs: a module that must be there.
         rounds: most rounds that make sense.
     """
 
@@ -454,7 +494,7 @@ class Workload:
     about: str
     measure: Callable[[Job], dict[str, float]]
     contenders: tuple[Contender, ...]
-    metrics: tuple[Metric, ...] = (CALLS,)
+    metrics: tuple[Metric, ...] = (CALLS, CPU)
     places: tuple[str, ...] = ("same",)
     long: bool = False
     own_servers: bool = False
@@ -530,6 +570,16 @@ TABLE = (
     Workload("bytes-80mb", "80 MB of bytes each way", transfer(80, floats=False), BULK, MBS, ("split",), long=True),
     Workload("floats-8mb", "8 MB of float64 each way", transfer(8, floats=True), BULK, MBS, ("split",), long=True),
     Workload("floats-80mb", "80 MB of float64 each way", transfer(80, floats=True), BULK, MBS, ("split",), long=True),
+    Workload(
+        "frame",
+        "a pandas table of 1,000,000 rows and five types each way (rpyc: pickled)",
+        frames,
+        (RAW, *each("pyronb", "native"), Contender("rpyc")),
+        (Metric("put rows/s"), Metric("get rows/s")),
+        ("split",),
+        long=True,
+        needs="pandas",
+    ),
     *(
         Workload(
             f"fan-in-{count}",
@@ -550,7 +600,7 @@ TABLE = (
         "connect, call, hang up",
         connects,
         (RAW, *each("pyronb", "serpent", "msgpack"), *each("Pyro5", "serpent", "msgpack"), Contender("rpyc")),
-        metrics=(Metric("connects/s"),),
+        metrics=(Metric("connects/s"), CPU),
     ),
     Workload(
         "idle",

@@ -28,6 +28,14 @@ class Connection:
         """Fetch an array of that many floats, for those who carry arrays."""
         raise NotImplementedError
 
+    def put_frame(self, frame: Any) -> int:
+        """Send a table, and give the number of its rows that arrived, for those who carry tables."""
+        raise NotImplementedError
+
+    def frame(self, rows: int) -> Any:
+        """Fetch a table of that many rows."""
+        raise NotImplementedError
+
     def items(self, count: int) -> Iterable[int]:
         """Iterate over that many numbers which the server makes."""
         raise NotImplementedError
@@ -60,6 +68,24 @@ class Peer:
         raise NotImplementedError
 
 
+def table_of(rows: int) -> Any:
+    """Make a table of pandas with whole numbers, floats, texts, moments and truth values."""
+    numpy, pandas = importlib.import_module("numpy"), importlib.import_module("pandas")
+    number = numpy.arange(rows)
+    return pandas.DataFrame(
+        {
+            "number": number,
+            "value": number * 0.5,
+            "name": pandas.Series([f"row{each % 1000}" for each in range(rows)], dtype="object"),
+            "moment": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(number, unit="s"),
+            "even": number % 2 == 0,
+        }
+    )
+
+
+_TABLES: dict[int, Any] = {}
+
+
 class Target:
     """What the servers of all libraries serve."""
 
@@ -77,6 +103,15 @@ class Target:
 
     def floats(self, count):
         return importlib.import_module("numpy").zeros(count)
+
+    def put_frame(self, frame):
+        return len(frame)
+
+    def frame(self, rows):
+        # Making it is not what is measured.
+        if rows not in _TABLES:
+            _TABLES[rows] = table_of(rows)
+        return _TABLES[rows]
 
     def items(self, count):
         yield from range(count)

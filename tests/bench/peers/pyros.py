@@ -88,6 +88,12 @@ class PyroConnection(Connection):
     def floats(self, count: int) -> Any:
         return self.proxy.floats(count)
 
+    def put_frame(self, frame: Any) -> int:
+        return self.proxy.put_frame(frame)
+
+    def frame(self, rows: int) -> Any:
+        return self.proxy.frame(rows)
+
     def items(self, count: int) -> Iterable[int]:
         return self.proxy.items(count)
 

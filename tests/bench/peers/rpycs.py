@@ -29,6 +29,11 @@ class Rpyc(Peer):
             exposed_get = Target.get
             exposed_items = Target.items
 
+            exposed_frame = Target.frame
+
+            def exposed_put_frame(self, frame: Any) -> int:
+                return len(obtain(frame))
+
             def exposed_copy(self, value: Any) -> Any:
                 return obtain(value)
 
@@ -58,6 +63,12 @@ class RpycConnection(Connection):
 
     def get(self, size: int) -> bytes:
         return self.root.get(size)
+
+    def put_frame(self, frame: Any) -> int:
+        return self.root.put_frame(frame)
+
+    def frame(self, rows: int) -> Any:
+        return self.obtain(self.root.frame(rows))
 
     def items(self, count: int) -> Iterable[int]:
         return self.root.items(count)
