@@ -51,7 +51,25 @@ _REFERENCE = rb"r...\0"
 # All of them match at least nothing, so there always is a match.
 _unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_PLAIN, _ONCE), re.DOTALL).match
 _referred: Any = re.compile(rb"(?:%b|%b)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
+# With numbered tuples, as they are where the writer keeps them.
+_all: Any = re.compile(rb"(?:%b|%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
+# The type bytes of the numbered values, of what that pattern has matched.
+_find_numbered: Any = re.compile(
+    rb"(?:%b|i....|[%b](?:%b)|[NTF0{]|g........|\).|[\[(<].\0\0\0|y.{16})*%b"
+    rb"(?:\Z|(?=([\x80-\xff]))(?:\xe9....|[%b](?:%b)|\xfb|\xe7........|\xa9.|[\xdb\xa8\xbc\xbe].\0\0\0|\xf9.{16}))"
+    % (
+        _REFERENCE,
+        b"z" if _INTERNED_FOR_EVER else b"zZ",
+        _SHORT,
+        _ONCE,
+        b"\xfa" if _INTERNED_FOR_EVER else b"\xfa\xda",
+        _SHORT,
+    ),
+    re.DOTALL,
+).findall
 _find_reference = re.compile(_REFERENCE, re.DOTALL).search
+# Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it.
+_find_references: Any = re.compile(rb"r(?=(...)\0)", re.DOTALL).findall
 # How a call begins, with the tuple of its arguments; and a tuple that may be numbered as well.
 _head: Any = re.compile(rb"\xa9\x04(?:%b){2}\xa9.|\xa9.|\xa8.\0\0\0" % _TEXT, re.DOTALL).match
 _perhaps_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL)
@@ -65,8 +83,6 @@ _INT = struct.Struct("<i").unpack_from
 _DEEPEST = 200
 # An int is hashed anew each time; no reference may lead to one that is longer.
 _LONG_DIGITS = 64
-# With more numbered values up to the last tuple, looking for references to each of them would take too long.
-_FEW = 64
 
 
 def read(data: bytes) -> Any:
@@ -127,6 +143,8 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 def may_hold_bytes(data: bytes) -> bool:
     """Whether there is a string of bytes in the data, or something that is not known here."""
+    if b"s" not in data and b"\xf3" not in data:
+        return False
     size = len(data)
     # An s in a text looks like one, but what follows it seldom is a length that fits.
     if not any(_INT(data, at + 1)[0] <= size - at - 5 for at in _perhaps_at(data)):
@@ -152,7 +170,7 @@ def _perhaps_at(data: bytes) -> Iterable[int]:
 class _Scan:
     """One look through the data, token by token."""
 
-    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match")
+    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match", "stretches")
 
     def __init__(self, data: Buffer, match: Any, last_tuple: int = -1) -> None:
         self.data = data
@@ -161,17 +179,21 @@ class _Scan:
         self.holds_bytes = False
         self.holds_large_bytes = False
         self.last_tuple = last_tuple
+        self.stretches: list[tuple[int, int]] = []
+        """Where what the patterns have matched begins and ends; between these are single tokens."""
 
     def harmless(self, known: int = 0) -> bool:
         """Go through all tokens, but for those that are known to be harmless, and tell whether they can be read."""
-        data, match, size = self.data, self.match, len(self.data)
-        pos: int = known or match(data).end()
+        size = len(self.data)
+        pos: int = known or self.match(self.data).end()
+        self.stretches = [(0, pos)]
         try:
             while pos < size:
                 after = self.token(pos)
                 if not pos < after <= size:
                     return False
-                pos = match(self.data, after).end()
+                pos = self.match(self.data, after).end()
+                self.stretches.append((after, pos))
         except (IndexError, struct.error):
             return False
         return True
@@ -220,8 +242,10 @@ class _Scan:
         return self.numbered(pos, pos + 2)
 
     def numbered(self, pos: int, after: int) -> int:
-        if self.data[pos] in _NUMBERED_TUPLES:
-            self.last_tuple = pos
+        if self.match is not _unreferred and self.data[pos] in _NUMBERED_TUPLES:
+            # There may be many more of them.
+            self.match = _all
+            self.last_tuple = len(self.data)
         return after
 
     def stretch(self, pos: int, width: int) -> tuple[int, int]:
@@ -230,19 +254,31 @@ class _Scan:
         return pos + 5, pos + 5 + width * (abs(count) if width > 1 else count)
 
     def tuple_may_be_referred_to(self) -> bool:
-        """Whether a reference may lead to a tuple or frozenset.
-
-        The number of a tuple is at most that of the bytes before it that could be the type bytes of numbered values,
-        and what could be a reference may be text: unsure is true.
-        """
+        """Whether a reference may lead to a tuple or frozenset; unsure is true."""
         if self.last_tuple < 0:
             return False
-        before = bytes(self.data[: self.last_tuple])
-        at_most = len(before) - len(before.translate(None, _NUMBERS))
-        if at_most > _FEW:
-            return True
         data = bytes(self.data)
-        return any(b"r%c\0\0\0" % number in data for number in range(at_most + 1))
+        if self.last_tuple < len(data):
+            # Its number is at most that of the bytes before it that could be the type bytes of numbered values. What
+            # looks like a reference to it may be text.
+            before = data[: self.last_tuple]
+            at_most = len(before) - len(before.translate(None, _NUMBERS))
+            return any(b"r%c\0\0\0" % number in data for number in range(at_most + 1))
+        kinds = self.numbered_kinds(data)
+        # More than there are lead nowhere, which the interpreter's reader finds out.
+        numbers = {int.from_bytes(number, "little") for number in set(_find_references(data))}
+        return any(kinds[number] in _NUMBERED_TUPLES for number in numbers if number < len(kinds))
+
+    def numbered_kinds(self, data: Buffer) -> Buffer:
+        """Give the type bytes of the numbered values, in their order."""
+        kinds: list[Buffer] = []
+        at = 0
+        for begin, end in self.stretches:
+            if begin > at and data[at] & _NUMBERED:
+                kinds.append(data[at : at + 1])
+            kinds += _find_numbered(data, begin, end)
+            at = end
+        return b"".join(kinds)
 
 
 def _unknown_token(_scan: _Scan, _pos: int) -> int:

@@ -107,6 +107,10 @@ def references_to_tuples() -> list[bytes]:
         b"\xa8\x01\0\0\0{r\0\0\0\0N0",
         b"\xbe\x01\0\0\0r\0\0\0\0",
         b"[\x02\0\0\0\xa9\x01Nr\0\0\0\0",
+        b"[\x03\0\0\0\xa9\x01N\xfa\1rr\0\0\0\0",
+        b"\xa9\4\xda\1t\xda\4echo\xa9\1\xda\5itemrr\0\0\0\0",
+        b"[\x04\0\0\0\xfb0\xfb0\xa9\x01Nr\2\0\0\0",
+        b"(\4\0\0\0\xfb\xda\1a00\xe9\1\0\0\0\xa9\1Nr\3\0\0\0",
         b"[\x03\0\0\0\xda\x01a\xa9\x01Nr\1\0\0\0",
         growing,
     ]
@@ -116,6 +120,24 @@ def references_to_tuples() -> list[bytes]:
 def test_no_reference_to_a_tuple(data: bytes) -> None:
     """They are left to the general way."""
     assert read(data) is UNKNOWN
+
+
+def test_many_tuples_beside_references() -> None:
+    """Numbered tuples and references are told apart exactly, however many of either there are."""
+    kept = [(number, "a text", f"number {number}", "é", ("inner", number)) for number in range(300)]
+    calls = ("object", "method", [("echo", (each,), {}) for each in kept], None)
+    data = marshal.dumps(calls, 4)
+
+    assert data.count(b"\xa9\x05") == len(kept)
+    assert calls == read(data)
+
+    last = data.rindex(b"\xa9\x05")
+    scan = safemarshal._Scan(data[:last], safemarshal._referred)
+    assert scan.harmless()
+    number = len(scan.numbered_kinds(data[:last]))
+    for wrong, harm in ((number, True), (number + 1, False)):
+        changed = data[:-1] + b"[\1\0\0\0r" + struct.pack("<i", wrong)
+        assert (read(changed) is UNKNOWN) == harm
 
 
 def test_late_references() -> None:
