@@ -169,6 +169,11 @@ class Conversation:
         self._host.keep(self, stream)
 
     @property
+    def called(self) -> bool:
+        """Whether the client has made a call."""
+        return bool(self._accepted)
+
+    @property
     def midway(self) -> bool:
         """Whether a message has begun to arrive and is not complete."""
         return self._connection.midway or bool(self._tail)

@@ -38,6 +38,8 @@ log = logging.getLogger("pyronb.server")
 
 _STAY = 0.05
 """Seconds that a worker stays with a connection on which nothing arrives."""
+_SOON = 0.01
+"""Seconds that a worker stays with a client that has not called yet; many connect and are silent."""
 _IDLE = 10.0
 """Seconds after which a worker without work ends."""
 _MOMENT = 0.002
@@ -290,9 +292,10 @@ class ThreadEngine(Engine[WorkerClient]):
             return None
         stream, conversation = client.stream, client.conversation
         rest, missing = conversation.rest, conversation.missing
+        stay = _STAY if conversation.called else _SOON
         while not self.stopping:
             if rest is None or not stream.direct:
-                data = stream.receive_within(_STAY, missing=missing)
+                data = stream.receive_within(stay, missing=missing)
                 if data is None:
                     return True
                 short = None if conversation.together else conversation.short or conversation.first_short(data)
@@ -303,10 +306,11 @@ class ThreadEngine(Engine[WorkerClient]):
                         return None
                     if self._work or self._drain_until is not None:
                         return True
+                    stay = _STAY
                     continue
                 client.tasks = conversation.receive(data)
             else:
-                count = stream.receive_into_within(_STAY, rest)
+                count = stream.receive_into_within(stay, rest)
                 if count is None:
                     return True
                 client.tasks = conversation.filled(count)
@@ -320,6 +324,7 @@ class ThreadEngine(Engine[WorkerClient]):
             if self._work or self._drain_until is not None:
                 return True
             rest, missing = conversation.rest, conversation.missing
+            stay = _STAY if conversation.called else _SOON
         return False
 
     def _resume(self, client: WorkerClient) -> bool:
