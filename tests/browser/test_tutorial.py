@@ -10,7 +10,9 @@ from playwright.sync_api import expect
 
 from tests.browser.test_kernel import section
 from tests.browser.test_main_job import nsc
+from tests.browser.test_object_tab import member, open_tab
 from tests.browser.test_panel import resize_panel
+from tests.support.labpage import ms
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow, which comes with matplotlib, makes the pictures small")
 
@@ -60,6 +62,7 @@ def test_names_and_objects(lab, site, picture):
     nsc(site, "register", "lab.laser", "PYRO:laser@localhost:7766", "optics")
     lab.expect_names("demo.host", "demo.scope", "demo.store", "lab.laser")
     expect(lab.state).to_have_text("connected")
+    expect(lab.row("lab.laser")).to_have_attribute("aria-description", "unreachable", timeout=ms(15))
     picture("names")
 
     search = lab.panel.get_by_role("searchbox", name="Search objects")
@@ -85,6 +88,19 @@ def test_names_and_objects(lab, site, picture):
     lab.set_theme("light")
     nsc(site, "remove", "lab.laser")
     lab.expect_names("demo.host", "demo.scope", "demo.store")
+
+
+def test_tab_of_an_object(lab, picture):
+    """A form for a call, which becomes a cell."""
+    lab.open("experiment.ipynb")
+    lab.wait_for_kernel()
+    tab = open_tab(lab)
+    fold(lab, "This notebook")
+    acquire = member(tab, "acquire")
+    acquire.get_by_role("button", name="Call acquire").click()
+    acquire.get_by_label("averages").fill("64")
+    expect(acquire.locator(".pyronb-Code")).to_contain_text("scope.acquire(64)")
+    picture("tab")
 
 
 def test_kernel_and_calls(lab, picture):
