@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
+from pyronb.cards import Card
 from pyronb.news import News, Progress
 
 __all__ = ["Future", "FutureResult"]
@@ -30,7 +31,7 @@ class _CancelledError(concurrent.futures.CancelledError, RuntimeError):
     """What Python raises for a cancelled future, and what Pyro does."""
 
 
-class FutureResult(concurrent.futures.Future):  # type: ignore[type-arg]  # the stub is generic only for checkers
+class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  # the stub is generic only for checkers
     """The result of a call that runs in the background.
 
     Reading `value` waits for the result, or raises what the call raised. `then` and `iferror` say what to do when

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from pyronb.cards import Card
 from pyronb.errors import PyroError
 
 __all__ = ["URI", "back_key", "back_location", "is_back_secret"]
@@ -21,7 +22,7 @@ _MAX_PORT = 65535
 State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
 
 
-class URI:
+class URI(Card):
     """The address of a remote object; a value that is compared by its parts.
 
     ===================================  ============================================================

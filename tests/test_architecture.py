@@ -33,6 +33,7 @@ FLOORS = {
     1: (
         "errors",
         "tracebacks",
+        "cards",
         "uri",
         "dialects",
         "options",
@@ -95,6 +96,7 @@ THIRD_PARTIES = {
 # it is first used, for `ssl` takes half as long as all of pyronb.
 LOADS_BY_NAME = (
     "pyronb/__init__.py",
+    "pyronb/cards.py",  # how a card looks, when somebody looks
     "pyronb/cli/*",
     "pyronb/net/stream.py",
     "pyronb/client/face.py",  # what finds names that are alike, with the first name that is not there

@@ -12,6 +12,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pyronb.cards import Card
 from pyronb.client.functions import register_functions
 from pyronb.client.link import Link
 from pyronb.client.speech import choose
@@ -222,7 +223,7 @@ else:
     _Known = type
 
 
-class ProxyFace(metaclass=_Known):
+class ProxyFace(Card, metaclass=_Known):
     """What proxies of all rooms have in common: their settings, and what one sees of them without asking anybody."""
 
     __slots__ = ("__weakref__", "_pyro")

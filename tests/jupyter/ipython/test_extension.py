@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
+import pytest
+
+import pyronb.aio
 from pyronb.futures import FutureResult
 from pyronb.jupyter.ipython.extension import load_ipython_extension, unload_ipython_extension
 from pyronb.sync.proxy import Proxy
@@ -63,13 +67,7 @@ def test_loading_again_works(shell, cell):
 
 
 def test_other_peoples_work_survives_unloading(bare_shell):
-    """What was registered before is there again; what came after is not touched."""
-    formatter = bare_shell.display_formatter.formatters["text/html"]
-
-    def earlier(uri):
-        return "earlier"
-
-    formatter.for_type(URI, earlier)
+    """What came after loading is not touched."""
     load_ipython_extension(bare_shell)
     wrapped = bare_shell.InteractiveTB.structured_traceback
 
@@ -79,8 +77,18 @@ def test_other_peoples_work_survives_unloading(bare_shell):
     bare_shell.InteractiveTB.structured_traceback = later
     unload_ipython_extension(bare_shell)
 
-    assert formatter.lookup_by_type(URI) is earlier
     assert bare_shell.InteractiveTB.structured_traceback(ValueError, ValueError("x"), None)
+
+
+@pytest.fixture
+def any_shell(bare_shell, request):
+    """A shell with the extension, or without: cards need none."""
+    if request.param == "with":
+        load_ipython_extension(bare_shell)
+    return bare_shell
+
+
+both = pytest.mark.parametrize("any_shell", ["with", "without"], indirect=True)
 
 
 def html(shell, value):
@@ -97,36 +105,39 @@ def test_a_proxy_shows_its_card(shell, counter, network):
     assert network.calls == []
 
 
-def test_an_unconnected_proxy_shows_what_to_do(shell, network):
-    card = html(shell, Proxy("PYRO:a@127.0.0.1:1"))
+@both
+def test_an_unconnected_proxy_shows_what_to_do(any_shell, network):
+    card = html(any_shell, Proxy("PYRO:a@127.0.0.1:1"))
 
     assert "Not connected; it connects when it is used." in card
     assert "unreachable" not in card
     assert network.calls == []
 
 
-def test_a_uri_is_escaped(shell):
-    shown = html(shell, URI(f"PYRO:{HOSTILE}@h:1"))
+@both
+def test_a_uri_is_escaped(any_shell):
+    shown = html(any_shell, URI(f"PYRO:{HOSTILE}@h:1"))
 
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
 
 
-def test_a_future_shows_its_state(shell):
+@both
+def test_a_future_shows_its_state(any_shell):
     future = FutureResult()
-    assert "pending" in html(shell, future)
+    assert "pending" in html(any_shell, future)
     future.set_running_or_notify_cancel()
-    assert "running" in html(shell, future)
+    assert "running" in html(any_shell, future)
     future.set_result(HOSTILE)
-    assert "done" in html(shell, future)
-    assert "<script" not in html(shell, future)
+    assert "done" in html(any_shell, future)
+    assert "<script" not in html(any_shell, future)
     failed = FutureResult()
     failed.set_exception(ValueError(HOSTILE))
-    assert "failed" in html(shell, failed)
-    assert "<script" not in html(shell, failed)
+    assert "failed" in html(any_shell, failed)
+    assert "<script" not in html(any_shell, failed)
     cancelled = FutureResult()
     cancelled.cancel()
-    assert "cancelled" in html(shell, cancelled)
+    assert "cancelled" in html(any_shell, cancelled)
 
 
 def test_showing_never_fails(shell):
@@ -140,3 +151,25 @@ def test_showing_never_fails(shell):
     future.set_result(Broken())
 
     assert "done" in html(shell, future)
+
+
+def test_a_card_that_cannot_be_made_leaves_the_text(bare_shell, monkeypatch):
+    """For instance without Jupyter's parts."""
+    monkeypatch.setitem(sys.modules, "pyronb.jupyter.ipython.cards", None)
+    data, _ = bare_shell.display_formatter.format(URI("PYRO:a@h:1"))
+
+    assert data == {"text/plain": "<pyronb.URI PYRO:a@h:1>"}
+
+
+def test_other_peoples_cards_come_first(bare_shell):
+    """What somebody registered for a class is shown instead."""
+    bare_shell.display_formatter.formatters["text/html"].for_type(URI, lambda uri: "theirs")
+
+    assert html(bare_shell, URI("PYRO:a@h:1")) == "theirs"
+
+
+@both
+def test_proxies_of_the_other_room_have_cards(any_shell, network):
+    """The same."""
+    assert "Not connected" in html(any_shell, pyronb.aio.Proxy("PYRO:a@127.0.0.1:1"))
+    assert network.calls == []
