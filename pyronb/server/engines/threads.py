@@ -38,7 +38,7 @@ log = logging.getLogger("pyronb.server")
 
 _STAY = 0.05
 """Seconds that a worker stays with a connection on which nothing arrives."""
-_SOON = 0.01
+_SOON = 0.004
 """Seconds that a worker stays with a client that has not called yet; many connect and are silent."""
 _IDLE = 10.0
 """Seconds after which a worker without work ends."""
