@@ -55,6 +55,7 @@ def run(path: Path, sanitize: Callable[[str], str], *, fresh: bool) -> bool:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key != "execution"}
         if cell.cell_type == "code":
             ignored = "nbval-ignore-output" in cell.metadata.get("tags", ()) and old[cell.id] and not fresh
+            cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
                 if output.output_type == "error":
                     output.traceback = [_anywhere(line) for line in output.traceback]
@@ -65,6 +66,17 @@ def run(path: Path, sanitize: Callable[[str], str], *, fresh: bool) -> bool:
     after = nbformat.writes(notebook) + "\n"
     path.write_text(after, encoding="utf-8")
     return before != after
+
+
+def _joined(outputs: Sequence[Any]) -> list[Any]:
+    """Put together what was printed one after the other; in how many pieces it comes is chance."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _compared(outputs: Sequence[Any], sanitize: Callable[[str], str]) -> str:
