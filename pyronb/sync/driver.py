@@ -121,18 +121,17 @@ def _hear(hearing: Hearing, event: Told, link: Link) -> None:
 
 
 def _abandon(effect: Abandon) -> Any:
-    """Say what is still to be said, and wait for the answer for as long as that is worth it.
+    """Tell the peer, and wait for the answer, if that is worth it.
 
-    With one call at a time, a connection on which an answer is owed is of no more use.
+    With one call at a time, a connection on which an answer is owed is of no more use, and hanging up says as much.
     """
     link, seq = effect.link, effect.seq
-    if effect.farewell and seq is not None and link.stream is not None and link.connection is effect.connection:
+    if effect.patience and seq is not None and link.stream is not None and link.connection is effect.connection:
         # A second interrupt ends the waiting.
         with contextlib.suppress(CommunicationError, KeyboardInterrupt):
             link.stream.send(effect.farewell, after(_MOMENT))
-            if effect.patience:
-                effect.connection.calls_made.add(seq)
-                return _reply(Reply(link, seq, after(effect.patience)))
+            effect.connection.calls_made.add(seq)
+            return _reply(Reply(link, seq, after(effect.patience)))
     _hang_up(effect)
     return None
 

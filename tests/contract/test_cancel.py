@@ -455,7 +455,7 @@ def test_a_program_is_interrupted(uri, patient, daemon, method, word, kept):
         told = process.stdout.readline().strip()
         if not kept and daemon._engine.name == "multiplex":
             patient.go.set()  # its loop does nothing else until then
-        rest = process.communicate(timeout=scaled(20))[0]
+        rest = process.stdout.read()
 
     expected = f"{method!r} of 'patient' {word}"
     assert expected in {told, told.partition("|")[0]}
@@ -599,6 +599,26 @@ def test_over_tls(certificates):
                 assert future.exception() is None or isinstance(future.exception(), CancelledError)
                 patient.ended.clear()
             assert 3 == proxy.add(1, 2)
+
+
+def test_a_daemon_ends_while_somebody_is_listened_to(daemon, patient, uri):
+    """The call may end after the loop has, and its answer is sent."""
+    with connect(uri) as proxy, pyronb.asyncproxy(proxy) as calls, pyronb.Proxy(uri) as other:
+        assert 3 == other.add(1, 2)
+        answers = []
+        caller = threading.Thread(target=lambda: answers.append(other.wait_later()))
+        caller.start()
+        future = calls.wait_later()
+        for _ in range(2):
+            is_entered(patient)
+        time.sleep(0.1)  # until both are listened to
+        daemon._engine.shutdown()
+        time.sleep(0.1)
+        patient.go.set()
+
+        assert "through" == future.value
+        caller.join(scaled(10))
+        assert ["through"] == answers
 
 
 def test_a_drained_daemon_waits_for_the_call_that_is_listened_to(daemon, patient, uri):

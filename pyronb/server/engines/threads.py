@@ -134,6 +134,8 @@ class ThreadEngine(Engine[WorkerClient]):
         self._unparked = threading.Condition(self._lock)
         # Those of them that may withdraw their call, which the loop hears.
         self._listening: set[WorkerClient] = set()
+        self._heard_out: deque[WorkerClient] = deque()
+        self._deaf = False
         # How many coroutines run whose clients go on meanwhile; and the clients that have a turn, for the overseer.
         self._pending = 0
         self._turns: set[WorkerClient] = set()
@@ -209,17 +211,22 @@ class ThreadEngine(Engine[WorkerClient]):
     def _unpark(self, client: WorkerClient) -> None:
         """Go on with a client whose coroutine has ended."""
         with self._lock:
-            listens = client in self._listening
+            listens = client in self._listening and not self._deaf
+            if listens:
+                self._heard_out.append(client)
         if listens:
-            self.call_soon(partial(self._listen_no_more, client))
+            self.call_soon(self._listen_no_more)
         else:
             self._put(client)
 
-    def _listen_no_more(self, client: WorkerClient) -> None:
-        self._unwatch_client(client)
-        with self._lock:
-            self._listening.discard(client)
-        self._put(client)
+    def _listen_no_more(self) -> None:
+        """Go on with the clients that were listened to, and whose coroutines have ended; called by the loop."""
+        while self._heard_out:
+            client = self._heard_out.popleft()
+            self._unwatch_client(client)
+            with self._lock:
+                self._listening.discard(client)
+            self._put(client)
 
     def _put(self, client: WorkerClient, pending: Pending[Any] | None = None) -> None:
         """Have a worker take a client over, or just send it what was pending; safe from any thread."""
@@ -565,6 +572,10 @@ class ThreadEngine(Engine[WorkerClient]):
     def finish(self) -> None:
         """Take leave after the loop has ended: calls that run may end, and their answers are sent."""
         self._stop_listening()
+        with self._lock:
+            # There is no loop any more that could.
+            self._deaf = True
+        self._listen_no_more()
         with self._lock:
             self._unparked.wait_for(lambda: not (self._parked or self._pending), self.patience)
         super().finish()
