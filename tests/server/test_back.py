@@ -27,7 +27,8 @@ from pyronb.net import back
 from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
-from pyronb.server.references import OWN_CONNECTION, by_reference, given_out, withdraw
+from pyronb.server.offices import OWN_CONNECTION
+from pyronb.server.references import by_reference, given_out, withdraw
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI, back_key, back_location
