@@ -28,7 +28,7 @@ from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
 from pyronb.server.offices import OWN_CONNECTION
-from pyronb.server.references import by_reference, given_out, withdraw
+from pyronb.server.references import _offices, by_reference, given_out, withdraw
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI, back_key, back_location
@@ -537,6 +537,8 @@ def test_daemon_that_comes_again(station, engine):
         caller.tell(1)
         port = URI(f"PYRO:station@{daemon.locationStr}").port
     station.functions.clear()
+    # The new daemon shares its program with the old one, which knows that connection to be lost.
+    eventually(lambda: not any(way._waiting for office in _offices.all() for way in office._ways.values()))
     again = functools.partial(Daemon, port=port)
     with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
