@@ -10,7 +10,7 @@ from pyronb.dialects import UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
-from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.serializers.base import CallParts, Scattered, Serializer
 from pyronb.serializers.beside import HOLDERS, READER, WRITER, BesideError, apart
 from pyronb.serializers.catalog import Catalog
@@ -197,7 +197,8 @@ class Codec:
         return known and self._beside and not options.compression
 
     def _written_call(self, serializer: Serializer, parts: CallParts) -> bytes:
-        if self.sets_apart(serializer) and type(parts.args) in HOLDERS:
+        # The entries of a batch begin with a name and end with a dict.
+        if parts.method != BATCH_METHOD and self.sets_apart(serializer) and type(parts.args) in HOLDERS:
             args = [apart(arg) for arg in parts.args]
             parts = parts._replace(args=args if type(parts.args) is list else tuple(args))
         return self._written(serializer, serializer.dumps_call, parts)
