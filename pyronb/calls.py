@@ -7,9 +7,10 @@
     print(calls)
 
 Recorded is what the calling side sees, in both rooms: calls, oneway calls, batches, attributes, items of far streams,
-calls in the background. As long as nobody records, nothing is done for it, and calls go their short ways; meanwhile
-they go the long way, which takes some microseconds more. Values are kept as short texts, never as they are, and what
-is named like a secret is not kept at all.
+calls in the background. To connect is part of the call that needs it; by itself, as `_pyroBind` does it, it is none.
+As long as nobody records, nothing is done for it, and calls go their short ways; meanwhile they go the long way, which
+takes some microseconds more. Values are kept as short texts, never as they are, and what is named like a secret is not
+kept at all.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ export class KernelWatch {
   // Following
 
   private _follow(): void {
-    const panel = this._tracker?.currentWidget ?? null;
+    // After a reload, none was worked in yet.
+    const panel = this._tracker?.currentWidget ?? this._tracker?.find(one => one.isVisible) ?? null;
     if (panel === this._panel) {
       return;
     }

@@ -2,8 +2,8 @@
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
-import { NotebookActions } from '@jupyterlab/notebook';
-import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { loadsExtension } from './code.js';
@@ -27,8 +27,8 @@ export class NotebookWriter {
 
   /** The notebook that was worked in last; after a reload, when there is no such yet, the one on view. */
   private get _current(): NotebookPanel | null {
-    const tracker = this._tracker;
-    return tracker?.currentWidget ?? tracker?.find(panel => panel.isVisible) ?? null;
+    const { currentWidget } = this._app.shell;
+    return this._tracker?.currentWidget ?? (currentWidget instanceof NotebookPanel ? currentWidget : null);
   }
 
   /** Inserts a cell into the current notebook and runs it if asked; offers a new notebook when there is none. */

@@ -69,7 +69,7 @@ function scene(kernel) {
   title.changed = new Signal(title);
   const panel = { sessionContext: context, title };
   panel.disposed = new Signal(panel);
-  const tracker = { currentWidget: panel };
+  const tracker = { currentWidget: panel, find: () => undefined };
   tracker.currentChanged = new Signal(tracker);
   const setStatus = status => {
     kernel.status = status;
