@@ -210,9 +210,10 @@ class _RowWidgets:
             "Cancel", "Have it not run; where it runs already, tell the far side to stop", icon="times"
         )
         self.retry = button("Retry", "Make the same call again", icon="repeat")
-        below = ipywidgets.Layout(margin=f"0 0 0 calc({_FIRST} + 6px)", min_width="0")
-        self.progress = ipywidgets.HTML(layout=below)
-        self.outcome = ipywidgets.HTML(layout=below)
+        # A layout each: they are shown and hidden by themselves.
+        below = {"margin": f"0 0 0 calc({_FIRST} + 6px)", "min_width": "0"}
+        self.progress = ipywidgets.HTML(layout=ipywidgets.Layout(**below))
+        self.outcome = ipywidgets.HTML(layout=ipywidgets.Layout(**below))
         self.cancel.on_click(lambda _: entry.cancel())
         self.retry.on_click(lambda _: entry.retry())
         actions = ipywidgets.HBox(

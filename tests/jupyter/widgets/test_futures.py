@@ -98,6 +98,7 @@ def test_a_call_is_running_then_done(gate, board):
     eventually(lambda: "done" in state.value)
 
     assert "42" in outcome.value
+    assert outcome.layout.display is None
     assert "1 done" in board._summary.value
     assert cancel.layout.display == "none"
     assert retry.layout.display is None
