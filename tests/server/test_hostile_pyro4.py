@@ -5,6 +5,7 @@ What `test_hostile` holds for protocol 502 holds here: everybody else is served,
 
 from __future__ import annotations
 
+import importlib
 import json
 import marshal
 import pickle
@@ -27,6 +28,10 @@ from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, INVOKE, PING, R
 from tests.support.harm import MEGABYTE, is_well, resident, return_large_blocks, unharmed
 from tests.support.serving import RawClient, client_options, packed, serving
 from tests.support.waiting import scaled
+
+# What payloads can have loaded is loaded by now, or memory would seem to grow with them.
+for name in ("arrays", "arrow", "frames", "polars"):
+    importlib.import_module(f"pyronb.serializers.{name}")
 
 HEADER = struct.Struct("!4sHHHHiHHHH")
 DUMPS = {
