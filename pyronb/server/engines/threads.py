@@ -576,14 +576,22 @@ class ThreadEngine(Engine[WorkerClient]):
             # There is no loop any more that could.
             self._deaf = True
         self._listen_no_more()
-        with self._lock:
-            self._unparked.wait_for(lambda: not (self._parked or self._pending), self.patience)
+        until = after(self.patience)
+        self._wait_for_coroutines(until)
         super().finish()
+        # A call that was about to start one had not been seen to wait for it.
+        self._wait_for_coroutines(until)
+        self._join(until)
+
+    def _wait_for_coroutines(self, until: float) -> None:
+        with self._lock:
+            self._unparked.wait_for(lambda: not (self._parked or self._pending), max(0.0, until - time.monotonic()))
 
     def _threads(self) -> list[threading.Thread]:
         with self._lock:
             # Those who wait for work are told that none will come.
-            self._work.clear()
+            if self._closed or not (self._parked or self._pending):
+                self._work.clear()
             self._work_came.notify_all()
             self._turn_came.notify_all()
             overseer = () if self._overseer is None else (self._overseer,)
