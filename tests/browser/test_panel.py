@@ -242,7 +242,7 @@ def test_the_name_server_goes_and_comes_back(lab, site):
     lab.wait_for_kernel()
     lab.show_panel()
     expect(lab.select("demo.host")).to_contain_text("reachable")
-    lab.button("Insert and run").click()
+    lab.card.get_by_role("button", name="Insert and run").click()
     lab.expect_done(0)
 
     site.stop_names()
