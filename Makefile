@@ -229,7 +229,7 @@ tutorials: venv ## run notebooks/ anew and keep what comes out, or ARGS="noteboo
 	@python -m tests.tutorials $(ARGS)
 
 .PHONY: pictures
-pictures: venv bundle chromium ## take the pictures of the last tutorial anew; not part of test
+pictures: venv bundle chromium ## take the pictures of the README and the last tutorial anew; not part of test
 	@python -m pytest -m browser --timeout=180 tests/browser/test_tutorial.py $(ARGS)
 	cp tests/artifacts/browser/sidebar-*.png notebooks/images/
 

@@ -126,3 +126,24 @@ def test_kernel_and_calls(lab, picture):
     expect(here.locator("[data-pyronb-future=average]")).to_contain_text("done")
     lab.page.set_viewport_size({"width": 1200, "height": 860})
     picture("kernel")
+
+
+def test_workbench(lab, picture):
+    """What the README shows: names, a connected object, a batch, and a call that tells how far it is."""
+    lab.open("experiment.ipynb", "%load_ext pyronb\n%pyro_connect demo.scope as scope")
+    lab.wait_for_kernel()
+    lab.notebook.click()
+    lab.command("notebook:run-cell")
+    lab.expect_done(0)
+    lab.show_panel()
+    resize_panel(lab, 300)
+    for title in ("Object", "Calls"):
+        fold(lab, title)
+    lab.do("%%pyro_batch scope\nfor channel in (1, 2, 3, 4):\n    scope.measure('vrms', channel)")
+    index = lab.type_cell("scope.self_test()")
+    lab.run_active()
+    lab.page.set_viewport_size({"width": 1200, "height": 900})
+    expect(lab.cell(index).locator(".pyronb-waiting progress")).to_be_visible(timeout=ms(20))
+    expect(section(lab, "This notebook").locator("[data-pyronb-variable=scope]")).to_be_visible()
+    picture("workbench")
+    lab.expect_done(index)
