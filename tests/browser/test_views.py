@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.support.labpage import ms
+from tests.support.waiting import eventually
 
 SERVER = """
 import threading, time
@@ -288,6 +289,15 @@ def test_a_plot(bench):
     expect(other).to_contain_text("60 numbers")
 
 
+def at_the_end(lab):
+    """Scroll to the last cell; not yet done when the notebook draws its cells anew meanwhile."""
+    try:
+        lab.notebook.locator(".jp-Cell").last.scroll_into_view_if_needed()
+    except Error:
+        return False
+    return True
+
+
 def test_a_saved_notebook_says_that_it_is_not_connected(bench, allowed_errors):
     """What was seen last stays in sight, in Lab without the kernel and in all that show notebooks without one."""
     allowed_errors.append("widget model not found")
@@ -311,7 +321,7 @@ def test_a_saved_notebook_says_that_it_is_not_connected(bench, allowed_errors):
 
     lab.command("kernelmenu:shutdown")
     lab.open("views.ipynb")
-    lab.notebook.locator(".jp-Cell").last.scroll_into_view_if_needed()
+    eventually(lambda: at_the_end(lab))
     pictures = lab.notebook.get_by_text("not connected").filter(visible=True)
     expect(pictures).to_have_count(len(views), timeout=ms(20))
     expect(lab.notebook.get_by_text("Error displaying widget")).not_to_be_visible()
