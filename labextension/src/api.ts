@@ -34,7 +34,7 @@ export interface Api {
   stopEmbedded(): Promise<NameServersModel>;
   /** Gives up when `signal` says so. */
   names(address: string, query: IListingQuery, signal?: AbortSignal): Promise<ListingModel>;
-  object(address: string, name: string): Promise<ObjectModel>;
+  object(address: string, name: string, fresh?: boolean): Promise<ObjectModel>;
   health(address: string, names: string[], fresh: boolean): Promise<HealthsModel>;
   unregister(address: string, name: string, uri: string): Promise<OutcomeModel>;
 }
@@ -85,10 +85,11 @@ export class ServerApi implements Api {
     return this._ask('names', query, asListing, { signal, patience: wait * 1000 });
   }
 
-  object(address: string, name: string): Promise<ObjectModel> {
+  object(address: string, name: string, fresh = false): Promise<ObjectModel> {
     const query: Array<[string, string]> = [
       ['ns', address],
-      ['name', name]
+      ['name', name],
+      ['fresh', fresh ? '1' : '0']
     ];
     return this._ask('object', query, asObject);
   }

@@ -71,7 +71,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         restorer,
         palette,
         insertion,
-        object: (address, name) => api.object(address, name),
+        object: (address, name) => api.object(address, name, true),
         address: () => directory.address
       })
     );

@@ -195,7 +195,7 @@ class NamesHandler(_Handler):
 
 
 class ObjectHandler(_Handler):
-    """``GET pyronb/api/object?ns=&name=``: what one object exposes."""
+    """``GET pyronb/api/object?ns=&name=[&fresh=1]``: what one object exposes."""
 
     @tornado.web.authenticated
     @authorized
@@ -204,7 +204,8 @@ class ObjectHandler(_Handler):
         await self.answer(self._object())
 
     async def _object(self) -> Mapping[str, Any]:
-        return await self.manager.object(self.parameter("name", needed=True), self.parameter("ns"))
+        name = self.parameter("name", needed=True)
+        return await self.manager.object(name, self.parameter("ns"), fresh=self.switch("fresh"))
 
 
 class ValuesHandler(_Handler):

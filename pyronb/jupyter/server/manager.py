@@ -271,8 +271,13 @@ class Manager:
 
         return await self._run(work())
 
-    async def object(self, name: str, address: str = "") -> ObjectModel:
+    async def object(self, name: str, address: str = "", *, fresh: bool = False) -> ObjectModel:
         """Tell what the object of this name exposes.
+
+        Args:
+            name: its name.
+            address: of the name server.
+            fresh: do not believe what it told a moment ago.
 
         Raises:
             UnknownNameServerError: the name server is none of those that may be asked.
@@ -283,7 +288,7 @@ class Manager:
             where = self._address(address)
             key = where, name
             answer = self._objects.get(key)
-            if answer is not None and _clock() < answer.until:
+            if answer is not None and not fresh and _clock() < answer.until:
                 self._objects.move_to_end(key)
                 return answer.model
             asking = self._asking.get(key)

@@ -340,9 +340,11 @@ async def test_object_is_asked_once_for_all(managing, counted):
         counted.go_on.set()
         models = await asyncio.gather(*asking)
         again = await manager.object("lab.motor")
+        assert counted.objects == 1
+        fresh = await manager.object("lab.motor", fresh=True)
 
-    assert {model["state"] for model in models} == {again["state"]} == {"ok"}
-    assert counted.objects == 1
+    assert {model["state"] for model in models} == {again["state"]} == {fresh["state"]} == {"ok"}
+    assert counted.objects == 2
 
 
 async def test_object_is_asked_anew_after_a_moment(managing, counted, monkeypatch):
