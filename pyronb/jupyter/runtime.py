@@ -142,7 +142,10 @@ def within(seconds: float, question: Callable[[], T]) -> T:
 
     Deadlines bound what the runtime does; they do not bound the resolver of host names, or reading a huge answer. A
     question that nobody waits for any longer ends by itself, and there is a limit to how many there can be.
+    Where the program ends already no thread can be started any more, and the question has to end by itself.
     """
+    if not threading.main_thread().is_alive():
+        return question()
     if not _slots.acquire(blocking=False):
         raise errors.TimeoutError("too many earlier questions still wait for an answer")
     answer: Future[T] = Future()
@@ -389,10 +392,7 @@ def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0)
                     continue
 
     try:
-        if threading.main_thread().is_alive():
-            within(timeout, ask)
-        else:
-            ask()  # the program ends, and no thread can be started any more
+        within(timeout, ask)
     except Exception:
         _log.debug("taking back names at %s failed", place, exc_info=True)
 
