@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("ipykernel")
 
-from jupyter_client import KernelManager
 
 from pyronb.errors import CommunicationError, DaemonError
 from pyronb.server.exposure import expose
+from tests.support.kernels import RealKernel
 from tests.support.serving import serving
-from tests.support.waiting import deadline, eventually, scaled
+from tests.support.waiting import deadline, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
 
@@ -33,20 +33,12 @@ class Station:
             return function(value)
 
 
-class Kernel:
+class Kernel(RealKernel):
     """A kernel, and what it says on behalf of each cell."""
 
     def __init__(self):
-        self.manager = KernelManager()
-        self.manager.start_kernel()
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=scaled(60))
+        super().__init__()
         self.outputs = {}
-
-    def close(self):
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
     def begin(self, source):
         """Begin to run a cell, and give its number."""

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("ipykernel")
 
-from jupyter_client import KernelManager
 
 from tests.jupyter.ipython.scene import playing
+from tests.support.kernels import RealKernel
 from tests.support.waiting import deadline, scaled
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
@@ -20,20 +20,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::Depre
 TARGET = "pyronb"
 
 
-class Kernel:
+class Kernel(RealKernel):
     """A kernel, and a client of it that opens comms as a panel does."""
 
     def __init__(self):
-        self.manager = KernelManager()
-        self.manager.start_kernel()
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=scaled(60))
+        super().__init__()
         self.heard = []
-
-    def close(self):
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
     def run(self, source, wait=True):
         """Run a cell, and give its reply."""

@@ -15,10 +15,10 @@ import pytest
 
 pytest.importorskip("ipykernel")
 
-from jupyter_client import KernelManager
 
 from pyronb.news import cancelled, progress
 from pyronb.server.exposure import expose
+from tests.support.kernels import RealKernel
 from tests.support.serving import serving
 from tests.support.waiting import deadline, eventually, scaled
 
@@ -87,15 +87,11 @@ class Ran:
     traceback: list[str] = field(default_factory=list)
 
 
-class Kernel:
+class Kernel(RealKernel):
     """A kernel with the extension loaded."""
 
     def __init__(self):
-        self.manager = KernelManager()
-        self.manager.start_kernel()
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=scaled(60))
+        super().__init__()
 
         self.streams = defaultdict(str)
         """What each cell printed, on either stream."""
@@ -104,10 +100,6 @@ class Kernel:
         """Keep what is printed, for every cell."""
         if message["msg_type"] == "stream":
             self.streams[message["parent_header"].get("msg_id")] += message["content"]["text"]
-
-    def close(self):
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
     def begin(self, source):
         """Have a cell run."""
