@@ -198,6 +198,26 @@ def test_health_of_what_is_on_view(lab, site):
         assert lab.cell(0).inner_text().strip() in {"[ ]:", ""}
 
 
+def test_a_click_on_a_row_is_not_taken_by_the_buttons_that_come_with_the_pointer(lab, site):
+    lab.open("click.ipynb")
+    lab.show_panel()
+    row = lab.row("demo.scope")
+    insert = row.get_by_role("button", name="Insert: demo.scope")
+    # The moment in which the buttons have come and nobody can have seen them yet, for as long as it is looked at here.
+    time_of_page = lab.page.context.new_cdp_session(lab.page)
+    time_of_page.send("Animation.enable")
+    time_of_page.send("Animation.setPlaybackRate", {"playbackRate": 0})
+    row.hover()
+    place = insert.bounding_box()
+    lab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(lab.card).to_have_attribute("data-pyronb-object", "demo.scope")
+    assert lab.sources() == [""]
+    time_of_page.send("Animation.setPlaybackRate", {"playbackRate": 1})
+    insert.click()
+    lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.model.cells.get(0).sharedModel.getSource() !== ''")
+    assert "%pyro_connect demo.scope" in lab.sources()[0]
+
+
 def test_a_name_server_is_started_and_stopped_from_the_panel(lab, site):
     lab.open()
     lab.show_panel()

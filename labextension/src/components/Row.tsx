@@ -85,6 +85,7 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
         <Marked text={label} ranges={clip(search.mark(path, 'name'), path.length - label.length, path.length)} />
       </span>
       <Extra row={row} search={search} />
+      {state && <State state={state} latency={health?.latency ?? null} trans={trans} />}
       {buttons && entry && (
         <span className="pyronb-Row-buttons" onDoubleClick={event => event.stopPropagation()}>
           {buttons.map(
@@ -103,7 +104,6 @@ export const Row = React.memo(function Row(props: IRowProps): React.JSX.Element 
           <More {...props} />
         </span>
       )}
-      {state && <State state={state} latency={health?.latency ?? null} trans={trans} />}
     </div>
   );
 });
