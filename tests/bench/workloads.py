@@ -159,7 +159,7 @@ def transfer(megabytes: int, *, floats: bool) -> Callable[[Job], dict[str, float
 
     def measure(job: Job) -> dict[str, float]:
         size = job.sized(megabytes * 1_000_000, megabytes * 1_000_000, 8000)
-        arrays = floats and job.serializer == "native"
+        arrays = floats and (job.serializer == "native" or job.peer == "dask")
         # Imported by none but those who need it, for it changes what marshal looks out for.
         data: Any = importlib.import_module("numpy").zeros(size // 8) if floats else bytes(size)
 
@@ -462,6 +462,9 @@ class Contender:
 
 
 RAW = Contender("raw")
+RPYC = Contender("rpyc")
+MANAGER = Contender("manager")
+DASK = Contender("dask")
 AGAIN = Contender("Pyro5", "msgpack", again=True)
 CALLS = Metric("calls/s")
 CPU = Metric("cpu us", more=False)
@@ -511,7 +514,8 @@ class Workload:
             return False
 
 
-ALL = (*each("pyronb", *SERIALIZERS, "native"), *each("Pyro5"), *each("Pyro4", "serpent", "msgpack"), Contender("rpyc"))
+ALL = (*each("pyronb", *SERIALIZERS, "native"), *each("Pyro5"), *each("Pyro4", "serpent", "msgpack"), RPYC, MANAGER)
+STOCK_SERVER = each("pyronb", "serpent", "msgpack", server="Pyro5")
 BULK = (
     RAW,
     *each("pyronb", "serpent", "marshal", "msgpack", "native"),
@@ -533,7 +537,7 @@ NAMES = (
 )
 
 TABLE = (
-    Workload("small", "echo of a small tuple", echo(SMALL), (RAW, *ALL, AGAIN), places=("same", "split")),
+    Workload("small", "echo of a small tuple", echo(SMALL), (RAW, *ALL, DASK, AGAIN), places=("same", "split")),
     Workload("dict", "echo of a nested dict of 2 KB", echo(DICT), (RAW, *ALL, AGAIN)),
     Workload(
         "stock",
@@ -541,7 +545,7 @@ TABLE = (
         echo(SMALL),
         (
             *each("Pyro5", "serpent", "msgpack"),
-            *each("pyronb", "serpent", "msgpack", server="Pyro5"),
+            *STOCK_SERVER,
             *each("Pyro5", "serpent", "msgpack", server="pyronb"),
         ),
     ),
@@ -555,7 +559,7 @@ TABLE = (
         "outstanding",
         "1,000 small calls on their way at once (Pyro5: 8 threads)",
         many("outstanding"),
-        (RAW, *each("pyronb"), *each("Pyro5"), Contender("rpyc")),
+        (RAW, *each("pyronb"), *STOCK_SERVER, *each("Pyro5"), RPYC),
         places=("same", "split"),
     ),
     Workload(
@@ -568,13 +572,17 @@ TABLE = (
     ),
     Workload("bytes-8mb", "8 MB of bytes each way", transfer(8, floats=False), BULK, MBS, ("split",)),
     Workload("bytes-80mb", "80 MB of bytes each way", transfer(80, floats=False), BULK, MBS, ("split",), long=True),
-    Workload("floats-8mb", "8 MB of float64 each way", transfer(8, floats=True), BULK, MBS, ("split",), long=True),
-    Workload("floats-80mb", "80 MB of float64 each way", transfer(80, floats=True), BULK, MBS, ("split",), long=True),
+    Workload(
+        "floats-8mb", "8 MB of float64 each way", transfer(8, floats=True), (*BULK, DASK), MBS, ("split",), long=True
+    ),
+    Workload(
+        "floats-80mb", "80 MB of float64 each way", transfer(80, floats=True), (*BULK, DASK), MBS, ("split",), long=True
+    ),
     Workload(
         "frame",
-        "a pandas table of 1,000,000 rows and five types each way (rpyc: pickled)",
+        "a pandas table of 1,000,000 rows and five types each way (rpyc, manager: pickled)",
         frames,
-        (RAW, *each("pyronb", "native"), Contender("rpyc")),
+        (RAW, *each("pyronb", "native"), RPYC, MANAGER, DASK),
         (Metric("put rows/s"), Metric("get rows/s")),
         ("split",),
         long=True,
@@ -585,7 +593,7 @@ TABLE = (
             f"fan-in-{count}",
             f"{count} clients at once, a thread for each",
             fan_in(count),
-            CROWD,
+            (*CROWD, MANAGER) if count == 8 else CROWD,
             CROWD_METRICS,
             ("split",),
             long=count == 256,
@@ -599,7 +607,7 @@ TABLE = (
         "connect",
         "connect, call, hang up",
         connects,
-        (RAW, *each("pyronb", "serpent", "msgpack"), *each("Pyro5", "serpent", "msgpack"), Contender("rpyc")),
+        (RAW, *each("pyronb", "serpent", "msgpack"), *each("Pyro5", "serpent", "msgpack"), RPYC),
         metrics=(Metric("connects/s"), CPU),
     ),
     Workload(
@@ -636,14 +644,21 @@ TABLE = (
         "items",
         "iterate over 10,000 items of a remote generator",
         items,
-        (RAW, *each("pyronb", "serpent", "msgpack"), *each("Pyro5", "serpent", "msgpack"), Contender("rpyc")),
+        (
+            RAW,
+            *each("pyronb", "serpent", "msgpack"),
+            *STOCK_SERVER,
+            *each("Pyro5", "serpent", "msgpack"),
+            RPYC,
+            MANAGER,
+        ),
         metrics=(Metric("items/s"),),
     ),
     Workload(
         "import",
         "import in a new interpreter",
         imports,
-        (Contender("pyronb"), Contender("Pyro5"), Contender("Pyro4"), Contender("rpyc")),
+        (Contender("pyronb"), Contender("Pyro5"), Contender("Pyro4"), RPYC),
         metrics=(Metric("ms", more=False), Metric("modules", more=False)),
         served=False,
     ),
