@@ -32,7 +32,7 @@ from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.server.side import OVER, Side, Way
-from pyronb.wire.bare import BARE_SIZE, LARGEST_BARE, bare_head, bares_in, read_bare, serializer_of
+from pyronb.wire.bare import BARE_SIZE, HEAD_SIZE, LARGEST_BARE, bare_head, bares_in, read_bare, serializer_of
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
 from pyronb.wire.message import CANCELS, HEARD, INVOKE, PING, WANTS_OUTPUT, Buffer, Message
@@ -195,8 +195,10 @@ class Conversation:
 
     def receive(self, data: bytes) -> Iterator[Task]:
         """Take bytes in and give what is to be done; each task is to be run before the next one is taken."""
-        if self.together and self.short is not None:
-            return self._together(self.short, data)
+        if self.together:
+            short = self.short or self.first_short(data)
+            if short is not None:
+                return self._together(short, data)
         self._connection.receive(data)
         return self._tasks()
 
@@ -209,8 +211,10 @@ class Conversation:
                 self._unwanted.difference_update([seq for seq, _, _ in found])
             # What follows them is put aside at once, for `hear` may add to it while they run.
             self._tail, self._aside = data[at:], True
-            for _, begin, end in found:
-                yield Task(partial(self._answer_bare, short, data[begin:end]))
+            calls = deque(found)
+            task = Task(partial(self._answer_next, short, data, calls))
+            while calls:
+                yield task
             self._aside = False
             if goes_on and len(self._tail) == len(data) - at:
                 return
@@ -221,10 +225,13 @@ class Conversation:
             self._connection.receive(data)
         yield from self._tasks()
 
-    def _answer_bare(self, short: ShortCut, data: bytes) -> Answer:
-        answer = short.answer(data)
+    def _answer_next(self, short: ShortCut, data: bytes, calls: deque[tuple[int, int, int]]) -> Answer:
+        """Take the next one of the bare calls that bytes begin with, and run it."""
+        seq, begin, end = calls.popleft()
+        at = begin + BARE_SIZE
+        answer = short.answer(b"", (data[begin : begin + HEAD_SIZE], seq, data[at:end]))
         if answer is None:
-            self._connection.receive(data)
+            self._connection.receive(data[begin:end])
             for task in self._tasks():
                 return task.run()
         return answer

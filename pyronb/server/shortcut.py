@@ -76,9 +76,12 @@ class ShortCut:
         """How the calls begin that it takes."""
         return tuple(way[0] for way in self._ways)
 
-    def answer(self, data: bytes) -> list[Buffer] | Pending[Any] | None:
-        """Run the call in these bytes and give its reply; None when it has to go the long way."""
-        bare = self._take(data)
+    def answer(self, data: bytes, bare: tuple[bytes, int, bytes] | None = None) -> list[Buffer] | Pending[Any] | None:
+        """Run the call in these bytes and give its reply; None when it has to go the long way.
+
+        Whoever has read them already gives head, sequence number and payload.
+        """
+        bare = bare or self._take(data)
         if bare is None:
             return None
         head, seq, payload = bare

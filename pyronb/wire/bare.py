@@ -17,6 +17,7 @@ __all__ = [
     "BARE_MAGIC",
     "BARE_SIZE",
     "BARE_TAIL",
+    "HEAD_SIZE",
     "LARGEST_BARE",
     "bare_head",
     "bares_in",
@@ -32,6 +33,8 @@ LARGEST_BARE = 32 * 1024
 BARE_MAGIC = 0x4DC5
 """What the header of a bare message ends with."""
 _HEAD = struct.Struct("!4sHBBH")
+HEAD_SIZE = _HEAD.size
+"""Bytes of a head."""
 _SERIALIZER_AT = 7
 BARE_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
 """What the header of a bare message ends with, after the payload's size."""
@@ -78,5 +81,5 @@ def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[
             return found, at, True
         found.append((seq, at, end))
         at = end
-    rest = data[at : at + _HEAD.size]
+    rest = data[at : at + HEAD_SIZE]
     return found, at, bool(rest) and any(head.startswith(rest) for head in heads)

@@ -140,6 +140,16 @@ def background(daemon):
 threads_only = pytest.mark.parametrize("engine", ["thread"], indirect=True)
 
 
+def test_answers_do_not_wait_for_the_last(daemon):
+    """What is known of the first of many calls is told while the others run, though each of them is short."""
+    with Proxy(daemon.uriFor("session"), options=client_options()) as proxy, asyncproxy(proxy) as background:
+        futures = [background.add(number) for number in range(100)]
+
+        assert futures[0].value == 1
+        assert not futures[-1].done()
+        assert [future.value for future in futures] == list(range(1, 101))
+
+
 def test_one_connection(background, daemon):
     """All results come, each to its own call, over one connection."""
     futures = [background.give(number) for number in range(3000)]

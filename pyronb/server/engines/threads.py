@@ -399,22 +399,25 @@ class ThreadEngine(Engine[WorkerClient]):
         caller = client.conversation.caller
         caller.loose = False
         turn = self._begin_turn(client, together)
+        lock, add = together.lock, together.add_now
         for task in client.tasks or ():
             if task.detached and self._run_detached(task):
                 continue
             failed: BaseException | None = None
             answer: Answer = None
+            full = False
             try:
                 answer = task.run()
             except BaseException as error:  # noqa: BLE001 - it ends the client, after the books were kept
                 failed = error
-            with together.lock:
+            with lock:
                 lost, loose = turn.lost, caller.loose
                 if lost:
                     together.left -= 1
                 else:
                     caller.loose = False
-                    turn.since = time.monotonic()
+                    turn.done += 1
+                    full = type(answer) is list and add(answer)
             if lost:
                 self._finish_call(client, answer, failed)
                 return False
@@ -426,10 +429,10 @@ class ThreadEngine(Engine[WorkerClient]):
                     self._end_turn(client, together)
                     self._flush(client, together)
                     return self._park(client, answer)
-                with together.lock:
+                with lock:
                     together.running += 1
                 self._await(client, answer)
-            elif answer and together.add(answer) and not self._flush(client, together):
+            elif full and not self._flush(client, together):
                 self._end_turn(client, together)
                 if not self._send(client):
                     return False
@@ -538,18 +541,23 @@ class ThreadEngine(Engine[WorkerClient]):
                     return
                 clients = list(self._turns)
             time.sleep(_MOMENT)
-            before = time.monotonic() - _MOMENT
             for client in clients:
-                if self._take_turn(client, before):
+                if self._take_turn(client):
                     self._put(client)
 
-    def _take_turn(self, client: WorkerClient, before: float) -> bool:
-        """Leave the call that runs for a client to itself, if it began before this moment and may be left."""
+    def _take_turn(self, client: WorkerClient) -> bool:
+        """Leave the call that runs for a client to itself, if it ran at the last look already, and may be left."""
         together: Together = client.together
         caller = client.conversation.caller
         with together.lock:
             turn = together.turn
-            if turn is None or not caller.loose or turn.since > before or together.left >= MOST_TOGETHER:
+            if turn is None:
+                return False
+            together.overdue = True
+            if turn.seen != turn.done:
+                turn.seen = turn.done
+                return False
+            if not caller.loose or together.left >= MOST_TOGETHER:
                 return False
             turn.lost = True
             together.turn = None

@@ -3,13 +3,12 @@
 Such a client sends many calls without waiting for answers. Most calls are short, and the quickest way with those is
 that one worker, whose *turn* it is, runs them one after the other and answers together what came together. A call that
 takes longer than a moment is left to the worker that runs it: another worker takes the turn, and goes on with the next
-call. So short calls cost no handing over, and long ones hold nobody up.
+call. So short calls cost no handing over, and long ones hold nobody up; nor does an answer wait for many short ones.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 
 from pyronb.wire.message import Buffer
@@ -23,15 +22,23 @@ _ENOUGH = 64 * 1024
 
 
 class Turn:
-    """The right of a worker to go on with the calls of a client, until it is lost."""
+    """The right of a worker to go on with the calls of a client, until it is lost.
 
-    __slots__ = ("lost", "owner", "since")
+    Attributes:
+        owner: the worker.
+        done: how many calls it has run.
+        seen: how many they were when the overseer last looked; None when it has not.
+        lost: whether the call that runs was left to the worker, and the turn is another's.
+    """
+
+    __slots__ = ("done", "lost", "owner", "seen")
 
     def __init__(self) -> None:
         """Begin."""
-        self.lost = False
         self.owner = threading.get_ident()
-        self.since = time.monotonic()
+        self.done = 0
+        self.seen: int | None = None
+        self.lost = False
 
 
 class Together:
@@ -39,6 +46,7 @@ class Together:
 
     Attributes:
         lock: held for changing anything here; nobody waits while holding it.
+        overdue: whether a moment has gone by, and answers are to be sent after the call that runs.
         sending: held for sending to the client.
         turn: the turn of the worker that runs a call; None while none does.
         running: how many calls are not answered yet while others go on.
@@ -46,7 +54,7 @@ class Together:
         over: whether the client is gone, and ends with the last of them.
     """
 
-    __slots__ = ("_replies", "_size", "left", "lock", "over", "running", "sending", "turn")
+    __slots__ = ("_replies", "_size", "left", "lock", "over", "overdue", "running", "sending", "turn")
 
     def __init__(self) -> None:
         """Start without a call."""
@@ -56,6 +64,7 @@ class Together:
         self.running = 0
         self.left = 0
         self.over = False
+        self.overdue = False
         self._replies: list[Buffer] = []
         self._size = 0
 
@@ -66,21 +75,23 @@ class Together:
 
     def add(self, reply: Sequence[Buffer]) -> bool:
         """Keep an answer, and tell whether those that are kept should be sent now."""
+        with self.lock:
+            return self.add_now(reply)
+
+    def add_now(self, reply: Sequence[Buffer]) -> bool:
+        """Do as `add`, for whoever holds the lock."""
         if len(reply) == 1:
-            with self.lock:
-                self._replies.append(reply[0])
-                self._size += len(reply[0])
-        elif reply:
-            with self.lock:
-                self._replies += reply
-                self._size += sum(map(len, reply))
-            # There is memory of the user's among it, who may change it.
-            return True
-        return self._size >= _ENOUGH
+            self._replies.append(reply[0])
+            self._size += len(reply[0])
+            return self._size >= _ENOUGH or self.overdue
+        self._replies += reply
+        self._size += sum(map(len, reply))
+        # There is memory of the user's among it, who may change it.
+        return bool(reply)
 
     def take(self) -> list[Buffer]:
         """Give the answers that were kept, in few buffers."""
         with self.lock:
             replies, size = self._replies, self._size
-            self._replies, self._size = [], 0
+            self._replies, self._size, self.overdue = [], 0, False
         return [b"".join(replies)] if len(replies) > 1 and size < 2 * _ENOUGH else replies
