@@ -14,7 +14,7 @@ from typing import Any
 from tests.bench.figures import Metric, median, median_ratio, rows_against, speed, spread, times
 from tests.bench.peers import PEERS
 from tests.bench.session import Result, Settings
-from tests.bench.workloads import AGAIN, WORKLOADS, Contender
+from tests.bench.workloads import AGAIN, CPU, WORKLOADS, Contender
 
 FORMAT = 1
 
@@ -175,28 +175,81 @@ def comparison(earlier: Iterable[Result], now: Iterable[Result]) -> str:
     return aligned([*lines, *([name, *(shown(value, 2) for value in values)] for name, *values in rows)])
 
 
+COLOURS = {"serpent": "#3776ab", "json": "#e1812c", "marshal": "#3a923a", "msgpack": "#c03d3e", "native": "#8b5fbf"}
+OTHERS = {"Pyro4": "4", "rpyc": "x", "manager": "+", "dask": "*"}
+"""How those are marked who are neither pyronb nor what it is compared with."""
+
+
+def points(results: Iterable[Result]) -> dict[str, list[tuple[Contender, float]]]:
+    """Give for each thing that was measured how many times as fast as Pyro5 everyone did it."""
+    found: dict[str, list[tuple[Contender, float]]] = {}
+    for group in grouped(results):
+        place = f" {group[0].place}" if len(WORKLOADS[group[0].workload].places) > 1 else ""
+        for metric in WORKLOADS[group[0].workload].metrics:
+            for result in group:
+                ratio = ratios(group, result, metric)[1] if not result.error and metric != CPU else None
+                if ratio is not None and result.contender.client != "raw" and not result.contender.again:
+                    found.setdefault(f"{group[0].workload}{place}, {metric.name}", []).append((result.contender, ratio))
+    return found
+
+
+def mark(contender: Contender) -> dict[str, Any] | None:
+    """Give how a contender is drawn, or None for the one that all are compared with."""
+    ends = {contender.client, contender.server or contender.client}
+    if "pyronb" not in ends:
+        sign = OTHERS.get(contender.client)
+        return {"marker": sign, "color": "#777777", "label": contender.client, "zorder": 1} if sign else None
+    colour = COLOURS.get(contender.serializer, "black")
+    name = contender.serializer or "pyronb"
+    if len(ends) == 2:
+        one = "Pyro5's server" if contender.server == "Pyro5" else "Pyro5's client"
+        return {
+            "marker": "<" if contender.server == "Pyro5" else ">",
+            "facecolors": "white",
+            "edgecolors": colour,
+            "label": f"{name}, {one}",
+        }
+    if contender.kind == "multiplex":
+        return {"marker": "D", "color": colour, "label": f"{name}, multiplex", "s": 26}
+    return {"marker": "o", "color": colour, "label": name}
+
+
 def chart(results: Iterable[Result], path: Path) -> None:
-    """Draw how many times as fast as Pyro5 pyronb is; the ending of the name says in which format.
+    """Draw how many times as fast as Pyro5 all are, a row for each thing measured; the file's ending is the format.
 
     Raises:
         RuntimeError: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise RuntimeError("a chart needs matplotlib: pip install 'pyronb[bench]'")
-    importlib.import_module("matplotlib").use("Agg")
+    matplotlib = importlib.import_module("matplotlib")
+    matplotlib.use("Agg")
+    # Letters as letters, and nothing that differs between two drawings of one run: the file is kept in git.
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "pyronb"})
     pyplot = importlib.import_module("matplotlib.pyplot")
-    bars = list(reversed(against_pyro5(results).items()))
-    figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.24 * len(bars)), layout="constrained")
-    axes.barh([name for name, _ in bars], [ratio for _, ratio in bars], color="#3776ab")
-    axes.axvline(1, color="black", linewidth=1)
+    rows = points(results)
+    figure, axes = pyplot.subplots(figsize=(9, 2.2 + 0.24 * len(rows)), layout="constrained")
+    for at, found in enumerate(rows.values()):
+        for contender, ratio in found:
+            if look := mark(contender):
+                axes.scatter([ratio], [at], **{"s": 34, "zorder": 2, "linewidths": 1, **look})
+    axes.axvline(1, color="black", linewidth=1, zorder=0)
     axes.set_xscale("log")
-    ticks = [tick for tick in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100) if tick <= 2 * max((r for _, r in bars), default=1)]
+    reached = [ratio for found in rows.values() for _, ratio in found] or [1]
+    ticks = [t for t in (0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if min(reached) / 2 <= t <= 2 * max(reached)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
     axes.set_xlabel("times as fast as Pyro5 with the same serializer, in the same run (1 = Pyro5)")
-    axes.tick_params(labelsize=8)
-    axes.margins(y=0.01)
-    figure.savefig(path, dpi=150)
+    axes.tick_params(labelsize=8, length=0)
+    axes.margins(y=0.03)
+    handles, labels = axes.get_legend_handles_labels()
+    seen = dict(zip(labels, handles, strict=True))
+    figure.legend(seen.values(), seen.keys(), loc="outside upper center", ncols=5, fontsize=8, frameon=False)
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)
 
 

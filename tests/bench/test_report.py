@@ -9,7 +9,7 @@ import pytest
 from tests.bench import report
 from tests.bench.__main__ import arguments, chosen, main, settings_for
 from tests.bench.session import QUICK, Result, Settings
-from tests.bench.workloads import TABLE, WORKLOADS, Contender
+from tests.bench.workloads import AGAIN, TABLE, WORKLOADS, Contender
 
 
 def run(factor=1.0):
@@ -85,6 +85,26 @@ def test_comparison():
     assert ["small", "same:", "pyronb", "msgpack,", "calls/s", "3.00", "6.00", "2.00"] == lines[-2].split()
     assert ["small", "same:", "pyronb", "msgpack,", "cpu", "us", "3.00", "6.00", "2.00"] == lines[-1].split()
     assert "there is nothing in both runs" == report.comparison([], run())
+
+
+def test_points_of_a_chart():
+    """Everyone but the floor and the second Pyro5 has one, against the Pyro5 with its serializer."""
+    points = report.points(run())
+
+    assert ["small same, calls/s"] == list(points)
+    assert [("pyronb msgpack", 3.0), ("Pyro5 serpent", 1.0), ("Pyro5 msgpack", 1.0), ("rpyc", 0.5)] == [
+        (who.label, ratio) for who, ratio in points["small same, calls/s"]
+    ]
+
+
+def test_marks_tell_everyone_apart():
+    """No two forms of pyronb in a workload look the same; Pyro5, which all are compared with, is the line at 1."""
+    for workload in TABLE:
+        ours = [report.mark(each) for each in workload.contenders if "pyronb" in each.label]
+        looks = {(look["marker"], look.get("color"), look.get("edgecolors")) for look in ours}
+
+        assert len(looks) == len(ours), workload.name
+    assert report.mark(AGAIN) is None
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
