@@ -18,6 +18,7 @@ from pyronb.client.procedures import invoke
 from pyronb.errors import ProtocolError
 from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned
 from pyronb.rpc.handshake import ITEMS
+from pyronb.rpc.weight import HEAVY, heavy_for, weight
 
 __all__ = ["FarItems", "more_items"]
 
@@ -30,7 +31,7 @@ class FarItems:
         stream_id: its id at the daemon; None once it has ended.
         given: items that have arrived, and nobody has taken yet.
         arrived: how many have arrived so far.
-        quick: how many came in the last answer, if that were all that was asked for.
+        quick: how many came in the last answer, if that were all that was asked for or as many as one answer takes.
         sequence: number of the last request for items.
     """
 
@@ -81,7 +82,7 @@ def more_items(link: Link, items: FarItems) -> Procedure[Outcome | None]:
     if not isinstance(came, list) or not came:
         raise ProtocolError(f"{link.place} gave a {type(came).__name__} where a list of items was expected")
     items.arrived += len(came)
-    items.quick = len(came) if len(came) >= most else len(came) // 2
+    items.quick = _quick(came, most, link)
     items.sequence = link.sequence
     if items.stream_id is not None:  # it may have been closed meanwhile
         items.given.extend(came)
@@ -89,5 +90,17 @@ def more_items(link: Link, items: FarItems) -> Procedure[Outcome | None]:
 
 
 def _ask(link: Link, items: FarItems, most: int) -> Procedure[Outcome]:
-    asked = (items.stream_id, items.arrived, most)
+    asked: tuple[Any, ...] = (items.stream_id, items.arrived, most)
+    limit = heavy_for(link.options.wire)
+    if limit < HEAVY:
+        asked += (limit,)
     return (yield from invoke(link, Call(DAEMON_ID, "get_next_stream_items", asked, {})))
+
+
+def _quick(came: list[Any], most: int, link: Link) -> int:
+    """Tell how many items come without waiting, after these came of so many that were asked for."""
+    if len(came) >= most:
+        return len(came)
+    # Were they as many as fit into one answer, or was there nothing more at the moment?
+    limit = heavy_for(link.options.wire)
+    return most // 2 if sum(map(weight, came)) >= limit else len(came) // 2

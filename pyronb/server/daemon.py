@@ -21,6 +21,7 @@ from pyronb.options import DaemonOptions
 from pyronb.rpc.call import DAEMON_ID, Call
 from pyronb.rpc.handshake import Greeting
 from pyronb.rpc.metadata import Metadata
+from pyronb.rpc.weight import heavy_for
 from pyronb.serializers.hooks import HOOKS
 from pyronb.server import holds
 from pyronb.server.conversation import Conversation, Host
@@ -124,6 +125,7 @@ class Daemon:
             self._coroutines.start,
             # Objects served by that engine count on running in the thread of its loop.
             threads=engine is not MultiplexEngine,
+            heavy=heavy_for(self._options.wire),
         )
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pyronb.context import current_context
 from pyronb.dialects import PYRO5
+from pyronb.rpc.weight import HEAVY
 from pyronb.server.exposure import expose
 from pyronb.server.registry import Registry
 from pyronb.server.streams import Streams
@@ -64,7 +65,7 @@ class DaemonObject:
         """
         return self.daemon._streams.next_item(stream_id, current_context.client)
 
-    def get_next_stream_items(self, stream_id: str, arrived: int, most: int) -> Any:
+    def get_next_stream_items(self, stream_id: str, arrived: int, most: int, heavy: int = HEAVY) -> Any:
         """Give the next items of a stream, in a list: one at least, and as many more as come without waiting.
 
         Only pyronb clients know this. What was given before and has not arrived is given again.
@@ -73,12 +74,13 @@ class DaemonObject:
             stream_id: the stream.
             arrived: how many items the client has had so far.
             most: how many it wants.
+            heavy: bytes, as far as they can be told, after which it wants no further item.
 
         Raises:
             StopIteration: there are no more.
             PyroError: there is no such stream (any more), or no such items.
         """
-        return self.daemon._streams.next_items(stream_id, arrived, most, current_context.client)
+        return self.daemon._streams.next_items(stream_id, arrived, most, current_context.client, heavy)
 
     def close_stream(self, stream_id: str) -> None:
         """Give a stream up before its end."""

@@ -2,14 +2,14 @@
 
 Clients that are pyronb ask for several items at once and get those that come without waiting. An iterator may take its
 time for any item, so where several are asked for it runs in a thread of its own: what it has made is given after a
-moment, and the item that it is busy with goes into the next answer. What was given is kept until the client says that
-it has it, for an answer may be lost with its connection.
+moment, and the item that it is busy with goes into the next answer. Blocks are made while those before them are on
+their way, as many as go into one answer and no more: whoever takes his time holds the iterator up. What was given is
+kept until the client says that it has it, for an answer may be lost with its connection.
 """
 
 from __future__ import annotations
 
 import contextvars
-import math
 import sys
 import threading
 import uuid
@@ -17,9 +17,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate, chain
 from typing import Any
 
 from pyronb.errors import PyroError
+from pyronb.rpc.weight import HEAVY, weight
 
 __all__ = ["Streams"]
 
@@ -28,8 +30,8 @@ _MOMENT = 0.005
 """Seconds after which the items that are there are given."""
 _MOST = 10_000
 """Most items of one answer, whatever the client asks for."""
-_HEAVY = 1 << 20
-"""Bytes, as far as they can be told, from which on items are given without waiting for more."""
+_BLOCK = 16 * 1024
+"""Bytes that items hold on average from which on they are blocks: making and moving them is what takes the time."""
 _REMEMBERED = 200
 """How many streams that came to their end are remembered."""
 _THREADS = 80
@@ -47,8 +49,14 @@ class _Stream:
     """Items that the client is not known to have."""
     arrived: int = 0
     """How many it has."""
+    weight: int = 0
+    """Of all items that were made so far."""
+    gone: int = 0
+    """Weight of those that are not kept any more."""
     wanted: int = 0
-    """How many have to be made until it is answered."""
+    """How many have to be made in all until the iterator stops."""
+    heavy_at: int = 0
+    """Weight of all items at which it stops in any case."""
     running: bool = False
     """Whether the iterator is making an item."""
     failed: BaseException | None = None
@@ -63,8 +71,41 @@ class _Stream:
         """
         if not 0 <= arrived - self.arrived <= len(self.made):
             raise PyroError(f"item {arrived} of this stream is not at hand: items are given in their order")
-        del self.made[: arrived - self.arrived]
+        count = arrived - self.arrived
+        if count == len(self.made) and not self.running:
+            self.gone = self.weight
+        else:
+            self.gone += sum(map(weight, self.made[:count]))
+        del self.made[:count]
         self.arrived = arrived
+
+    def first(self, most: int, heavy: int) -> list[Any]:
+        """Give the first items of those at hand, at most so many, and no more than are so heavy."""
+        items = self.made[:most]
+        if self.weight - self.gone > heavy:
+            sums = accumulate(map(weight, items))
+            return [item for item, before in zip(items, chain((0,), sums), strict=False) if before < heavy]
+        return items
+
+    def want(self, most: int, heavy: int, given: int = 0, given_weight: int = 0) -> None:
+        """Have so many items made, or as many as are so heavy, beyond those that are given and may not have arrived."""
+        self.heavy_at = self.gone + given_weight + heavy
+        self.wanted = self.arrived + given + most
+
+    def stops(self, count: int) -> bool:
+        """Tell whether the iterator stops after so many items."""
+        return count >= self.wanted or self.weight >= self.heavy_at
+
+    @property
+    def count(self) -> int:
+        """How many were made so far."""
+        return self.arrived + len(self.made)
+
+    @property
+    def enough(self) -> bool:
+        """Whether as many items are there as are wanted, or as heavy ones as there may be."""
+        there = len(self.made)
+        return there >= max(1, self.wanted - self.arrived) or (there > 0 and self.weight >= self.heavy_at)
 
 
 class Streams:
@@ -76,6 +117,7 @@ class Streams:
         clock: gives the present moment in seconds.
         start: runs the coroutine that closes an async iterator; by default there is no place for that.
         threads: whether iterators may run in threads of their own.
+        heavy: bytes, as far as they can be told, from which on items are given without waiting for more.
     """
 
     def __init__(
@@ -86,9 +128,11 @@ class Streams:
         start: Callable[[Coroutine[Any, Any, None]], object] = Coroutine.close,
         *,
         threads: bool = True,
+        heavy: int = HEAVY,
     ) -> None:
         self._lifetime, self._linger, self._clock, self._start = lifetime, linger, clock, start
         self._most_threads = _THREADS if threads else 0
+        self._heavy = heavy
         self._threads = 0
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}
@@ -118,11 +162,12 @@ class Streams:
         if isinstance(stream.iterator, AsyncIterator):
             return self._item_later(stream_id, stream, stream.iterator)
         with stream.changed:
-            self._have_made(stream_id, stream, 1)
-            stream.arrived += 1
-            return stream.made.pop(0)
+            self._have_made(stream_id, stream, 1, self._heavy)
+            item = stream.made[0]
+            stream.confirm(stream.arrived + 1)
+            return item
 
-    def next_items(self, stream_id: str, arrived: int, most: int, owner: object) -> Any:
+    def next_items(self, stream_id: str, arrived: int, most: int, owner: object, heavy: int = HEAVY) -> Any:
         """Give the next items, one at least, and more if they come at once; of an async iterator, a coroutine for one.
 
         What was given before and has not arrived is given again.
@@ -132,13 +177,14 @@ class Streams:
             arrived: how many items the client has had so far.
             most: how many it wants.
             owner: the client.
+            heavy: bytes, as far as they can be told, after which it wants no further item.
 
         Raises:
             StopIteration: there are no more.
             PyroError: there is no such stream (any more), or no such items.
             Exception: whatever the iterator raised after the items before; the stream is then gone.
         """
-        if type(arrived) is not int or type(most) is not int:
+        if type(arrived) is not int or type(most) is not int or type(heavy) is not int:
             raise TypeError("items of a stream are counted in whole numbers")
         if stream_id not in self._streams and stream_id in self._ended:
             raise StopIteration
@@ -146,10 +192,14 @@ class Streams:
         if isinstance(stream.iterator, AsyncIterator):
             return self._items_later(stream_id, stream, stream.iterator, arrived)
         most = min(max(1, most), _MOST)
+        heavy = min(max(1, heavy), self._heavy)
         with stream.changed:
             stream.confirm(arrived)
-            self._have_made(stream_id, stream, most)
-            return stream.made[:most]
+            self._have_made(stream_id, stream, most, heavy)
+            items = stream.first(most, heavy)
+            if most > 1 and stream.failed is None:
+                self._go_ahead(stream, most, heavy, items)
+            return items
 
     def _asked(self, stream_id: str, owner: object) -> _Stream:
         stream = self._streams.get(stream_id)
@@ -158,20 +208,21 @@ class Streams:
         stream.owner, stream.orphaned = owner, None
         return stream
 
-    def _have_made(self, stream_id: str, stream: _Stream, most: int) -> None:
+    def _have_made(self, stream_id: str, stream: _Stream, most: int, heavy: int) -> None:
         """Wait, under the lock of a stream, until an item is there, and for a moment until there are so many."""
-        stream.wanted = most
+        stream.want(most, heavy)
         started = self._clock()
-        while stream.failed is None and len(stream.made) < max(1, stream.wanted):
+        while stream.failed is None and not stream.enough:
             if stream.closed:
                 raise PyroError("item stream terminated")
             if not stream.running:
-                self._run(stream, most)
+                if most == 1 or not self._run_alone(stream):
+                    self._run_here(stream)
                 continue
             left = started + _MOMENT - self._clock()
             if left <= 0:
                 # In this order: whoever runs it looks at what is wanted after each item.
-                stream.wanted = 1
+                stream.wanted = 0
                 if stream.made:
                     break
             stream.changed.wait(left if left > 0 else None)
@@ -181,61 +232,82 @@ class Streams:
                 self._ended.append(stream_id)
             raise stream.failed
 
-    def _run(self, stream: _Stream, most: int) -> None:
-        """Have the iterator make items, in a thread of its own where more than one is wanted."""
-        stream.running = True
-        if most > 1:
-            with self._lock:
-                alone = self._threads < self._most_threads
-                self._threads += alone
-            if alone:
-                around = contextvars.copy_context()
-                thread = threading.Thread(
-                    target=around.run, args=(self._make_alone, stream), name="pyronb-stream", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # the system has no more of them
-                    with self._lock:
-                        self._threads -= 1
-                else:
-                    return
+    def _go_ahead(self, stream: _Stream, most: int, heavy: int, items: list[Any]) -> None:
+        """Have the next items made while these are on their way, if they are blocks."""
+        # The first one tells most of it, and of small items there are many.
+        if weight(items[0]) < _BLOCK:
+            return
+        given = sum(map(weight, items))
+        if given >= _BLOCK * len(items):
+            stream.want(most, heavy, len(items), given)
+            if not stream.running and not stream.closed and not stream.stops(stream.count):
+                self._run_alone(stream)
+
+    def _run_here(self, stream: _Stream) -> None:
+        """Have the iterator make items in this thread."""
+        stream.running, count = True, stream.count
         stream.changed.release()
         try:
-            self._make(stream, self._clock() + _MOMENT)
+            self._make(stream, count, self._clock() + _MOMENT)
         finally:
             stream.changed.acquire()
 
-    def _make_alone(self, stream: _Stream) -> None:
+    def _run_alone(self, stream: _Stream) -> bool:
+        """Have the iterator make items in a thread of its own; tell whether there was one to be had."""
+        with self._lock:
+            if self._threads >= self._most_threads:
+                return False
+            self._threads += 1
+        around = contextvars.copy_context()
+        thread = threading.Thread(
+            target=around.run, args=(self._make_alone, stream, stream.count), name="pyronb-stream", daemon=True
+        )
+        stream.running = True
         try:
-            self._make(stream, None)
+            thread.start()
+        except RuntimeError:  # the system has no more of them
+            stream.running = False
+            with self._lock:
+                self._threads -= 1
+            return False
+        return True
+
+    def _make_alone(self, stream: _Stream, count: int) -> None:
+        try:
+            self._make(stream, count, None)
         finally:
             with self._lock:
                 self._threads -= 1
 
-    def _make(self, stream: _Stream, until: float | None) -> None:
-        """Run the iterator until as many items are there as are wanted; where others wait, no longer than this."""
+    def _make(self, stream: _Stream, count: int, until: float | None) -> None:
+        """Run the iterator, after so many items, until as many are there as are wanted; here no longer than this."""
         made, iterator = stream.made, stream.iterator
         assert isinstance(iterator, Iterator)
         failed: BaseException | None = None
-        weight = 0
-        try:
-            while True:
-                item = next(iterator)
-                made.append(item)
-                weight += _weight(item)
-                if len(made) >= stream.wanted:
-                    break
-                if weight >= _HEAVY or (until is not None and self._clock() >= until):
-                    stream.wanted = 0
-                    break
-        except BaseException as error:  # noqa: BLE001 - whoever asks next gets it
-            failed = error
-        with stream.changed:
-            stream.failed = failed
-            stream.running = False
-            stream.changed.notify_all()
-            closed = stream.closed
+        closed = None
+        while closed is None:
+            try:
+                while True:
+                    item = next(iterator)
+                    made.append(item)
+                    stream.weight += weight(item)
+                    # What has arrived may be taken from those made meanwhile.
+                    count += 1
+                    if count >= stream.wanted or stream.weight >= stream.heavy_at:
+                        break
+                    if until is not None and self._clock() >= until:
+                        stream.wanted = 0
+                        break
+            except BaseException as error:  # noqa: BLE001 - whoever asks next gets it
+                failed = error
+            with stream.changed:
+                # More may be wanted by now.
+                if failed is None and not stream.stops(count):
+                    continue
+                stream.failed = failed
+                stream.running = False
+                stream.changed.notify_all()
+                closed = stream.closed
         if closed:
             _close_now(iterator)
 
@@ -244,8 +316,9 @@ class Streams:
             raise PyroError("somebody else is waiting for the next item of this stream")
         if not stream.made:
             await self._make_later(stream_id, stream, iterator)
-        stream.arrived += 1
-        return stream.made.pop(0)
+        item = stream.made[0]
+        stream.confirm(stream.arrived + 1)
+        return item
 
     async def _items_later(
         self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any], arrived: int
@@ -344,27 +417,3 @@ def _close_now(iterator: Iterator[Any]) -> None:
         # User code runs here, and nobody is left to whom its errors would matter; nor may it end the daemon.
         with suppress(Exception, SystemExit, GeneratorExit):
             close()
-
-
-_FEW = 16
-
-
-def _weight(item: Any) -> int:
-    """Tell about how many bytes an item holds, as far as that is quickly told."""
-    kind = type(item)
-    if kind is str or kind is bytes or kind is bytearray:
-        return len(item)
-    if kind is list or kind is tuple or kind is dict:
-        values = item.values() if kind is dict else item
-        if len(item) <= _FEW:
-            return sum(map(_weight, values))
-        return len(item) * (_SMALL + _weight(next(iter(values))))
-    size = getattr(item, "nbytes", None)
-    if size is None and type(item).__module__.partition(".")[0] in _TABLES:
-        size = _SMALL * math.prod(item.shape)
-    return size if type(size) is int else _SMALL
-
-
-_SMALL = 8
-_TABLES = ("pandas", "polars")
-"""Packages whose tables tell their shape, and their size only after a search."""

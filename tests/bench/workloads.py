@@ -377,9 +377,12 @@ def items(job: Job) -> dict[str, float]:
     count = job.sized(10_000, 2000, 50)
     with job.connected() as connection:
         check(list(range(20)), list(connection.items(20)))
-        begin = time.perf_counter()
+        begin, spent = time.perf_counter(), job.processor_time()
         check(sum(range(count)), sum(connection.items(count)))
-        return {"items/s": count / (time.perf_counter() - begin)}
+        return {
+            "items/s": count / (time.perf_counter() - begin),
+            "cpu us": (job.processor_time() - spent) * 1e6 / count,
+        }
 
 
 IMPORT = """
@@ -468,7 +471,7 @@ DASK = Contender("dask")
 AGAIN = Contender("Pyro5", "msgpack", again=True)
 CALLS = Metric("calls/s")
 CPU = Metric("cpu us", more=False)
-"""Processor time of both ends, for each call."""
+"""Processor time of both ends, for each call or item."""
 
 
 def each(client: str, *serializers: str, **more: Any) -> tuple[Contender, ...]:
@@ -652,7 +655,7 @@ TABLE = (
             RPYC,
             MANAGER,
         ),
-        metrics=(Metric("items/s"),),
+        metrics=(Metric("items/s"), CPU),
     ),
     Workload(
         "import",

@@ -14,6 +14,7 @@ from pyronb.client import procedures
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import CommunicationError, ConnectionClosedError, NamingError, ProtocolError, PyroError, RemoteError
 from pyronb.options import DaemonOptions, LookupOptions, WireOptions
+from pyronb.rpc.weight import HEAVY
 from pyronb.server.daemon import Daemon
 from pyronb.server.engines import _ENGINES
 from pyronb.server.exposure import callback, expose
@@ -386,6 +387,43 @@ def test_long_stream(reach, daemon, thing, ahead):
         assert [number] == remote.take(stream, 1)
         assert len(thing.streams) <= number + 2 * ahead
     assert list(range(300, 400)) == remote.take(stream, 500)
+
+
+@pytest.mark.parametrize("serializer", ["msgpack", "marshal"])
+def test_stream_of_blocks(remote, thing, serializer):
+    """Large items come as they are; whoever takes his time holds back those that are further ahead than two answers."""
+    remote.proxy._pyroSerializer = serializer
+    stream, size = remote.call("blocks", 40, HEAVY // 8), HEAVY // 8
+
+    for number in range(40):
+        assert [bytes([number]) * size] == remote.take(stream, 1)
+        # In an answer that is being taken from, and in the one that comes next.
+        assert len(thing.streams) <= number + 2 * 8 + 1
+    assert [] == remote.take(stream, 1)
+    assert "closed" == thing.streams[-1]
+
+
+def test_stream_of_blocks_with_an_error(remote):
+    """It comes after the blocks before it, and the connection goes on."""
+    remote.proxy._pyroSerializer = "msgpack"
+    stream = remote.call("blocks", 20, HEAVY // 8, fail=True)
+
+    assert 20 == len(remote.take(stream, 20))
+    with pytest.raises(RemoteError, match="in mid-stream"):
+        remote.take(stream, 1)
+    assert 3 == remote.call("add", 1, 2)
+
+
+def test_stream_of_blocks_that_is_given_up(remote, thing, daemon):
+    """What was made ahead is dropped, and the generator ends."""
+    remote.proxy._pyroSerializer = "msgpack"
+    stream = remote.call("blocks", 250, HEAVY // 4)
+    assert 10 == len(remote.take(stream, 10))
+    remote.close_stream(stream)
+
+    assert eventually(lambda: "closed" in thing.streams)
+    assert 0 == len(daemon._streams)
+    assert len(thing.streams) <= 10 + 2 * 4 + 2
 
 
 def test_stream_that_dawdles(remote, thing, engine):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyronb.errors import PyroError
-from pyronb.server.streams import Streams, _weight
+from pyronb.server.streams import Streams
 from tests.support.waiting import eventually, scaled
 
 
@@ -352,19 +352,134 @@ def test_many_ask_at_once():
     assert list(range(500)) == sorted(got)
 
 
-@pytest.mark.parametrize(
-    ("item", "least"),
-    [(b"x" * 5000, 5000), ("x" * 5000, 5000), (memoryview(bytes(5000)), 5000), ({"a": 1, "b": [bytes(5000)]}, 5000),
-     ([bytes(500)] * 100, 50_000), (5, 1), (None, 1), ([], 0)],
-)  # fmt: skip
-def test_weight(item, least):
-    """About what an item holds, however it is wrapped."""
-    assert least <= _weight(item) <= 2 * least + 8
-
-
 def test_heavy_items_are_given_before_they_are_too_many(streams):
     """A list of all of them might be too large for a message."""
+    streams._heavy = 1_000_000
     stream_id = streams.open(iter([bytes(400_000)] * 10), "me")
 
     assert 3 == len(streams.next_items(stream_id, 0, 10, "me"))
     assert 3 == len(streams.next_items(stream_id, 3, 10, "me"))
+
+
+# Blocks, which are made ahead
+
+
+class Blocks:
+    """A generator of blocks that can be held up, and notes what it made."""
+
+    size = 20_000
+
+    def __init__(self, total=50, fails_at=None):
+        self.made, self.closed, self.go = 0, False, threading.Event()
+        self.go.set()
+        self.iterator = self.generate(total, fails_at)
+
+    def generate(self, total, fails_at):
+        try:
+            for number in range(total):
+                if number == fails_at:
+                    raise KeyError("in the middle")
+                assert self.go.wait(scaled(10))
+                self.made += 1
+                yield number.to_bytes(2, "big") * (self.size // 2)
+        finally:
+            self.closed = True
+
+
+@pytest.fixture
+def ahead():
+    return Streams(0, 30, time.monotonic, heavy=100_000)
+
+
+def numbers(items):
+    return [int.from_bytes(item[:2], "big") for item in items]
+
+
+def at_rest(streams):
+    return eventually(lambda: streams._threads == 0)
+
+
+def test_blocks_are_made_while_those_before_them_are_on_their_way(ahead):
+    """As many as go into one answer, and no more: who takes his time holds the iterator up."""
+    blocks = Blocks()
+    stream_id = ahead.open(blocks.iterator, "me")
+
+    assert [0, 1, 2, 3, 4] == numbers(ahead.next_items(stream_id, 0, 20, "me"))
+    assert at_rest(ahead)
+    assert 10 == blocks.made
+    assert [0, 1, 2, 3, 4] == numbers(ahead.next_items(stream_id, 0, 20, "me"))
+    assert at_rest(ahead)
+    assert 10 == blocks.made
+    assert [5, 6, 7, 8, 9] == numbers(ahead.next_items(stream_id, 5, 20, "me"))
+    assert at_rest(ahead)
+    assert 15 == blocks.made
+    ahead.clear()
+
+
+@pytest.mark.parametrize("kind", ["one at a time", "small items", "no threads"])
+def test_nothing_else_is_made_ahead(kind, monkeypatch):
+    """An item that was asked for alone may depend on what the client does next; of small ones enough come at once."""
+    streams, blocks = Streams(0, 30, time.monotonic, threads=kind != "no threads", heavy=100_000), Blocks()
+    if kind == "small items":
+        monkeypatch.setattr(blocks, "size", 200)
+    most = 1 if kind == "one at a time" else 3
+    stream_id = streams.open(blocks.iterator, "me")
+
+    assert [*range(most)] == numbers(streams.next_items(stream_id, 0, most, "me"))
+    assert at_rest(streams)
+    assert most == blocks.made
+    streams.clear()
+
+
+def test_error_among_blocks_that_were_made_ahead(ahead):
+    """It comes after the blocks before it."""
+    blocks = Blocks(fails_at=7)
+    stream_id = ahead.open(blocks.iterator, "me")
+    ahead.next_items(stream_id, 0, 20, "me")
+    assert eventually(lambda: blocks.closed)
+
+    assert [5, 6] == numbers(ahead.next_items(stream_id, 5, 20, "me"))
+    with pytest.raises(KeyError, match="in the middle"):
+        ahead.next_items(stream_id, 7, 20, "me")
+    assert gone(ahead, stream_id)
+
+
+def test_closing_ends_what_is_made_ahead(ahead):
+    """After the block that the iterator is busy with."""
+    blocks = Blocks()
+    stream_id = ahead.open(blocks.iterator, "me")
+    ahead.next_items(stream_id, 0, 2, "me")
+    assert at_rest(ahead)
+    blocks.go.clear()
+    ahead.next_items(stream_id, 2, 2, "me")
+    ahead.close(stream_id)
+    assert not blocks.closed
+    blocks.go.set()
+
+    assert eventually(lambda: blocks.closed)
+    assert 5 >= blocks.made
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60_000), max_size=30),
+    asks=st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=60),
+)
+def test_no_block_is_lost_or_doubled(sizes, asks):
+    """However large they are, and whichever answers are lost."""
+    streams, got = Streams(0, 30, time.monotonic, heavy=100_000), []
+    stream_id = streams.open((bytes(size) for size in sizes), "me")
+    for most, arrives in asks:
+        try:
+            items = streams.next_items(stream_id, len(got), most, "me")
+        except StopIteration:
+            assert len(got) == len(sizes)
+            break
+        # The last one may be as large as it is.
+        assert 1 <= len(items) <= most
+        assert sum(map(len, items[:-1])) < 100_000
+        if arrives:
+            got += items
+
+    assert sizes[: len(got)] == list(map(len, got))
+    streams.clear()
+    assert at_rest(streams)

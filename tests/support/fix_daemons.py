@@ -104,6 +104,10 @@ class Bench:
         finally:
             self.streams.append("closed")
 
+    def blocks(self, to: int, size: int, fail: bool = False) -> Iterator[bytes]:
+        """Give as many blocks of one byte each, its number."""
+        return (bytes([number]) * size for number in self.count(to, fail))
+
     def context(self) -> dict[str, Any]:
         """Tell what came beside the call, and answer beside the reply."""
         current_context.response_annotations = {"RESP": b"there"}
