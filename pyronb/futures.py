@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import cached_property
 from typing import Any
 
 from pyronb.cards import Card
@@ -23,12 +24,18 @@ __all__ = ["Future", "FutureResult"]
 log = logging.getLogger("pyronb.futures")
 
 _SHOWN = 80
+_OVER = frozenset({"CANCELLED", "CANCELLED_AND_NOTIFIED", "FINISHED"})
+"""States of a future of Python's that is not going to change any more."""
 _MOST_NEWS = 1000
 """Most pieces of news that are kept for listeners that do not keep up; further ones are dropped."""
 
 
 class _CancelledError(concurrent.futures.CancelledError, RuntimeError):
     """What Python raises for a cancelled future, and what Pyro does."""
+
+
+_guard = threading.Lock()
+"""Held for a moment by whoever gives a future a condition, or settles one that has none."""
 
 
 class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  # the stub is generic only for checkers
@@ -41,21 +48,66 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
     ends are pyronb.
     """
 
-    # As below: for most futures nothing is told.
+    # Most futures are read once, when they are settled already or soon, and nothing is told of them: what they are made
+    # of is here, and each gets what it needs when it needs it.
+    _state = "PENDING"
+    _result: Any = None
+    _exception: BaseException | None = None
+    _waiters: Any = ()
+    _done_callbacks: Any = ()
     _progress: Progress | None = None
     _news: deque[News] | None = None
     _listeners: tuple[Callable[[News], Any], ...] = ()
     _telling = False
     _withdraw: Callable[[FutureResult], Any] | None = None
+    _chain: deque[Callable[[Any], Any]] | None = None
+    _handlers: list[Callable[[BaseException], Any]] | None = None
+    _late: threading.RLock | None = None
+    _sealed = False
 
     def __init__(self) -> None:
         """Start without a result."""
-        super().__init__()
-        # Made when they are needed, for most futures need none of them. All are guarded by the lock of the base class.
-        self._chain: deque[Callable[[Any], Any]] | None = None
-        self._handlers: list[Callable[[BaseException], Any]] | None = None
-        self._late: threading.RLock | None = None
-        self._sealed = False
+        # The base class would make a condition and lists, which costs more than all else about a call in the background.
+
+    @cached_property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]  # a variable there
+        """What guards it all, in the base class too, from when somebody waits for the future or adds something to it.
+
+        Until then there is nothing to guard: see `publish`.
+        """
+        own = vars(self)
+        with _guard:
+            if "_condition" not in own:
+                own["_waiters"], own["_done_callbacks"] = [], []
+                own["_condition"] = threading.Condition()
+        made: threading.Condition = own["_condition"]
+        return made
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Have the call begin: True; or False, when it was cancelled before."""
+        with _guard:
+            if self._state == "PENDING" and "_condition" not in vars(self):
+                self._state = "RUNNING"
+                return True
+        return super().set_running_or_notify_cancel()
+
+    def done(self) -> bool:
+        """Whether the call is over, or was cancelled."""
+        return self._state in _OVER
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the result, and give it, or raise what the call raised.
+
+        Args:
+            timeout: most seconds to wait; None waits for ever.
+
+        Raises:
+            TimeoutError: the result is not there in time.
+            CancelledError: the call was cancelled.
+        """
+        if self._state == "FINISHED" and self._exception is None and "_condition" not in vars(self):
+            return self._result
+        return super().result(timeout)
 
     @property
     def value(self) -> Any:
@@ -255,8 +307,14 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
         Returns:
             False when there is a chain, an error handler or a callback: `set_result` or `set_exception` runs them.
         """
+        with _guard:
+            if "_condition" not in vars(self):
+                # Nobody waits, and nobody has added anything.
+                self._result, self._exception, self._sealed = result, error, True
+                self._state = "FINISHED"
+                return True
         with self._condition:
-            if self._chain or vars(self)["_done_callbacks"] or (error is not None and self._handlers):
+            if self._chain or self._done_callbacks or (error is not None and self._handlers):
                 return False
             self._sealed = True
             self._result, self._exception = result, error
