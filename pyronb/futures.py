@@ -67,7 +67,7 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
 
     def __init__(self) -> None:
         """Start without a result."""
-        # The base class would make a condition and lists, which costs more than all else about a call in the background.
+        # The base class would make a condition and lists: more work than all else about a call in the background.
 
     @cached_property
     def _condition(self) -> threading.Condition:  # type: ignore[override]  # a variable there

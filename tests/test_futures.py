@@ -414,3 +414,44 @@ def test_cancelling_a_call_that_was_not_made():
     assert future.cancel() is True
     assert future.cancel() is True
     assert [] == told
+
+
+def test_settled_before_and_while_somebody_waits():
+    """Whoever waits is woken, and whoever comes later need not wait; however the two meet."""
+    for _ in range(300):
+        future = FutureResult()
+        got = []
+        waiting = threading.Thread(target=lambda future=future, got=got: got.append(future.result(scaled(10))))
+        waiting.start()
+        assert future.publish("done") or future.set_result("done") is None
+        waiting.join()
+
+        assert ["done"] == got
+        assert future.done()
+        assert "done" == future.value
+
+
+def test_steps_and_settling_meet():
+    """A step is taken once, whether it came before the result or after."""
+    for _ in range(300):
+        future = FutureResult()
+        adding = threading.Thread(target=future.then, args=(add,))
+        adding.start()
+        if not future.publish(1):
+            future.set_result(1)
+        adding.join()
+
+        assert 2 == future.value
+
+
+def test_cancelled_before_it_begins(future):
+    """It does not begin then; one that began cannot be cancelled."""
+    other = FutureResult()
+
+    assert future.cancel()
+    assert not future.set_running_or_notify_cancel()
+    assert future.cancelled()
+    assert other.set_running_or_notify_cancel()
+    assert other.running()
+    assert not other.cancel()
+    assert not other.done()

@@ -18,6 +18,7 @@ from pyronb.client.face import check_method, check_proxy, describe, local_names,
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
 from pyronb.client.procedures import hang_up
+from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
 from pyronb.news import Progress
@@ -171,7 +172,8 @@ class AsyncProxy:
     begins with the settings of the proxy that it was made from; a change holds for calls that are made after it.
     """
 
-    __slots__ = ("_crew", "_line", "_link", "_started")
+    # The functions that start calls are in its dict, by name, once the object is known to have such methods.
+    __slots__ = ("__dict__", "_crew", "_line", "_link")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
@@ -179,8 +181,7 @@ class AsyncProxy:
 
     def _begin(self, link: Link) -> None:
         self._link = link
-        # Functions that start calls, by name; of those methods that the object is known to have.
-        self._started: dict[str, Callable[..., FutureResult]] = {}
+        vars(self).clear()
         self._crew = crew = _Crew(link)
 
         def unable(works: Iterable[Work]) -> None:
@@ -191,26 +192,42 @@ class AsyncProxy:
 
     def __getattr__(self, name: str) -> Callable[..., FutureResult]:
         """Give a function that starts a call of this method."""
-        known = self._started.get(name)
-        if known is not None:
-            return known
         start = self._starter(name, NO_WISHES)
         if self._link.metadata is not None:
-            self._started[name] = start
+            vars(self)[name] = start
         return start
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set one of the proxy's own settings; attributes of the object are not reached this way."""
+        if not (name.startswith("_") and hasattr(type(self), name)):
+            raise AttributeError(f"{name!r} cannot be set here: attributes are not reached through an async proxy")
+        object.__setattr__(self, name, value)
 
     def _starter(self, name: str, wishes: Wishes) -> Callable[..., FutureResult]:
         link, crew, line = self._link, self._crew, self._line
         check_method(link, name, "are called in the background")
         shown = link.options.remote_output
 
+        plain = None if shown or wishes is not NO_WISHES else line
+
         def start(*args: Any, **kwargs: Any) -> FutureResult:
+            future = FutureResult()
+            future.withdraws(tell)
+            context = ambient()
+            if (
+                plain is not None
+                and plain.able
+                and not context.annotations
+                and context.listener is None
+                and context.correlation_id is None
+            ):
+                # The way of most calls.
+                plain.submit((name, args, kwargs), future)
+                return future
             call = Call("", name, args, kwargs, wishes=wishes)
             add_context(link, call)
-            future = FutureResult()
             if shown or call.wishes is not NO_WISHES:
                 listen(future, link, call)
-            future.withdraws(tell)
             if line is not None and line.able:
                 line.submit(call, future)
             else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,7 +39,6 @@ from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import TOGETHER
-from pyronb.serializers.base import CallParts
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
@@ -48,9 +47,12 @@ from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Replied, Told
 from pyronb.wire.message import WANTS_OUTPUT, Buffer
 
-__all__ = ["Line", "Work", "may_share"]
+__all__ = ["Line", "Plain", "Work", "may_share"]
 
+Plain = tuple[str, Sequence[Any], Mapping[str, Any]]
+"""Method and arguments: a call with nothing beside it, as most are; it is made a `Call` where that is needed."""
 Work = tuple[Call, FutureResult]
+_Work = tuple[Call | Plain, FutureResult]
 
 _MOST = 1000
 """Most calls that are sent and not answered yet; those beyond wait their turn, and can be cancelled."""
@@ -68,24 +70,28 @@ def may_share(link: Link) -> bool:
     return link.owner is None and not (link.raw or link.key or link.max_retries or link.given_socket)
 
 
+def _call_of(what: Call | Plain) -> Call:
+    """Give a call with all that belongs to one."""
+    return what if isinstance(what, Call) else Call("", *what)
+
+
 class _BareCalls(BareCalls):
     """Calls and replies that are bare, many in a row."""
 
     __slots__ = ()
 
-    def pack(self, connection: ClientConnection, call: Call) -> tuple[bytes, int] | None:
+    def pack(self, connection: ClientConnection, what: Call | Plain) -> tuple[bytes, int] | None:
         """Lay a call out, and give its number; None when it has to go the long way."""
-        if (
-            call.note is not None
-            or call.wishes.output
-            or call.annotations
-            or call.correlation_id is not None
-            or call.method in self._oneway
-            or (call.args and type(call.args[0]) is SerializedBlob)
-        ):
+        if isinstance(what, tuple):
+            method, args, kwargs = what
+        elif what.note is not None or what.wishes.output or what.annotations or what.correlation_id is not None:
+            return None
+        else:
+            method, args, kwargs = what.method, what.args, what.kwargs or {}
+        if method in self._oneway or (args and type(args[0]) is SerializedBlob):
             return None
         try:
-            payload = self._dumps(CallParts(call.object_id, call.method, call.args, call.kwargs))
+            payload = self._dumps((self._object_id, method, args, kwargs))
         except (ProtocolError, SecurityError):
             # What cannot be written here may be something that only goes the long way, as functions do.
             return None
@@ -126,7 +132,7 @@ class _Way:
     connection: ClientConnection
     codec: Codec
     short: _BareCalls | None
-    waiting: dict[int, Work] = field(default_factory=dict)
+    waiting: dict[int, _Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
     hearings: dict[int, Hearing] = field(default_factory=dict)
     sending: threading.Lock = field(default_factory=threading.Lock)
@@ -145,7 +151,7 @@ class _Expiry:
     line: Line
     way: _Way
     seq: int
-    work: Work
+    work: _Work
 
     def tick(self) -> None:
         """Give the call up."""
@@ -171,7 +177,7 @@ class Line:
         # One condition each, so that nobody is woken in vain.
         self._queue_came = threading.Condition(self._lock)
         self._reply_due = threading.Condition(self._lock)
-        self._queue: deque[Work] = deque()
+        self._queue: deque[_Work] = deque()
         self._writing = False
         self._waits = False
         self._dismissed = False
@@ -182,11 +188,12 @@ class Line:
         self.able = link.remote is None or TOGETHER in link.remote.abilities
         """Whether calls can go this way, as far as that is known."""
 
-    def submit(self, call: Call, future: FutureResult) -> None:
+    def submit(self, what: Call | Plain, future: FutureResult) -> None:
         """Have a call made."""
         if recordings:
-            begin_record(self._model, call)
-        self._queue.append((call, future))
+            what = _call_of(what)
+            begin_record(self._model, what)
+        self._queue.append((what, future))
         # Looking costs less than the lock; whoever writes looks at the queue once more before it waits.
         if self._writing and not self._waits:
             return
@@ -241,7 +248,7 @@ class Line:
     def _full(self) -> bool:
         return self._way is not None and len(self._way.waiting) >= _MOST
 
-    def _queued(self) -> list[Work]:
+    def _queued(self) -> list[_Work]:
         with self._lock:
             works = list(self._queue)
             self._queue.clear()
@@ -267,7 +274,7 @@ class Line:
             with self._lock:
                 works = list(self._queue)
                 self._queue.clear()
-            self._unable(works)
+            self._unable([(_call_of(what), future) for what, future in works])
             return None
         short = _BareCalls(link) if allows_bare_calls(link) else None
         way = _Way(link, link.stream, link.connection, link.codec, short, writing=True)
@@ -283,22 +290,32 @@ class Line:
         timeout = way.link.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         done: list[FutureResult] = []
-        short, connection, object_id = way.short, way.connection, way.link.object_id
-        while size < _ENOUGH and len(way.waiting) < _MOST:
+        short, connection = way.short, way.connection
+        take, waiting, put = self._queue.popleft, way.waiting, buffers.append
+        while size < _ENOUGH and len(waiting) < _MOST:
             try:
-                call, future = self._queue.popleft()
+                what, future = work = take()
             except IndexError:
                 break
             if not future.set_running_or_notify_cancel():
-                if call.note is not None:
-                    call.note.failed(CancelledError("it was cancelled before it was sent"))
+                self._note_failure(what, CancelledError("it was cancelled before it was sent"))
                 continue
-            call.object_id = object_id
             try:
-                packed = short.pack(connection, call) if short is not None else None
-                said, seq = ([packed[0]], packed[1]) if packed is not None else self._said(way, call)
+                packed = None if short is None else short.pack(connection, what)
+                if packed is not None:
+                    data, seq = packed
+                    put(data)
+                    size += len(data)
+                    if deadline is None and type(what) is tuple:
+                        waiting[seq] = work
+                    else:
+                        self._expect(way, seq, work, deadline)
+                    continue
+                call = _call_of(what)
+                call.object_id = way.link.object_id
+                said, seq = self._said(way, call)
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
-                self._fail([(call, future)], error)
+                self._fail([work], error)
                 continue
             if call.note is not None:
                 call.note.sent = sum(map(len, said))
@@ -328,9 +345,9 @@ class Line:
         while self._unwanted:
             self.withdraw(self._unwanted.popleft())
 
-    def _expect(self, way: _Way, seq: int, work: Work, deadline: float | None) -> None:
+    def _expect(self, way: _Way, seq: int, work: _Work, deadline: float | None) -> None:
         way.waiting[seq] = work
-        wished = work[0].wishes.timeout
+        wished = None if isinstance(work[0], tuple) else work[0].wishes.timeout
         if wished is not None:
             # Whoever reads may be waiting for ever, or for another call.
             way.mixed = True
@@ -369,7 +386,7 @@ class Line:
         with way.sending, suppress(CommunicationError):
             way.stream.send(buffers)
 
-    def expire(self, way: _Way, seq: int, work: Work) -> None:
+    def expire(self, way: _Way, seq: int, work: _Work) -> None:
         """Give up a call whose own time is over, if it was not answered; its reply is dropped when it comes."""
         if way.waiting.get(seq) is not work or way.waiting.pop(seq, None) is not work:
             return
@@ -377,8 +394,8 @@ class Line:
         way.connection.abandon(seq)
         way.owing = True
         self._say_withdrawn(way, seq)
-        call = work[0]
-        circumstances = calling(way.link, call)
+        call = _call_of(work[0])
+        circumstances = self._circumstances(way, call)
         if call.wishes.timeout:
             circumstances += f"; its timeout allows {call.wishes.timeout:g} s"
         self._fail([work], explained(TimeoutError("receiving: no answer in time"), circumstances))
@@ -499,12 +516,13 @@ class Line:
             try:
                 value = read(data[begin + BARE_SIZE : end])
             except (ProtocolError, SecurityError) as error:
-                self._fail([work], explained(error, calling(way.link, work[0])))
+                self._fail([work], explained(error, self._circumstances(way, work[0])))
                 continue
-            if work[0].note is not None:
-                work[0].note.received = end - begin
-                work[0].note.returned(value)
-            self._publish(work[1], value)
+            what, future = work
+            if type(what) is not tuple:
+                self._note_value(what, end - begin, value)
+            if not future.publish(value):
+                self._elsewhere(partial(future.set_result, value))
         if goes_on:
             way.rest = data[at:]
             return b""
@@ -547,13 +565,14 @@ class Line:
             if work is not None:
                 way.connection.abandon(seq)
                 self._say_withdrawn(way, seq)
-                self._fail([work], explained(error, calling(way.link, work[0])))
+                self._fail([work], explained(error, self._circumstances(way, work[0])))
         self._progress()
 
     # What becomes of calls
 
-    def _settle(self, way: _Way, work: Work, event: Replied) -> None:
-        call, future = work
+    def _settle(self, way: _Way, work: _Work, event: Replied) -> None:
+        call, future = _call_of(work[0]), work[1]
+        call.object_id = way.link.object_id
         note = call.note
         if note is not None:
             note.received = size_of(event.message, way.link.dialect)
@@ -588,10 +607,26 @@ class Line:
         if not future.publish(value):
             self._elsewhere(partial(future.set_result, value))
 
-    def _fail(self, works: Iterable[Work], error: BaseException) -> None:
-        for call, future in works:
-            if call.note is not None:
-                call.note.failed(error)
+    @staticmethod
+    def _note_failure(what: Call | Plain, error: BaseException) -> None:
+        if isinstance(what, Call) and what.note is not None:
+            what.note.failed(error)
+
+    @staticmethod
+    def _note_value(what: Call | Plain, size: int, value: Any) -> None:
+        if isinstance(what, Call) and what.note is not None:
+            what.note.received = size
+            what.note.returned(value)
+
+    @staticmethod
+    def _circumstances(way: _Way, what: Call | Plain) -> str:
+        call = _call_of(what)
+        call.object_id = way.link.object_id
+        return calling(way.link, call)
+
+    def _fail(self, works: Iterable[_Work], error: BaseException) -> None:
+        for what, future in works:
+            self._note_failure(what, error)
             if not future.publish(None, error):
                 self._elsewhere(partial(future.set_exception, error))
 
@@ -611,7 +646,7 @@ class Line:
         for work in works:
             told = error
             if isinstance(error, CommunicationError):
-                told = explained(error, calling(way.link, work[0]))
+                told = explained(error, self._circumstances(way, work[0]))
             self._fail([work], told)
 
     def _close(self, way: _Way) -> None:

@@ -261,3 +261,15 @@ def test_whoever_has_the_result_can_release_at_once(proxy, daemon):
         background._pyroRelease()
 
     eventually(lambda: daemon._engine.clients == 1, 5)
+
+
+def test_attributes_are_not_set_this_way(background):
+    """Neither those of the object nor any of one's own; methods that were used before change nothing about that."""
+    assert 3 == background.add(1, 2).value
+
+    for name in ("number", "add", "_own"):
+        with pytest.raises(AttributeError, match=name):
+            setattr(background, name, 1)
+    background._pyroTimeout = 5
+    assert 5 == background._pyroTimeout
+    assert 3 == background.add(1, 2).value
