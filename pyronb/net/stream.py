@@ -336,6 +336,39 @@ class SocketStream:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
 
+    def exchange_within(self, message: Buffer, seconds: float) -> bytes | None:
+        """Send a small message and wait a moment for what arrives next.
+
+        Returns:
+            It; None when nothing came, or when the message did not go out at once and `send_within` has to go on.
+
+        Raises:
+            ConnectionClosedError: the connection is gone.
+        """
+        # As `send_small` and `receive_within`, without their frames.
+        doing = "sending"
+        try:
+            sent = 0
+            if self._two_limits and not self._unsent:
+                try:
+                    sent = self.socket.send(message, _AT_ONCE)
+                except BlockingIOError:
+                    sent = 0
+            if sent != len(message):
+                self._unsent = (*self._unsent, memoryview(message)[sent:])
+                return None
+            doing = "receiving"
+            if self._limits.get(_RECEIVING) != seconds:
+                self._set_limit(_RECEIVING, seconds)
+            data = self.socket.recv(_SMALL)
+        except _NOT_IN_TIME:
+            return None
+        except OSError as error:
+            raise translated(doing, error) from error
+        if not data:
+            raise ConnectionClosedError("receiving: the peer closed the connection")
+        return data
+
     def receive_into_within(self, seconds: float, memory: memoryview) -> int | None:
         """Wait a moment for bytes, put what came into this memory, and tell how many; None when none came.
 

@@ -30,6 +30,7 @@ from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
 from pyronb.server.engines.together import MOST_TOGETHER, Together, Turn
+from pyronb.server.shortcut import ShortCut
 from pyronb.wire.message import Buffer
 
 __all__ = ["ThreadEngine", "WorkerClient"]
@@ -306,15 +307,11 @@ class ThreadEngine(Engine[WorkerClient]):
                 if data is None:
                     return True
                 short = None if conversation.together else conversation.short or conversation.first_short(data)
-                answer = None if short is None else short.answer(data)
-                if answer is not None:
-                    # There are tasks when something was sent ahead, and heard while the call ran.
-                    if not (self._send(client, answer) and (client.tasks is None or self._do_all(client))):
-                        return None
-                    if self._work or self._drain_until is not None:
-                        return True
-                    stay = _STAY
-                    continue
+                if short is not None:
+                    other = self._serve_short(client, short, data)
+                    if not isinstance(other, bytes):
+                        return other
+                    data = other
                 client.tasks = conversation.receive(data)
             else:
                 count = stream.receive_into_within(stay, rest)
@@ -332,6 +329,34 @@ class ThreadEngine(Engine[WorkerClient]):
                 return True
             rest, missing = conversation.rest, conversation.missing
             stay = _STAY if conversation.called else _SOON
+        return False
+
+    def _serve_short(self, client: WorkerClient, short: ShortCut, data: bytes) -> bytes | bool | None:
+        """Answer calls as long as they are plain, and give what came that is none; or what `_serve` is to give."""
+        stream = client.stream
+        while not self.stopping:
+            answer = short.answer(data)
+            if answer is None:
+                return data
+            alone = client.tasks is None and not self._work and self._drain_until is None
+            if alone and type(answer) is list and len(answer) == 1 and stream.direct:
+                # The usual case: a small answer to a client that waits for it, and whose next call follows.
+                came = stream.exchange_within(answer[0], _STAY)
+                if came is not None:
+                    data = came
+                    continue
+                if not stream.unfinished:
+                    return True
+                answer = []
+            # There are tasks when something was sent ahead, and heard while the call ran.
+            if not (self._send(client, answer) and (client.tasks is None or self._do_all(client))):
+                return None
+            if self._work or self._drain_until is not None:
+                return True
+            came = stream.receive_within(_STAY)
+            if came is None:
+                return True
+            data = came
         return False
 
     def _resume(self, client: WorkerClient) -> bool:
