@@ -62,6 +62,8 @@ class Serializer(Protocol):
     name: str
     number: int
     """The serializer's number in the message header, which depends on the dialect."""
+    call_is_value: bool
+    """Whether a call is written as a value, the sequence of its parts, so that `loads` reads it too."""
 
     def dumps(self, value: Any) -> bytes:
         """Write a value; only native gives `Scattered` bytes.

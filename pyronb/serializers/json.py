@@ -24,6 +24,7 @@ class JsonSerializer:
     """Writes and reads json for one dialect."""
 
     name = "json"
+    call_is_value = False
 
     def __init__(
         self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool, module: ModuleType = json

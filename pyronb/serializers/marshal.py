@@ -32,6 +32,7 @@ class MarshalSerializer:
     """Writes and reads marshal data for one dialect."""
 
     name = "marshal"
+    call_is_value = True
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""

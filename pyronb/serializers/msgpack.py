@@ -48,6 +48,7 @@ class MsgpackSerializer:
     """Writes and reads msgpack for one dialect."""
 
     name = "msgpack"
+    call_is_value = True
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""

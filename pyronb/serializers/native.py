@@ -98,6 +98,7 @@ class NativeSerializer:
     """Writes and reads values as they are, for two pyronb ends."""
 
     name = "native"
+    call_is_value = True
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""

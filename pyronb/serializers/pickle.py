@@ -95,6 +95,7 @@ class PickleSerializer:
     """Writes and reads pickles for one dialect; its kin differ in the package that does the work."""
 
     name = "pickle"
+    call_is_value = True
     writer: ClassVar[Any] = _Writer
     reader: ClassVar[Any] = _Reader
 

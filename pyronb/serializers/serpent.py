@@ -38,6 +38,7 @@ class SerpentSerializer:
     """Writes and reads serpent's text for one dialect."""
 
     name = "serpent"
+    call_is_value = True
 
     def __init__(self, dialect: Dialect, options: WireOptions, *, foreign_exceptions: bool) -> None:
         """Make one for a dialect; see `Catalog` for the arguments."""

@@ -11,10 +11,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from pyronb.context import CallContext, enter, leave
+from pyronb.context import CallContext, context_of_call, enter, leave
 from pyronb.errors import PyroError, SecurityError, SerializeError
 from pyronb.rpc.call import Call, Outcome
-from pyronb.serializers.base import Serializer
+from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.beside import holds_large
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
@@ -25,6 +25,10 @@ from pyronb.wire.connection import ServerConnection
 from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
 
 __all__ = ["ShortCut"]
+
+
+_SEQUENCES = frozenset({list, tuple, CallParts})
+_TEXT = frozenset({str})
 
 
 @functools.lru_cache
@@ -65,11 +69,12 @@ class ShortCut:
         # Whether a result with large bytes was seen: others do not pay for looking.
         self._apart = False
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
-        self._ways: tuple[tuple[bytes, bytes, Serializer, bool], ...] = ()
+        self._ways: tuple[tuple[bytes, bytes, int, Callable[[Buffer], Any], Callable[[Any], bytes], bool], ...] = ()
 
     def allow(self, serializer: Serializer, *, apart: bool) -> None:
         """Take calls in this serializer, which was found to be accepted, from now on; large bytes may go `apart`."""
-        self._ways = (*self._ways, (*_heads(serializer.number), serializer, apart))
+        read = serializer.loads if serializer.call_is_value else serializer.loads_call
+        self._ways = (*self._ways, (*_heads(serializer.number), serializer.number, read, serializer.dumps, apart))
 
     @property
     def heads(self) -> tuple[bytes, ...]:
@@ -90,12 +95,23 @@ class ShortCut:
                 break
         else:
             return None
-        _, reply_head, serializer, apart = way
+        _, reply_head, number, read, write, apart = way
         caller = self._caller
         try:
-            object_id, name, args, kwargs = serializer.loads_call(payload)
+            parts = read(payload)
+            object_id, name, args, kwargs = parts
+            # As in `call_parts`, which says what is wrong.
+            if (
+                type(parts) not in _SEQUENCES
+                or type(object_id) is not str
+                or type(name) is not str
+                or type(args) not in _SEQUENCES
+                or not (kwargs is None or type(kwargs) is dict)
+                or (kwargs and not _TEXT.issuperset(map(type, kwargs)))
+            ):
+                return None
             target = self._find(object_id)
-        except (PyroError, ValueError):
+        except (PyroError, TypeError, ValueError):
             return None
         shared = True
         if isinstance(target, type):
@@ -104,7 +120,7 @@ class ShortCut:
         method = self._dispatcher.plain_method(target, name)
         if method is None:
             return None
-        context = CallContext(caller, caller.address, seq, 0, serializer.number, {}, {}, None, caller.resources)
+        context = context_of_call(caller, seq, 0, number)
         caller.loose = shared
         token = enter(context)
         call: Call | None = None
@@ -120,7 +136,7 @@ class ShortCut:
         if outcome is None and type(value) in PLAIN and context.side is None and not context.response_annotations:
             context.side = OVER
             try:
-                written = None if self._apart and holds_large((value,)) else serializer.dumps(value)
+                written = None if self._apart and holds_large((value,)) else write(value)
             except (SerializeError, SecurityError):
                 # It may be something that only goes the long way, such as a proxy to be made.
                 written = None
@@ -130,4 +146,4 @@ class ShortCut:
         if outcome is None:
             call = Call(object_id, name)
             outcome = self._dispatcher.returned(value, call, caller, context)
-        return self._reply(outcome, Message(INVOKE, serializer.number, 0, seq, b""), call, context)
+        return self._reply(outcome, Message(INVOKE, number, 0, seq, b""), call, context)
