@@ -1,14 +1,16 @@
-import { clearIcon, closeIcon, downloadIcon, launchIcon, searchIcon } from '@jupyterlab/ui-components';
+import { clearIcon, downloadIcon, launchIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { callCode, formatBytes, formatClock, formatDuration, isBad, parseFilter, toneOfOutcome } from '../calls.js';
 import { copyText } from '../clipboard.js';
 import { visible } from '../format.js';
 import type { CallDetails, CallRow, Outcome } from '../kernelmodels.js';
+import { IconButton } from './IconButton.js';
 import { attempt } from './Kernel.js';
 import { KernelNotice } from './KernelNotice.js';
 import { useKernel } from './kernelpart.js';
 import type { IKernelPart } from './kernelpart.js';
+import { SearchBox } from './SearchBox.js';
 
 /** The log of the remote calls of the kernel of the notebook on view. */
 export function Calls(part: IKernelPart): React.JSX.Element {
@@ -62,7 +64,6 @@ interface IBarProps extends IKernelPart {
 function Bar(props: IBarProps): React.JSX.Element {
   const { watch, trans, query, setQuery, found, onClear, openCalls } = props;
   const { recording, rows } = watch.state.calls;
-  const input = React.useRef<HTMLInputElement>(null);
   const save = async () => {
     const { calls } = await watch.ask('export');
     const link = document.createElement('a');
@@ -87,77 +88,39 @@ function Bar(props: IBarProps): React.JSX.Element {
         <span className="pyronb-Record-sign" aria-hidden="true" />
         {recording ? trans.__('Stop') : trans.__('Record')}
       </button>
-      <div className="pyronb-Search-box">
-        <searchIcon.react tag="span" className="pyronb-Search-icon" aria-hidden="true" />
-        <input
-          ref={input}
-          className="pyronb-Search-input"
-          type="search"
-          spellCheck={false}
-          value={query}
-          placeholder={trans.__('Filter')}
-          aria-label={trans.__('Filter calls')}
-          title={trans.__(
-            'Words in the object, the call or the result; is:raised, is:batch, >50ms, >2kB; a minus before a word excludes it.'
-          )}
-          onChange={event => setQuery(event.target.value)}
-          onKeyDown={event => {
-            if (event.key === 'Escape' && query !== '') {
-              event.preventDefault();
-              event.stopPropagation();
-              setQuery('');
-            }
-          }}
-        />
-        {query !== '' && (
-          <button
-            type="button"
-            className="pyronb-IconButton"
-            aria-label={trans.__('Clear filter')}
-            title={trans.__('Clear filter')}
-            onClick={() => {
-              setQuery('');
-              input.current?.focus();
-            }}
-          >
-            <closeIcon.react tag="span" aria-hidden="true" />
-          </button>
+      <SearchBox
+        query={query}
+        setQuery={setQuery}
+        label={trans.__('Filter calls')}
+        placeholder={trans.__('Filter')}
+        hint={trans.__(
+          'Words in the object, the call or the result; is:raised, is:batch, >50ms, >2kB; a minus before a word excludes it.'
         )}
-      </div>
+        clearLabel={trans.__('Clear filter')}
+      />
       <span className="pyronb-Search-count" role="status">
         {rows.length === 0 ? '' : found === rows.length ? `${found}` : trans.__('%1 of %2', found, rows.length)}
       </span>
       {openCalls && (
-        <button
-          type="button"
-          className="pyronb-IconButton"
-          aria-label={trans.__('Open below the notebook')}
+        <IconButton
+          icon={launchIcon}
+          label={trans.__('Open below the notebook')}
           title={trans.__('Open below the notebook, where there is more room')}
           onClick={openCalls}
-        >
-          <launchIcon.react tag="span" aria-hidden="true" />
-        </button>
+        />
       )}
-      <button
-        type="button"
-        className="pyronb-IconButton"
-        aria-label={trans.__('Export calls as JSON')}
-        title={trans.__('Export calls as JSON')}
+      <IconButton
+        icon={downloadIcon}
+        label={trans.__('Export calls as JSON')}
         disabled={rows.length === 0}
         onClick={() => attempt(save())}
-      >
-        <downloadIcon.react tag="span" aria-hidden="true" />
-      </button>
-      <button
-        type="button"
-        className="pyronb-IconButton"
-        aria-label={trans.__('Forget all calls')}
-        title={trans.__('Forget all calls')}
+      />
+      <IconButton
+        icon={clearIcon}
+        label={trans.__('Forget all calls')}
         disabled={rows.length === 0}
         onClick={() => attempt(clear())}
-      >
-        <clearIcon.react tag="span" aria-hidden="true" />
-      </button>
+      />
     </div>
   );
 }

@@ -10,6 +10,7 @@ import { Doc } from './Doc.js';
 import { Dot } from './Dot.js';
 import { Dotted } from './Dotted.js';
 import { useStore } from './hooks.js';
+import { IconButton } from './IconButton.js';
 import { Attributes, Methods } from './Members.js';
 import { Notice } from './Notice.js';
 import type { IPart } from './part.js';
@@ -120,15 +121,7 @@ function Facts(props: ICardProps): React.JSX.Element {
           <code className="pyronb-Facts-uri" title={uri}>
             {uri}
           </code>
-          <button
-            type="button"
-            className="pyronb-IconButton"
-            aria-label={trans.__('Copy URI')}
-            title={trans.__('Copy URI')}
-            onClick={() => copyText(uri, trans)}
-          >
-            <copyIcon.react tag="span" aria-hidden="true" />
-          </button>
+          <IconButton icon={copyIcon} label={trans.__('Copy URI')} onClick={() => copyText(uri, trans)} />
         </Fact>
       )}
       {object?.class_name && (

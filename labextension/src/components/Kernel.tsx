@@ -1,5 +1,4 @@
 import { closeIcon, launchIcon, stopIcon } from '@jupyterlab/ui-components';
-import type { LabIcon } from '@jupyterlab/ui-components';
 import { Notification } from '@jupyterlab/apputils';
 import React from 'react';
 
@@ -9,6 +8,7 @@ import type { CallbackRow, FutureRow, FutureState, ProgressRow, ProxyRow, Served
 import type { Tone } from '../wording.js';
 import { Dot } from './Dot.js';
 import { useNow } from './hooks.js';
+import { IconButton } from './IconButton.js';
 import { KernelNotice } from './KernelNotice.js';
 import { useKernel } from './kernelpart.js';
 import type { IKernelPart } from './kernelpart.js';
@@ -83,20 +83,6 @@ function List(props: {
   );
 }
 
-function RowButton(props: { icon: LabIcon; label: string; run: () => void }): React.JSX.Element {
-  return (
-    <button
-      type="button"
-      className="pyronb-IconButton"
-      aria-label={props.label}
-      title={props.label}
-      onClick={props.run}
-    >
-      <props.icon.react tag="span" aria-hidden="true" />
-    </button>
-  );
-}
-
 /** Does something with the kernel, and says so when it could not be done. */
 export function attempt(what: Promise<unknown>): void {
   what.catch((error: Error) => Notification.error(error.message, { autoClose: 8000 }));
@@ -120,14 +106,19 @@ function Proxies(props: IKernelPart & { rows: ProxyRow[] }): React.JSX.Element {
               {visible(row.name || row.uri)}
             </span>
             <span className="pyronb-Item-buttons">
-              {row.name && (
-                <RowButton icon={launchIcon} label={trans.__('Open %1', row.name)} run={() => openObject(row.name)} />
-              )}
+              {/* What comes and goes stands first, so that nothing else moves into its place. */}
               {row.connected && !row.asyncio && (
-                <RowButton
+                <IconButton
                   icon={closeIcon}
                   label={trans.__('Close the connection of %1', row.variable)}
-                  run={() => attempt(watch.ask('release', { variable: row.variable }))}
+                  onClick={() => attempt(watch.ask('release', { variable: row.variable }))}
+                />
+              )}
+              {row.name && (
+                <IconButton
+                  icon={launchIcon}
+                  label={trans.__('Open %1', row.name)}
+                  onClick={() => openObject(row.name)}
                 />
               )}
             </span>
@@ -248,7 +239,11 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
             </code>
             <span className="pyronb-Item-buttons">
               {outstanding(row) && (
-                <RowButton icon={stopIcon} label={trans.__('Cancel %1', row.where)} run={() => attempt(cancel(row))} />
+                <IconButton
+                  icon={stopIcon}
+                  label={trans.__('Cancel %1', row.where)}
+                  onClick={() => attempt(cancel(row))}
+                />
               )}
             </span>
           </div>

@@ -15,6 +15,7 @@ import { Doc } from './Doc.js';
 import { Dot } from './Dot.js';
 import { Dotted } from './Dotted.js';
 import { useNow } from './hooks.js';
+import { IconButton } from './IconButton.js';
 import { useKernel } from './kernelpart.js';
 import { Notice } from './Notice.js';
 
@@ -94,16 +95,13 @@ function Head(props: IObjectTabProps & { state: ObjectViewState }): React.JSX.El
             {formatLatency(object.latency)}
           </span>
         )}
-        <button
-          type="button"
-          className="pyronb-IconButton pyronb-Refresh"
-          aria-label={trans.__('Ask the object again')}
-          title={trans.__('Ask the object again')}
-          aria-busy={asking}
+        <IconButton
+          icon={refreshIcon}
+          label={trans.__('Ask the object again')}
+          className="pyronb-Refresh"
+          busy={asking}
           onClick={() => void view.refresh()}
-        >
-          <refreshIcon.react tag="span" aria-hidden="true" />
-        </button>
+        />
       </div>
       {object?.class_name && (
         <div className="pyronb-Tab-class">
@@ -148,15 +146,7 @@ function Head(props: IObjectTabProps & { state: ObjectViewState }): React.JSX.El
             <dt>{trans.__('URI')}</dt>
             <dd>
               <code title={object.uri}>{visible(object.uri)}</code>
-              <button
-                type="button"
-                className="pyronb-IconButton"
-                aria-label={trans.__('Copy URI')}
-                title={trans.__('Copy URI')}
-                onClick={() => copyText(object.uri, trans)}
-              >
-                <copyIcon.react tag="span" aria-hidden="true" />
-              </button>
+              <IconButton icon={copyIcon} label={trans.__('Copy URI')} onClick={() => copyText(object.uri, trans)} />
             </dd>
           </div>
         )}
