@@ -1,6 +1,6 @@
 /** The plugin: makes the pieces and joins them. Everything but the application itself may be missing. */
 
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
@@ -36,7 +36,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN_ID,
   description: 'A panel with the objects of Pyro name servers.',
   autoStart: true,
-  optional: [ILayoutRestorer, ICommandPalette, ILauncher, INotebookTracker, ISettingRegistry, IStateDB, ITranslator],
+  optional: [
+    ILayoutRestorer,
+    ICommandPalette,
+    ILauncher,
+    INotebookTracker,
+    ISettingRegistry,
+    IStateDB,
+    ITranslator,
+    ILabShell
+  ],
   activate: (
     app: JupyterFrontEnd,
     restorer: ILayoutRestorer | null,
@@ -45,7 +54,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     tracker: INotebookTracker | null,
     registry: ISettingRegistry | null,
     database: IStateDB | null,
-    givenTranslator: ITranslator | null
+    givenTranslator: ITranslator | null,
+    labShell: ILabShell | null
   ) => {
     const translator = givenTranslator ?? nullTranslator;
     const trans = translator.load('pyronb');
@@ -71,6 +81,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
         restorer,
         palette,
         insertion,
+        // Notebook 7 has room for one thing only in its main area, and leaves out what comes second.
+        area: labShell ? 'main' : 'down',
         object: (address, name) => api.object(address, name, true),
         address: () => directory.address
       })

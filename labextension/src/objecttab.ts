@@ -1,4 +1,4 @@
-/** The tab of one object in the main area: its commands, how it is restored, and who asks the object. */
+/** The tab of one object: its commands, how it is restored, and who asks the object. */
 
 import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
@@ -6,6 +6,8 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import { launchIcon, listIcon } from '@jupyterlab/ui-components';
+import { TabPanel } from '@lumino/widgets';
+import type { Widget } from '@lumino/widgets';
 import React from 'react';
 
 import type { IObjectAction } from './actions.js';
@@ -39,6 +41,8 @@ export interface ITabHost extends IKernelPart {
   restorer: ILayoutRestorer | null;
   palette: ICommandPalette | null;
   insertion: Insertion;
+  /** Where the application has room for tabs. */
+  area: 'main' | 'down';
   /** Asks the Jupyter server what an object offers. */
   object: (address: string, name: string) => Promise<ObjectModel>;
   /** The name server that the panel shows. */
@@ -55,11 +59,11 @@ export function addTabs(host: ITabHost): IObjectAction[] {
   const views = new WeakMap<MainAreaWidget, ObjectView>();
   const category = trans.__('Pyro');
 
-  const open = (target: ITabTarget, pinned: string[] = [], activate = true): MainAreaWidget<WatchingWidget> => {
+  const open = (target: ITabTarget, pinned: string[] = []): MainAreaWidget<WatchingWidget> => {
     const id = `pyronb-object:${target.address}:${target.name}`;
     const known = tabs.find(tab => tab.id === id);
     if (known) {
-      shell.activateById(id);
+      bringForward(known, shell);
       return known;
     }
     const view = new ObjectView(
@@ -81,7 +85,8 @@ export function addTabs(host: ITabHost): IObjectAction[] {
     views.set(tab, view);
     view.live.changed.connect(() => void tabs.save(tab));
     void tabs.add(tab);
-    shell.add(tab, 'main', { activate, mode: 'tab-after' });
+    shell.add(tab, host.area, { mode: 'tab-after' });
+    bringForward(tab, shell);
     return tab;
   };
 
@@ -144,7 +149,7 @@ export function addTabs(host: ITabHost): IObjectAction[] {
       // Below, so that the notebook stays on view; what has no such place gets a tab.
       shell.add(calls, 'down', { activate: true });
     }
-    shell.activateById(calls.id);
+    bringForward(calls, shell);
     return calls;
   };
   commands.addCommand(TabCommandIDs.openCalls, {
@@ -183,6 +188,15 @@ export function addTabs(host: ITabHost): IObjectAction[] {
       }
     }
   ];
+}
+
+/** Brings a tab on view. Of those below the notebook, Notebook 7 would only move the keyboard into one behind another. */
+function bringForward(tab: Widget, shell: JupyterFrontEnd.IShell): void {
+  const tabs = tab.parent?.parent;
+  if (tabs instanceof TabPanel) {
+    tabs.currentWidget = tab;
+  }
+  shell.activateById(tab.id);
 }
 
 /** Reads attributes through the Jupyter server. */
