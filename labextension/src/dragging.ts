@@ -32,6 +32,10 @@ export function makeDraggable(element: HTMLElement, codeOf: (name: string) => st
     document.addEventListener(
       'mousemove',
       moved => {
+        if ((moved.buttons & 1) === 0) {
+          watcher.abort(); // The button was let go where no event tells of it.
+          return;
+        }
         if (Math.hypot(moved.clientX - clientX, moved.clientY - clientY) < THRESHOLD) {
           return;
         }
