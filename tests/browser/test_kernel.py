@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+import pyronb
+from pyronb.server.exposure import expose
 from tests.support.labpage import ms, notebook
+from tests.support.serving import serving
 
 ATTACK = '<img src=x onerror="hacked=1">'
+
+
+class Work:
+    """Something that is half done until the test lets it go on."""
+
+    def __init__(self):
+        self.goes_on = threading.Event()
+
+    @expose
+    def do(self):
+        """Do it."""
+        for step in pyronb.track(range(4)):
+            if step == 2:
+                self.goes_on.wait(600)
+
+
+@pytest.fixture
+def work(site):
+    """The same, registered as lab.work."""
+    work = Work()
+    with serving() as daemon:
+        site.register("lab.work", daemon.register(work))
+        yield work
+        work.goes_on.set()
 
 
 def section(lab, title):
@@ -24,7 +52,7 @@ def section(lab, title):
     return widget
 
 
-def test_this_notebook(lab):
+def test_this_notebook(lab, work):
     """From a kernel without pyronb to what is open in it, by one button."""
     lab.open("kernel.ipynb")
     lab.wait_for_kernel()
@@ -57,11 +85,15 @@ def test_this_notebook(lab):
     # How far a call is, and what is called from elsewhere; with room to see it.
     for title in ("Names", "Object"):
         lab.panel.locator(".lm-AccordionPanel-title", has_text=title).click()
-    lab.do("def hear(sample): pass\nhost.subscribe(hear, 0.2)\ntest = pyronb.asyncproxy(scope).self_test()")
+    lab.do("%pyro_connect lab.work as work")
+    lab.do("def hear(sample): pass\nhost.subscribe(hear, 0.2)\ntest = pyronb.asyncproxy(work).do()")
     test = here.locator("[data-pyronb-future=test]")
     expect(test.get_by_role("progressbar", name="Progress of test")).to_be_visible()
+    expect(test).to_contain_text("2 of 4")
     expect(here.locator("[data-pyronb-callback]")).to_contain_text(re.compile(r"\d+ calls"), timeout=ms(20))
     lab.shoot_both("kernel-4-progress")
+    work.goes_on.set()
+    expect(test).to_contain_text("done")
     host.get_by_role("button", name="Close the connection of host").click()
     expect(host).to_contain_text("not connected")
 

@@ -130,7 +130,7 @@ def test_drag(lab):
     mouse.move(cell["x"] + 100, cell["y"] + cell["height"] - 4, steps=10)
     expect(lab.page.locator(".pyronb-DragImage")).to_be_visible()
     lab.shoot("drag-1-over")
-    lab.page.wait_for_timeout(300)
+    expect(lab.page.locator(".jp-mod-dropTarget")).to_be_visible()
     mouse.up()
     lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.model.cells.length === 2")
     assert any("%pyro_connect demo.host as host" in source for source in lab.sources())
@@ -157,7 +157,7 @@ def test_drag_into_text(lab, place):
     mouse.down()
     mouse.move(row["x"] + 90, row["y"] + 20, steps=5)
     mouse.move(box["x"] + 40, box["y"] + 8, steps=10)
-    lab.page.wait_for_timeout(300)
+    expect(lab.page.locator(".jp-mod-dropTarget")).to_be_visible()
     mouse.up()
     expect(target).to_contain_text("%pyro_connect demo.host as host")
 

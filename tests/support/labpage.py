@@ -82,6 +82,8 @@ class LabPage:
             "@jupyterlab/apputils-extension:notification",
             '{"fetchNews": "false", "checkForUpdates": false}',
         )
+        # Lab gives a kernel a second to tell how a word goes on, and then shows nothing.
+        write_setting(self._folder, "@jupyterlab/completer-extension:manager", f'{{"providerTimeout": {ms(10)}}}')
         if file and not (self.root / file).exists():
             (self.root / file).write_text(notebook(*sources))
         tree = f"/tree/{file}" if file else ""
