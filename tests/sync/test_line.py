@@ -468,7 +468,7 @@ def test_a_client_that_does_not_read(daemon, thing, monkeypatch):
         with Proxy(daemon.uriFor("thing"), options=client_options()) as other:
             assert 3 == other.add(1, 2)
             assert eventually(lambda: any(client.stream.unfinished for client in daemon._engine._all_clients()))
-            assert eventually(lambda: daemon._engine._waiting + 1 >= daemon._engine.workers)
+            assert eventually(lambda: daemon._engine.waiting + 1 >= daemon._engine.workers)
         reading.set()
 
         assert {30_000} == {len(future.value) for future in futures}

@@ -3,9 +3,10 @@
 The loop watches all idle connections. When bytes arrive on one, a worker takes it over: it reads, runs calls, answers,
 and stays for a moment because the next call often follows at once, unless others wait. Then the connection goes back to
 the loop. So a thousand idle clients need no thread, the greeting of a new client is read by a worker and never holds up
-accepting, and clients that find all workers busy take turns. A client whose call waits for a coroutine needs no thread
-either: it is parked, and a worker goes on with it when the coroutine has ended; and so is one that does not read what
-it asked for, until there is room for more of that.
+accepting, and clients that find all workers busy take turns. Where many clients are busy they are served as a crowd
+(`crowd.py`). A client whose call waits for a coroutine needs no thread either: it is parked, and a worker goes on with
+it when the coroutine has ended; and so is one that does not read what it asked for, until there is room for more of
+that.
 
 Calls of one client run one after the other, unless it wants them together (`together.py`).
 """
@@ -29,6 +30,7 @@ from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Answer, Conversation
 from pyronb.server.coroutines import Pending
 from pyronb.server.engines.base import STALL, Client, Engine
+from pyronb.server.engines.crowd import FEW, Crowd
 from pyronb.server.engines.together import MOST_TOGETHER, Together, Turn
 from pyronb.server.shortcut import ShortCut
 from pyronb.wire.message import Buffer
@@ -41,8 +43,10 @@ _STAY = 0.05
 """Seconds that a worker stays with a connection on which nothing arrives."""
 _SOON = 0.004
 """Seconds that a worker stays with a client that has not called yet; many connect and are silent."""
-_IDLE = 10.0
+_IDLE = 1.0
 """Seconds after which a worker without work ends."""
+_ALONE = 1.0
+"""Seconds that a client with a call that took long has a worker of its own."""
 _MOMENT = 0.002
 """Seconds after which a call is left to itself, where the client's next one may begin."""
 _LINGER = 20
@@ -56,15 +60,17 @@ class WorkerClient(Client):
 
     Attributes:
         engine: the engine.
+        alone_until: moment until which it stays out of a crowd.
     """
 
-    __slots__ = ("engine",)
+    __slots__ = ("alone_until", "engine")
 
     def __init__(
         self, stream: SocketStream, conversation: Conversation, deadline: float | None, engine: ThreadEngine
     ) -> None:
         super().__init__(stream, conversation, deadline)
         self.engine = engine
+        self.alone_until = 0.0
 
     def tell(self, buffers: Sequence[Buffer], later: Callable[[], Any] | None) -> bool | None:
         """Send something that is no answer; see `Way`."""
@@ -111,6 +117,17 @@ class WorkerClient(Client):
         self.engine.listen(self)
 
 
+class _Seat:
+    """Where a worker waits for work; whoever brings some lets go of its lock."""
+
+    __slots__ = ("lock", "work")
+
+    def __init__(self) -> None:
+        self.work: Callable[[], None] | None = None
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+
 class ThreadEngine(Engine[WorkerClient]):
     """Serves each client that has something to say in a worker thread; its arguments are those of `Engine`."""
 
@@ -125,11 +142,13 @@ class ThreadEngine(Engine[WorkerClient]):
         options: DaemonOptions,
     ) -> None:
         super().__init__(listener, converse, gone, housekeeping, options)
-        # Clients that need a worker; a worker that finds none waits on the condition.
-        self._work: deque[tuple[WorkerClient, Pending[Any] | None]] = deque()
-        self._work_came = threading.Condition(self._lock)
-        self._waiting = 0
+        # What needs a worker, and the workers that wait for such a thing. There is never both for long. Whoever came
+        # last is asked first: so those that are not needed have nothing to do for long, and end.
+        self._work: deque[Callable[[], None]] = deque()
+        self._seats: list[_Seat] = []
+        self._taken = 0
         self._workers: set[threading.Thread] = set()
+        self._crowd: Crowd[WorkerClient] = Crowd(self._go_on, self._give_back, self._end_for)
         # Clients that wait for a coroutine, and what is to become of its end.
         self._parked: dict[WorkerClient, Pending[Any]] = {}
         self._unparked = threading.Condition(self._lock)
@@ -152,6 +171,11 @@ class ThreadEngine(Engine[WorkerClient]):
         """How many worker threads there are at the moment."""
         return len(self._workers)
 
+    @property
+    def waiting(self) -> int:
+        """How many of them have nothing to do."""
+        return len(self._seats)
+
     # The loop's side
 
     def _make_client(
@@ -163,11 +187,10 @@ class ThreadEngine(Engine[WorkerClient]):
     def _begin(self, client: WorkerClient) -> None:
         # Most clients say something at once. Where a worker waits already, it may as well wait for that.
         with self._lock:
-            taken = self._waiting > len(self._work) and not self._closed
-            if taken:
-                self._work.append((client, None))
-                self._work_came.notify()
-        if not taken:
+            taken = not self._closed and self._seat(partial(self._attend, client))
+        if taken:
+            self._look_around()
+        else:
             super()._begin(client)
 
     def _ready(self, client: WorkerClient) -> None:
@@ -177,7 +200,13 @@ class ThreadEngine(Engine[WorkerClient]):
         if listens:
             self._hear(client)
         else:
-            self._put(client)
+            self._put(partial(self._attend, client))
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """Have clients gather where many workers stay with theirs."""
+        if len(self._workers) - len(self._seats) > FEW:
+            self._crowd.invite()
 
     # Clients that wait for a coroutine
 
@@ -218,7 +247,7 @@ class ThreadEngine(Engine[WorkerClient]):
         if listens:
             self.call_soon(self._listen_no_more)
         else:
-            self._put(client)
+            self._put(partial(self._attend, client))
 
     def _listen_no_more(self) -> None:
         """Go on with the clients that were listened to, and whose coroutines have ended; called by the loop."""
@@ -227,19 +256,38 @@ class ThreadEngine(Engine[WorkerClient]):
             self._unwatch_client(client)
             with self._lock:
                 self._listening.discard(client)
-            self._put(client)
+            self._put(partial(self._attend, client))
 
-    def _put(self, client: WorkerClient, pending: Pending[Any] | None = None) -> None:
-        """Have a worker take a client over, or just send it what was pending; safe from any thread."""
+    def _put(self, work: Callable[[], None]) -> None:
+        """Have a worker do something; safe from any thread."""
         with self._lock:
-            if self._closed:
+            if self._closed or self._seat(work):
                 return
-            self._work.append((client, pending))
-            # A worker that was woken and has not moved yet still counts as waiting, and so does its client.
-            if self._waiting >= len(self._work):
-                self._work_came.notify()
-            elif len(self._workers) < self._options.workers:
-                self._start(self._be_worker, "pyronb-worker", self._workers)
+            self._work.append(work)
+            # Much that comes at once is mostly done soon. The overseer sees when it is not.
+            if len(self._work) == 1 or not self._workers:
+                self._hire(1)
+            else:
+                self._call_overseer()
+
+    def _hire(self, most: int) -> None:
+        """Start so many workers, or as many as there may be; called with the lock held."""
+        for _ in range(min(most, self._options.workers - len(self._workers))):
+            if not self._start(self._be_worker, "pyronb-worker", self._workers):
+                return
+
+    @property
+    def _may_hire(self) -> bool:
+        return bool(self._work) and len(self._workers) < self._options.workers
+
+    def _seat(self, work: Callable[[], None]) -> bool:
+        """Give work to a worker that waits for some, if there is one; called with the lock held."""
+        if not self._seats:
+            return False
+        seat = self._seats.pop()
+        seat.work = work
+        seat.lock.release()
+        return True
 
     def _resting(self, client: WorkerClient) -> bool:
         together: Together | None = client.together
@@ -252,51 +300,63 @@ class ThreadEngine(Engine[WorkerClient]):
     # The workers' side
 
     def _be_worker(self) -> None:
-        while (work := self._next_work()) is not None:
-            client, pending = work
-            stays: bool | None = False
-            try:
-                if pending is None:
-                    stays = self._serve(client)
-                else:
-                    stays = None
-                    self._finish_call(client, pending)
-                    with self._lock:
-                        self._pending -= 1
-                        self._unparked.notify_all()
-            except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
-                self._tell_why(client, error)
-            if stays:
-                self._give_back(client)
-            elif stays is not None:
-                self._end(client)
-                if self._drain_until is not None:
-                    self._wakeup.wake()
+        seat = _Seat()
+        while (work := self._next_work(seat)) is not None:
+            work()
 
-    def _next_work(self) -> tuple[WorkerClient, Pending[Any] | None] | None:
-        """Wait for a client that needs a worker; None tells the worker to end."""
-        with self._lock:
-            while not self._work:
+    def _next_work(self, seat: _Seat) -> Callable[[], None] | None:
+        """Wait for something to do; None tells the worker to end."""
+        while True:
+            with self._lock:
+                if self._work:
+                    self._taken += 1
+                    return self._work.popleft()
                 if self.stopping:
-                    break
-                self._waiting += 1
-                came = self._work_came.wait(_IDLE)
-                self._waiting -= 1
-                # Some workers stay, so that a call after a pause need not wait for a thread.
-                if not came and not self._work and len(self._workers) > self._options.workers_kept:
-                    break
-            else:
-                return self._work.popleft()
-            self._workers.discard(threading.current_thread())
-            return None
+                    self._workers.discard(threading.current_thread())
+                    return None
+                self._seats.append(seat)
+            while not seat.lock.acquire(timeout=_IDLE):
+                with self._lock:
+                    # Some workers stay, so that a call after a pause need not wait for a thread.
+                    if seat in self._seats and len(self._workers) > self._options.workers_kept:
+                        self._seats.remove(seat)
+                        self._workers.discard(threading.current_thread())
+                        return None
+            work, seat.work = seat.work, None
+            if work is not None:
+                return work
 
-    def _serve(self, client: WorkerClient) -> bool | None:
+    def _attend(self, client: WorkerClient, answer: Answer = None) -> None:
+        """Serve a client as long as it is busy, sending it this answer first."""
+        stays: bool | None = False
+        try:
+            stays = self._serve(client, answer)
+        except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
+            self._tell_why(client, error)
+        if stays:
+            self._give_back(client)
+        elif stays is not None:
+            self._end(client)
+            if self._drain_until is not None:
+                self._wakeup.wake()
+
+    def _send_what_came(self, client: WorkerClient, pending: Pending[Any]) -> None:
+        """Send an answer that was pending while its client went on."""
+        try:
+            self._finish_call(client, pending)
+        except BaseException as error:  # noqa: BLE001 - it ends its client only, which whoever reads from it sees to
+            self._tell_why(client, error)
+        with self._lock:
+            self._pending -= 1
+            self._unparked.notify_all()
+
+    def _serve(self, client: WorkerClient, answer: Answer = None) -> bool | None:
         """Serve a client until it is idle for a moment or others wait.
 
-        False when it has to go; None when it is parked, and may be in the hands of another worker already, or when it
-        is no client any more.
+        False when it has to go; None when it is parked or in the crowd, and may be in the hands of another worker
+        already, or when it is no client any more.
         """
-        if not self._resume(client):
+        if not self._resume(client, answer):
             return None
         stream, conversation = client.stream, client.conversation
         rest, missing = conversation.rest, conversation.missing
@@ -318,27 +378,34 @@ class ThreadEngine(Engine[WorkerClient]):
                 if count is None:
                     return True
                 client.tasks = conversation.filled(count)
-            if not self._do_all(client):
-                return None
-            self._set_deadline(client)
-            if conversation.turned:
-                return None
-            if client.deadline is not None and client.deadline < time.monotonic():
-                return False
+            goes_on = self._serve_long(client)
+            if not goes_on:
+                return goes_on
             if self._work or self._drain_until is not None:
                 return True
+            if self._crowd.wanted and self._gather(client):
+                return None
             rest, missing = conversation.rest, conversation.missing
             stay = _STAY if conversation.called else _SOON
         return False
 
+    def _serve_long(self, client: WorkerClient) -> bool | None:
+        """Do all that a client asked for; None and False as `_serve` gives them."""
+        if not self._do_all(client):
+            return None
+        self._set_deadline(client)
+        if client.conversation.turned:
+            return None
+        return client.deadline is None or client.deadline >= time.monotonic()
+
     def _serve_short(self, client: WorkerClient, short: ShortCut, data: bytes) -> bytes | bool | None:
         """Answer calls as long as they are plain, and give what came that is none; or what `_serve` is to give."""
-        stream = client.stream
+        stream, crowd = client.stream, self._crowd
         while not self.stopping:
             answer = short.answer(data)
             if answer is None:
                 return data
-            alone = client.tasks is None and not self._work and self._drain_until is None
+            alone = client.tasks is None and not (self._work or crowd.wanted) and self._drain_until is None
             if alone and type(answer) is list and len(answer) == 1 and stream.direct:
                 # The usual case: a small answer to a client that waits for it, and whose next call follows.
                 came = stream.exchange_within(answer[0], _STAY)
@@ -353,21 +420,25 @@ class ThreadEngine(Engine[WorkerClient]):
                 return None
             if self._work or self._drain_until is not None:
                 return True
+            if crowd.wanted and self._gather(client):
+                return None
             came = stream.receive_within(_STAY)
             if came is None:
                 return True
             data = came
         return False
 
-    def _resume(self, client: WorkerClient) -> bool:
-        """Go on with a client that was parked; False when it is parked again."""
+    def _resume(self, client: WorkerClient, answer: Answer) -> bool:
+        """Go on with a client that was parked, or after an answer; False when it is parked again."""
         with self._lock:
             pending = self._parked.pop(client, None)
             if pending is not None:
                 self._unparked.notify_all()
-        if pending is None and client.tasks is None and not client.stream.unfinished:
+        if pending is not None:
+            answer = pending.then(pending.future)
+        elif answer is None and client.tasks is None and not client.stream.unfinished:
             return True
-        if not (self._send(client, pending and pending.then(pending.future)) and self._do_all(client)):
+        if not (self._send(client, answer) and self._do_all(client)):
             return False
         self._set_deadline(client)
         return not client.conversation.turned
@@ -413,6 +484,48 @@ class ThreadEngine(Engine[WorkerClient]):
         # From here on the client belongs to whoever takes it over, perhaps at once.
         pending.future.add_done_callback(lambda _: self._unpark(client))
         return False
+
+    # Clients that gather
+
+    def _gather(self, client: WorkerClient) -> bool:
+        """Have a client served in the crowd, if that is possible, and tell whether it is."""
+        conversation, stream = client.conversation, client.stream
+        if (
+            conversation.together
+            or conversation.midway
+            or not conversation.greeted
+            or (conversation.called and conversation.short is None)
+            or client.tasks is not None
+            or not stream.direct
+            or stream.unfinished
+            or client.alone_until > time.monotonic()
+        ):
+            return False
+        if self._crowd.join(client):
+            with self._lock:
+                self._call_overseer()
+            self._put(self._lead)
+        return True
+
+    def _lead(self) -> None:
+        left = self._crowd.lead(self._leads_no_more)
+        if isinstance(left, tuple):
+            self._attend(*left)
+        elif left and self._drain_until is not None:
+            self._crowd.part()
+        elif left:
+            self._put(self._lead)
+
+    def _leads_no_more(self) -> bool:
+        # While others wait for a worker, the crowd is one of those who take turns.
+        return self.stopping or bool(self._work) or self._drain_until is not None
+
+    def _go_on(self, client: WorkerClient, answer: Answer) -> None:
+        self._put(partial(self._attend, client, answer))
+
+    def _end_for(self, client: WorkerClient, error: BaseException) -> None:
+        self._tell_why(client, error)
+        self._end(client)
 
     # Calls that run together
 
@@ -471,16 +584,20 @@ class ThreadEngine(Engine[WorkerClient]):
         turn = together.turn = Turn()
         with self._lock:
             self._turns.add(client)
-            if self._overseer_waits:
-                self._turn_came.notify()
-            elif self._overseer is None and not self._closed:
-                self._overseer = threading.Thread(target=self._oversee, name="pyronb-overseer", daemon=True)
-                try:
-                    self._overseer.start()
-                except RuntimeError as error:  # calls then run one after the other
-                    self._overseer = None
-                    log.error("cannot start a thread: %s", error)
+            self._call_overseer()
         return turn
+
+    def _call_overseer(self) -> None:
+        """Have somebody see to it that calls which take long hold nobody up; called with the lock held."""
+        if self._overseer_waits:
+            self._turn_came.notify()
+        elif self._overseer is None and not self._closed:
+            self._overseer = threading.Thread(target=self._oversee, name="pyronb-overseer", daemon=True)
+            try:
+                self._overseer.start()
+            except RuntimeError as error:  # calls then run one after the other
+                self._overseer = None
+                log.error("cannot start a thread: %s", error)
 
     def _end_turn(self, client: WorkerClient, together: Together) -> None:
         # A turn is only lost while a call runs.
@@ -508,7 +625,7 @@ class ThreadEngine(Engine[WorkerClient]):
         """Have an answer sent when it is known, while the client goes on."""
         with self._lock:
             self._pending += 1
-        answer.future.add_done_callback(lambda _: self._put(client, answer))
+        answer.future.add_done_callback(lambda _: self._put(partial(self._send_what_came, client, answer)))
 
     def _finish_call(self, client: WorkerClient, answer: Answer, failed: BaseException | None = None) -> None:
         """Send the answer to a call that was left to itself."""
@@ -551,24 +668,39 @@ class ThreadEngine(Engine[WorkerClient]):
         super()._end(client)
 
     def _oversee(self) -> None:
-        """Take the turn from workers whose call takes long, and give it to others."""
-        quiet = 0
+        """See to it that calls which take long hold nobody up.
+
+        The turn, and the lead of the crowd, go from the workers that run them to others; and where nothing was taken
+        up of what waits, there are more workers: with each moment twice as many.
+        """
+        quiet, more, crowd = 0, 1, self._crowd
         while True:
             with self._lock:
-                quiet = 0 if self._turns else quiet + 1
+                quiet = 0 if self._turns or crowd.led or self._may_hire else quiet + 1
                 if quiet >= _LINGER and not self.stopping:
                     self._overseer_waits = True
                     self._turn_came.wait(_IDLE)
                     self._overseer_waits = False
-                    quiet = 0 if self._turns else quiet
-                if (quiet >= _LINGER and not self._turns) or self.stopping:
+                    quiet = 0 if self._turns or crowd.led or self._may_hire else quiet
+                if quiet >= _LINGER or self.stopping:
                     self._overseer = None
                     return
                 clients = list(self._turns)
+            calls, taken = crowd.calls, self._taken
             time.sleep(_MOMENT)
             for client in clients:
                 if self._take_turn(client):
-                    self._put(client)
+                    self._put(partial(self._attend, client))
+            left = crowd.take_lead(calls) if crowd.led else None
+            if left is not None:
+                left.alone_until = time.monotonic() + _ALONE
+                self._put(self._lead)
+            with self._lock:
+                if self._work and self._taken == taken and not self._closed:
+                    self._hire(more)
+                    more *= 2
+                else:
+                    more = 1
 
     def _take_turn(self, client: WorkerClient) -> bool:
         """Leave the call that runs for a client to itself, if it ran at the last look already, and may be left."""
@@ -625,7 +757,13 @@ class ThreadEngine(Engine[WorkerClient]):
             # Those who wait for work are told that none will come.
             if self._closed or not (self._parked or self._pending):
                 self._work.clear()
-            self._work_came.notify_all()
+            while self._seats:
+                self._seats.pop().lock.release()
             self._turn_came.notify_all()
             overseer = () if self._overseer is None else (self._overseer,)
             return [*self._workers, *self._oneways, *overseer]
+
+    def close(self) -> None:
+        """End the loop, all connections and all threads; threads of calls that do not end are left to themselves."""
+        super().close()
+        self._crowd.close()

@@ -97,7 +97,7 @@ def test_a_system_without_threads_does_not_end_the_daemon(monkeypatch, caplog):
             real(thread)
 
         monkeypatch.setattr(threading.Thread, "start", start)
-        eventually(lambda: daemon._engine._waiting == daemon._engine.workers)
+        eventually(lambda: daemon._engine.waiting == daemon._engine.workers)
         assert proxy.echo(1) == 1
         with RawClient(daemon.locationStr) as one, RawClient(daemon.locationStr) as other:
             assert one.greet()[0] == 2
