@@ -26,6 +26,7 @@ from pyronb.client.effects import (
     Procedure,
     Reply,
     Send,
+    has_ended,
 )
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
@@ -45,20 +46,28 @@ T = TypeVar("T")
 
 
 async def run(procedure: Procedure[T]) -> T:
-    """Run a procedure to its end and give its result, or raise what it raises."""
-    try:
-        effect = next(procedure)
-        while True:
-            kind = type(effect)
-            try:
+    """Run a procedure to its end and give its result, or raise what it raises.
+
+    Whatever is raised meanwhile, here or in granting an effect, goes through the procedure, which decides about it.
+    """
+    failed: BaseException | None = None
+    while True:
+        try:
+            effect = next(procedure) if failed is None else procedure.throw(failed)
+            failed = None
+            while True:
+                kind = type(effect)
                 grant = _AT_ONCE.get(kind)
-                answer = await _IN_TIME[kind](effect) if grant is None else grant(effect)
-            except BaseException as error:  # noqa: BLE001 - the procedure decides, also about being cancelled
-                effect = procedure.throw(error)
-            else:
-                effect = procedure.send(answer)
-    except StopIteration as stop:
-        result: T = stop.value
+                effect = procedure.send(await _IN_TIME[kind](effect) if grant is None else grant(effect))
+        except BaseException as error:
+            if not has_ended(procedure):
+                failed = error
+                continue
+            # It is not to be kept alive by this frame, which it holds.
+            failed = None
+            if type(error) is not StopIteration:
+                raise
+            result: T = error.value
         return result
 
 
@@ -320,7 +329,9 @@ def _abandon(effect: Abandon) -> bool:
     if effect.sent:
         connection.abandon(seq)
     else:
+        # Here nothing is sent by halves.
         connection.take_back(seq)
+        effect.farewell = ()
     link = effect.link
     if link.connection is connection and isinstance(link.stream, AsyncStream):
         link.stream.receiver.forget(seq)

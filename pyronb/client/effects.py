@@ -29,6 +29,7 @@ __all__ = [
     "Procedure",
     "Reply",
     "Send",
+    "has_ended",
 ]
 
 T = TypeVar("T")
@@ -45,12 +46,13 @@ class Abandon:
         link: the link.
         connection: the connection that the request belongs to; the link may have another one by now.
         seq: number of the request; None for a ping.
-        sent: whether the request went out.
-        farewell: what to send first, which tells the peer so.
+        sent: whether the request went out, as far as that is known.
+        farewell: what to send first, which tells the peer so; the room empties it where there is nothing to tell.
         patience: seconds that may be waited for the answer after that.
 
     Gives:
-        The answer, if it came after all, and nothing is owed; None when it did not; False when nobody waited.
+        The answer, if it came after all, and nothing is owed; None when it did not; False when nobody waited, and the
+        peer was told by the farewell or by hanging up.
     """
 
     link: Link
@@ -167,3 +169,8 @@ class Choose:
 Effect = Abandon | After | Broadcast | Choose | Connect | Dial | Send | Reply | HangUp | Pause
 
 Procedure = Generator[Effect, Any, T]
+
+
+def has_ended(procedure: Procedure[Any]) -> bool:
+    """Tell whether a procedure has come to its end, or does not go on because of what it raised."""
+    return getattr(procedure, "gi_frame", None) is None

@@ -454,10 +454,10 @@ def give_up(owed: Abandon, what: Call, error: BaseException) -> Procedure[BaseEx
     became of the call over there is left on the interrupt, as text in its attribute ``pyronb`` and as a note.
     """
     link, connection = owed.link, owed.connection
-    if connection.side and connection.state is OPEN and owed.seq is not None and owed.sent and not what.oneway:
+    if connection.side and connection.state is OPEN and owed.seq is not None and not what.oneway:
         if not isinstance(error, CommunicationError):
             owed.farewell, owed.patience = connection.withdraw(owed.seq), _PATIENCE
-        elif isinstance(error, TimeoutError):
+        elif isinstance(error, TimeoutError) and owed.sent:
             owed.farewell = connection.withdraw(owed.seq)
     answer = yield owed
     if not isinstance(error, CommunicationError):
@@ -526,8 +526,12 @@ def ping(link: Link, deadline: float | None) -> Procedure[None]:
         yield Send(link, buffers, deadline)
         sent = True
         event = yield Reply(link, None, deadline)
-    except CommunicationError as error:
+    except GeneratorExit:
+        raise
+    except BaseException as error:
         yield Abandon(link, connection, None, sent)
+        if not isinstance(error, CommunicationError):
+            raise
         raise explained(error, f"while pinging {link.place}") from error
     if not isinstance(event, Pinged):
         yield HangUp(link)

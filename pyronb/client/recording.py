@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyronb.calls import CallRecord, Kind, begin
-from pyronb.client.effects import Effect, Procedure, Reply, Send
+from pyronb.client.effects import Effect, Procedure, Reply, Send, has_ended
 from pyronb.client.link import Link
 from pyronb.dialects import Dialect
 from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned
@@ -53,21 +53,27 @@ def recorded(link: Link, what: Call, procedure: Procedure[Outcome]) -> Procedure
 
 def _measured(note: CallRecord, procedure: Procedure[Outcome]) -> Procedure[Outcome]:
     """Pass effects and answers on, and count the bytes in them."""
-    try:
-        effect: Effect = next(procedure)
-        while True:
-            if isinstance(effect, Send):
-                note.sent += sum(map(len, effect.buffers))
-            try:
+    failed: BaseException | None = None
+    while True:
+        try:
+            effect: Effect = next(procedure) if failed is None else procedure.throw(failed)
+            failed = None
+            while True:
+                if isinstance(effect, Send):
+                    note.sent += sum(map(len, effect.buffers))
                 answer: Any = yield effect
-            except BaseException as error:  # noqa: BLE001 - the procedure decides, as without this in between
-                effect = procedure.throw(error)
-            else:
                 if isinstance(effect, Reply) and isinstance(answer, Replied):
                     note.received += size_of(answer.message, effect.link.dialect)
                 effect = procedure.send(answer)
-    except StopIteration as stop:
-        outcome: Outcome = stop.value
+        except BaseException as error:
+            # As drivers do: the procedure decides.
+            if not has_ended(procedure):
+                failed = error
+                continue
+            failed = None
+            if type(error) is not StopIteration:
+                raise
+            outcome: Outcome = error.value
         return outcome
 
 

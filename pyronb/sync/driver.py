@@ -24,6 +24,7 @@ from pyronb.client.effects import (
     Procedure,
     Reply,
     Send,
+    has_ended,
 )
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
@@ -31,7 +32,8 @@ from pyronb.client.procedures import check, connect
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after, remaining
-from pyronb.net.stream import dial
+from pyronb.net.stream import SocketStream, dial
+from pyronb.wire.connection import ClientConnection
 from pyronb.wire.events import Told
 
 __all__ = ["run", "withdraw"]
@@ -43,18 +45,26 @@ T = TypeVar("T")
 
 
 def run(procedure: Procedure[T]) -> T:
-    """Run a procedure to its end and give its result, or raise what it raises."""
-    try:
-        effect = next(procedure)
-        while True:
-            try:
-                answer = _GRANTS[type(effect)](effect)
-            except BaseException as error:  # noqa: BLE001 - the procedure decides, also about an interrupt
-                effect = procedure.throw(error)
-            else:
-                effect = procedure.send(answer)
-    except StopIteration as stop:
-        result: T = stop.value
+    """Run a procedure to its end and give its result, or raise what it raises.
+
+    Whatever is raised meanwhile, here or in granting an effect, goes through the procedure, which decides about it.
+    """
+    failed: BaseException | None = None
+    while True:
+        try:
+            effect = next(procedure) if failed is None else procedure.throw(failed)
+            failed = None
+            while True:
+                effect = procedure.send(_GRANTS[type(effect)](effect))
+        except BaseException as error:
+            if not has_ended(procedure):
+                failed = error
+                continue
+            # It is not to be kept alive by this frame, which it holds.
+            failed = None
+            if type(error) is not StopIteration:
+                raise
+            result: T = error.value
         return result
 
 
@@ -115,25 +125,28 @@ def _hear(hearing: Hearing, event: Told, link: Link) -> None:
     try:
         hearing.hear(event.message, time.monotonic())
     finally:
-        if link.connection is not None:
-            _hang_up(HangUp(link))
+        # First of all, so that an interrupt finds it done.
+        other, others = link.connection, link.stream
         link.connection, link.stream, link.short, link.sequence = connection, stream, short, sequence
+        _close(other, others)
 
 
 def _abandon(effect: Abandon) -> Any:
     """Tell the peer, and wait for the answer, if that is worth it.
 
-    With one call at a time, a connection on which an answer is owed is of no more use, and hanging up says as much.
+    With one call at a time, a connection on which an answer is owed is of no more use, and hanging up says as much; so
+    it does where it is not known how much of the request went out.
     """
     link, seq = effect.link, effect.seq
-    if effect.patience and seq is not None and link.stream is not None and link.connection is effect.connection:
+    waits = effect.sent and bool(effect.patience)
+    if waits and seq is not None and link.stream is not None and link.connection is effect.connection:
         # A second interrupt ends the waiting.
         with contextlib.suppress(CommunicationError, KeyboardInterrupt):
             link.stream.send(effect.farewell, after(_MOMENT))
             effect.connection.calls_made.add(seq)
             return _reply(Reply(link, seq, after(effect.patience)))
     _hang_up(effect)
-    return None
+    return None if waits else False
 
 
 def withdraw(link: Link) -> None:
@@ -152,6 +165,10 @@ def _hang_up(effect: HangUp | Abandon) -> None:
     link = effect.link
     stream, connection = link.stream, link.connection
     link.stream = link.connection = link.short = None
+    _close(connection, stream)
+
+
+def _close(connection: ClientConnection | None, stream: SocketStream | None) -> None:
     if connection is not None:
         connection.close()
     if stream is not None:

@@ -31,6 +31,8 @@ __all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
 
 NOT_TAKEN = object()
 """What `ShortCut.call` gives for a call that has to go the long way."""
+_UNREAD: Any = object()
+"""Stands for a reply that nobody has looked at."""
 
 
 def short_cut(link: Link) -> ShortCut | None:
@@ -70,18 +72,23 @@ class ShortCut(BareCalls):
                     return NOT_TAKEN
                 return self._send_large(link, seq, payload, self._call(method, args, kwargs))
             timeout = link.timeout
+            data, reply = b"", _UNREAD
             try:
                 data = stream.exchange(pack_header(self._head, seq, len(payload), BARE_TAIL) + payload, timeout)
+                reply = connection.take_bare(data)
+                if reply is None or reply[0] not in self._heads or reply[1] != seq:
+                    connection.calls_made.add(seq)
+                    connection.receive(data)
+                    return self._finish(link, seq, (), self._call(method, args, kwargs))
             except BaseException as error:
+                if reply is _UNREAD:
+                    connection.receive(data)
+                elif not connection.owes(seq):
+                    raise  # The procedures have seen to it, or it is what the call raised.
                 told = run(give_up(Abandon(link, connection, seq, sent=True), self._call(method, args, kwargs), error))
                 if told is error:
                     raise
                 raise told from error
-            reply = connection.take_bare(data)
-            if reply is None or reply[0] not in self._heads or reply[1] != seq:
-                connection.calls_made.add(seq)
-                connection.receive(data)
-                return self._finish(link, seq, (), self._call(method, args, kwargs))
             if context.response_annotations and context.client is None:
                 context.response_annotations = {}
             try:

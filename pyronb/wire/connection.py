@@ -387,6 +387,10 @@ class ClientConnection(_Connection):
         """Say PING."""
         return self.pack(message)
 
+    def owes(self, seq: int) -> bool:
+        """Tell whether the answer to a call is still to come, and is waited for."""
+        return self.state is OPEN and seq in self.calls_made
+
     def abandon(self, seq: int) -> None:
         """Stop waiting for a reply; it is dropped when it comes."""
         if seq in self.calls_made:

@@ -18,6 +18,7 @@ import pytest
 import pyronb
 import pyronb.aio
 from pyronb.errors import CancelledError, TimeoutError
+from pyronb.server import asyncloop
 from pyronb.wire.message import CANCELS, INVOKE, Message
 from tests.support.paths import ROOT
 from tests.support.serving import ENGINES, RawClient, client_options, connect, serving
@@ -136,6 +137,18 @@ def test_a_call_in_the_other_room_is_out_of_time(uri, patient, method):
             assert before == proxy._pyroLocalSocket
 
     asyncio.run(main())
+
+
+def test_a_coroutine_is_stopped_though_it_was_listened_for_early(uri, patient, monkeypatch):
+    """It asks for that before anybody has come to wait for it."""
+    monkeypatch.setattr(asyncloop, "_LONG", 0)
+    with connect(uri) as proxy:
+        for _ in range(10):
+            patient.ended.clear()
+            with pytest.raises(TimeoutError):
+                proxy._pyroCall(timeout=0.05).wait_later()
+
+            eventually(lambda: patient.ended == ["stopped"])
 
 
 @pytest.mark.parametrize("method", METHODS)

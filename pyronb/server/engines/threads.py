@@ -154,6 +154,8 @@ class ThreadEngine(Engine[WorkerClient]):
         self._unparked = threading.Condition(self._lock)
         # Those of them that may withdraw their call, which the loop hears.
         self._listening: set[WorkerClient] = set()
+        # Those whose coroutine asked for that before the client was seen to wait for it.
+        self._to_hear: set[WorkerClient] = set()
         self._heard_out: deque[WorkerClient] = deque()
         self._deaf = False
         # How many coroutines run whose clients go on meanwhile; and the clients that have a turn, for the overseer.
@@ -222,8 +224,11 @@ class ThreadEngine(Engine[WorkerClient]):
     def _listen(self, client: WorkerClient) -> None:
         with self._lock:
             pending = self._parked.get(client)
+            if pending is None:
+                self._to_hear.add(client)
+                return
             # Whoever is told of its end looks whether somebody listens, after it has ended.
-            if pending is None or pending.future.done():
+            if pending.future.done():
                 return
             self._listening.add(client)
         self._watch_client(client)
@@ -481,6 +486,10 @@ class ThreadEngine(Engine[WorkerClient]):
         """Have a client go on when its answer is known."""
         with self._lock:
             self._parked[client] = pending
+            asked = client in self._to_hear
+            self._to_hear.discard(client)
+        if asked:
+            self.listen(client)
         # From here on the client belongs to whoever takes it over, perhaps at once.
         pending.future.add_done_callback(lambda _: self._unpark(client))
         return False
@@ -655,6 +664,7 @@ class ThreadEngine(Engine[WorkerClient]):
 
     def _end(self, client: WorkerClient) -> None:
         self._listening.discard(client)
+        self._to_hear.discard(client)
         together: Together | None = client.together
         if together is not None and not self._closed:
             with together.lock:
