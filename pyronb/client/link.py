@@ -5,7 +5,7 @@ A link is plain data. The procedures change it; the driver keeps the socket in i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,7 @@ class Link:
         back: secret of the key under which the daemon is to keep connections of this link, for calls the other way;
             empty for none.
         hold: stands for the arrival of the proxy that this link is of, or a copy of; None where nobody counts them.
+        lent: what takes back what the call that is being written lends to the other side; see `Call`.
         unwanted: another thread than the one that waits does not want the answer to the present call.
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
@@ -88,6 +89,7 @@ class Link:
     wants: tuple[str, ...] = ()
     back: str = ""
     hold: Any = None
+    lent: list[Callable[[], None]] = field(default_factory=list)
     unwanted: bool = False
     given_socket: bool = False
     lock: Any = None

@@ -35,6 +35,7 @@ from pyronb.errors import (
     ProtocolError,
     PyroError,
     SecurityError,
+    SerializeError,
     TimeoutError,
 )
 from pyronb.options import ClientOptions
@@ -62,12 +63,14 @@ __all__ = [
     "give_up",
     "hang_up",
     "invoke",
+    "lend",
     "locate",
     "lookup",
     "lookup_by_tags",
     "ping",
     "reconnect",
     "resolve",
+    "take_back",
     "understood",
 ]
 
@@ -369,7 +372,8 @@ def _invoke(link: Link, what: Call) -> Procedure[Outcome]:
                 deadline = yield After(link.timeout)
             return (yield from call(link, what, deadline, raw=own and link.raw))
         except (ConnectionClosedError, TimeoutError) as error:
-            if tries <= 0 or (until is not None and isinstance(error, TimeoutError)):
+            # Of an iterator, there is no knowing what was taken from it.
+            if tries <= 0 or what.lent or (until is not None and isinstance(error, TimeoutError)):
                 raise
             tries -= 1
 
@@ -392,12 +396,41 @@ def call(link: Link, what: Call, deadline: float | None, *, raw: bool = False) -
         if connection.side and wants_output(link, what):
             message.flags |= WANTS_OUTPUT
         buffers = connection.call(message, oneway=what.oneway)
+        if link.lent:
+            lend(link, what)
     except (ProtocolError, SecurityError) as error:
         # Nothing was sent; the connection stays as it is.
+        take_back(what, link)
         raise explained(error, calling(link, what)) from error
     finally:
         SPEAKER.reset(token)
-    return (yield from exchange(link, what, seq, buffers, deadline, raw=raw))
+    try:
+        return (yield from exchange(link, what, seq, buffers, deadline, raw=raw))
+    finally:
+        if what.lent:
+            take_back(what)
+
+
+def lend(link: Link, what: Call) -> None:
+    """Note with a call, after it was written, what it lends to the other side.
+
+    Raises:
+        SerializeError: nobody will know when the call is over.
+    """
+    what.lent, link.lent = link.lent, []
+    if what.oneway:
+        raise SerializeError(
+            f"an iterator is asked for its items while a call runs, and {what.method!r} is oneway: nobody waits for "
+            "its end. Take oneway away, or send a list"
+        )
+
+
+def take_back(what: Call, link: Link | None = None) -> None:
+    """Take back what a call lends to the other side, when it is over; with a link, to which it could not be written."""
+    if link is not None:
+        what.lent, link.lent = (*what.lent, *link.lent), []
+    for each in what.lent:
+        each()
 
 
 def exchange(

@@ -10,6 +10,7 @@ from pyronb.client.link import Link
 from pyronb.dialects import SAFE, Dialect
 from pyronb.errors import PyroError
 from pyronb.options import ClientOptions
+from pyronb.rpc.call import ITERATOR_PREFIX
 from pyronb.rpc.metadata import Metadata
 from pyronb.uri import URI
 
@@ -48,7 +49,7 @@ def link_from_state(state: Any, dialect: Dialect, options: ClientOptions) -> Lin
     else:
         handshake, serializer = more
     link = Link.to(URI(str(uri)), options)
-    if link.uri.back is not None:
+    if link.uri.back is not None and not str(link.uri.object).startswith(ITERATOR_PREFIX):
         link.hold = Hold(link.uri)
     if (methods or attributes) and options.metadata:
         link.metadata = Metadata.from_wire({"methods": methods, "oneway": oneway, "attrs": attributes})

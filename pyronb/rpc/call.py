@@ -13,6 +13,7 @@ __all__ = [
     "BATCH_METHOD",
     "DAEMON_ID",
     "FUNCTION_PREFIX",
+    "ITERATOR_PREFIX",
     "NAMESERVER_ID",
     "NOTHING",
     "NO_WISHES",
@@ -29,6 +30,8 @@ NAMESERVER_ID = "Pyro.NameServer"
 BATCH_METHOD = "<batch>"
 FUNCTION_PREFIX = "function_"
 """Begins the id of an object that stands for a function: it has one method, ``call``."""
+ITERATOR_PREFIX = "iterator_"
+"""Begins the id of what stands for an iterator that was given to a call: it is the id of a stream as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Call:
         correlation_id: 16 bytes that tie together calls made on behalf of one another, or None.
         note: the record of the call, where one was begun before it is said; see `pyronb.calls`.
         wishes: how it is to be made; they stay on the caller's side.
+        lent: what takes back, when the call is over, what the other side can ask for until then.
     """
 
     object_id: str
@@ -79,6 +83,7 @@ class Call:
     correlation_id: bytes | None = None
     note: CallRecord | None = None
     wishes: Wishes = NO_WISHES
+    lent: Sequence[Callable[[], None]] = ()
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import importlib
 import pickle
 import types
 from functools import partial
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any, ClassVar
 
 from pyronb import errors
@@ -202,8 +202,11 @@ def _made_or_told(kind: type[BaseException], name: str, *args: Any) -> BaseExcep
         return errors.RemoteError(name, *args)
 
 
-_CODE = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
-"""These go by name or by their code, as the package has it: a pickle is made of calls of such functions itself."""
+_CODE = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial, BytesIO, StringIO)
+"""These go by name or by their code, as the package has it: a pickle is made of calls of such functions itself.
+
+Files that lie in memory go with what is in them.
+"""
 
 
 # Names on both sides

@@ -18,7 +18,7 @@ import types
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from typing import Any
@@ -32,7 +32,7 @@ from pyronb.net.back import be_own
 from pyronb.net.sockets import keep_alive
 from pyronb.net.stream import SocketStream
 from pyronb.options import DaemonOptions
-from pyronb.rpc.call import DAEMON_ID, FUNCTION_PREFIX, Call
+from pyronb.rpc.call import DAEMON_ID, FUNCTION_PREFIX, ITERATOR_PREFIX, Call
 from pyronb.rpc.handshake import BACK, Greeting
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import SPEAKER
@@ -181,6 +181,17 @@ def _steps(coroutine: Coroutine[Any, Any, Any], context: Context) -> Generator[A
             step, value = coroutine.throw, error
 
 
+class _Lent(Iterator[Any]):
+    """An iterator that was given to a call, which runs in the context in which it was given, and is not closed here."""
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._iterator = iterator
+        self._context = _present_context()
+
+    def __next__(self) -> Any:
+        return self._context.run(next, self._iterator)
+
+
 class OfficeDaemon(Daemon):
     """The daemon of an office; what is registered there may be registered at other addresses as well."""
 
@@ -249,6 +260,11 @@ class OfficeDaemon(Daemon):
         if lent is None or way is None or lent._pyroUri.location != self.locationStr:
             return lent
         return self.proxy_at(str(lent._pyroUri.object), way)
+
+    def lend(self, iterator: Iterator[Any], way: WayBack) -> tuple[Proxy, Callable[[], None]]:
+        """Give what stands for an iterator to those who ask for its items this way, and what ends that."""
+        stream_id = self._streams.open(_Lent(iterator), None, ITERATOR_PREFIX)
+        return Proxy(URI(f"PYRO:{stream_id}@{way.location}")), functools.partial(self._streams.close, stream_id)
 
     def forget(self, caller: Any, received: Mapping[str, int]) -> None:
         """Take note that the other side of a way does not hold objects any more that it received so often."""
@@ -489,6 +505,8 @@ class Office:
         self._lock = threading.Lock()
         self._entries: dict[Any, _Entry] = {}
         self._ways: dict[Any, WayBack] = {}
+        # What iterators that are lent are asked for by, and where from.
+        self._lent: dict[object, str] = {}
         # The collector leaves notes here, at any moment and in any thread.
         self._gone: deque[_Entry] = deque()
         threading.Thread(target=self._serve, name="pyronb-callbacks", daemon=True).start()
@@ -503,10 +521,10 @@ class Office:
     def _wanted(self) -> bool:
         with self._lock:
             self._bury()
-            needed = {place for entry in self._entries.values() for place in entry.to}
+            needed = {place for entry in self._entries.values() for place in entry.to}.union(self._lent.values())
             for key in [key for key, way in self._ways.items() if way.place not in needed]:
                 self._ways.pop(key).end()
-            return bool(self._entries)
+            return bool(self._entries or self._lent)
 
     @property
     def empty(self) -> bool:
@@ -529,6 +547,21 @@ class Office:
             entry.to.pop(place, None)
             entry.to[place] = None
             return self._daemon.proxy_at(entry.object_id, way), way
+
+    def lend(self, iterator: Iterator[Any], link: Link) -> tuple[Proxy, WayBack, Callable[[], None]]:
+        """Give what stands for an iterator, the way on which it can be asked for items, and what takes it back."""
+        key = object()
+        with self._lock:
+            way = self._way_from(link)
+            proxy, close = self._daemon.lend(iterator, way)
+            self._lent[key] = place_of(link)
+
+        def take_back() -> None:
+            close()
+            with self._lock:
+                self._lent.pop(key, None)
+
+        return proxy, way, take_back
 
     def _way_from(self, link: Link) -> WayBack:
         key = place_of(link), link.options.tls

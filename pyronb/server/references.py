@@ -10,6 +10,10 @@ and is told to nobody else.
 A pyronb peer calls over connections that this program makes to it (`pyronb.net.back`), so that nothing listens here and
 no firewall is in the way. A real Pyro peer dials an address of this program.
 
+Iterators and open files are asked for their items in the same way, but only while the call runs to which they were
+given: nothing else would tell when the other side is through with them, and whoever interrupts the call wants them to
+be left alone.
+
 As results, instances of marked classes are registered with the daemon that gives them, until the connection ends over
 which they were got. Functions are never given as results: what a server calls itself is nobody's business by accident.
 """
@@ -19,9 +23,11 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import inspect
+import io
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pyronb.client.link import Link
@@ -39,11 +45,13 @@ from pyronb.server.offices import GivenOut, Office, OfficeDaemon, WayBack, place
 from pyronb.server.relays import relay_for
 from pyronb.sync.proxy import Proxy
 
-__all__ = ["by_reference", "function_instead", "given_out", "relay_instead", "withdraw"]
+__all__ = ["by_reference", "function_instead", "given_out", "relay_instead", "stream_instead", "withdraw"]
 
 log = logging.getLogger("pyronb.server")
 
 Class = TypeVar("Class", bound=type)
+_BLOCK = 1 << 20
+"""Bytes of the blocks that binary files are read in."""
 _MOMENT = 2.0
 """Seconds that giving something out waits for the first connection of its way back."""
 
@@ -112,12 +120,24 @@ class _Offices:
                 return proxy
         return self._proxy_from(own_host_for((link.connected_uri or link.uri).host), thing, link)[0]
 
+    def lend(self, iterator: Iterator[Any], link: Link) -> Proxy:
+        """Give what stands for an iterator until the call is over that is being written to this link."""
+        with self._lock:
+            proxy, way, take_back = self._office(None).lend(iterator, link)
+        link.lent.append(take_back)
+        if not _is_there(way, link):
+            raise SerializeError(f"an iterator cannot be an argument here: {link.place} cannot ask for its items")
+        return proxy
+
     def _proxy_from(self, host: str | None, thing: Any, link: Link) -> tuple[Proxy, WayBack | None]:
         with self._lock:
-            office = self._by_host.get(host)
-            if office is None:
-                office = self._by_host[host] = Office(host, self._close, config.daemon_options())
-            return office.proxy_for(thing, link)
+            return self._office(host).proxy_for(thing, link)
+
+    def _office(self, host: str | None) -> Office:
+        office = self._by_host.get(host)
+        if office is None:
+            office = self._by_host[host] = Office(host, self._close, config.daemon_options())
+        return office
 
     def _close(self, office: Office) -> bool:
         """Tell an office that has nothing left whether it may end; from then on it is not asked any more."""
@@ -166,6 +186,31 @@ def function_instead(function: Any, speaker: Any) -> Proxy | None:
     if not isinstance(speaker, Link) or not speaker.options.autoproxy:
         return None
     return _offices.proxy_for(function, speaker)
+
+
+def stream_instead(thing: Any, speaker: Any) -> Proxy | None:
+    """Give what stands for an iterator or an open file, to the peer of the link that is speaking; else None.
+
+    Raises:
+        SerializeError: it is not known who speaks, or the peer cannot ask for items.
+    """
+    if speaker is None:
+        raise SerializeError(f"{class_name(thing)} has no form that can be written; it can be an argument of a call")
+    if not isinstance(speaker, Link):
+        return None
+    if not _keeps_connections(speaker):
+        raise SerializeError(
+            f"{class_name(thing)} can be an argument where both ends are pyronb, and {speaker.place} is "
+            f"{speaker.peer or 'not known'}: send a list of the items, or call a method for each of them"
+        )
+    return _offices.lend(_items_of(thing), speaker)
+
+
+def _items_of(thing: Any) -> Iterator[Any]:
+    """Give the items that stand for a thing: of a binary file its blocks, of a text file its lines."""
+    if isinstance(thing, io.IOBase) and not isinstance(thing, io.TextIOBase):
+        return iter(functools.partial(thing.read, _BLOCK), b"")
+    return iter(thing)
 
 
 def relay_instead(link: Link, speaker: Any) -> Proxy | None:

@@ -143,9 +143,9 @@ class Streams:
         """Count the open streams."""
         return len(self._streams)
 
-    def open(self, iterator: Iterator[Any] | AsyncIterator[Any], owner: object) -> str:
-        """Keep an iterator for a client and give its id."""
-        stream_id = str(uuid.uuid4())
+    def open(self, iterator: Iterator[Any] | AsyncIterator[Any], owner: object, prefix: str = "") -> str:
+        """Keep an iterator for a client and give its id, which begins with the prefix."""
+        stream_id = f"{prefix}{uuid.uuid4()}"
         with self._lock:
             self._streams[stream_id] = _Stream(iterator, owner, self._clock())
         return stream_id

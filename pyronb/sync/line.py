@@ -21,7 +21,7 @@ from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
 from pyronb.client.hearing import Hearing, wants_output
 from pyronb.client.link import Link
-from pyronb.client.procedures import calling, connect, explained, understood
+from pyronb.client.procedures import calling, connect, explained, lend, take_back, understood
 from pyronb.client.recording import begin_record, note_outcome, size_of
 from pyronb.errors import (
     CommunicationError,
@@ -347,7 +347,12 @@ class Line:
 
     def _expect(self, way: _Way, seq: int, work: _Work, deadline: float | None) -> None:
         way.waiting[seq] = work
-        wished = None if isinstance(work[0], tuple) else work[0].wishes.timeout
+        call, future = work
+        wished = None
+        if not isinstance(call, tuple):
+            wished = call.wishes.timeout
+            if call.lent:
+                future.add_done_callback(lambda _: take_back(call))
         if wished is not None:
             # Whoever reads may be waiting for ever, or for another call.
             way.mixed = True
@@ -427,8 +432,12 @@ class Line:
             message = way.codec.encode_call(call, link.serializer, seq)
             if connection.side and wants_output(link, call):
                 message.flags |= WANTS_OUTPUT
-            return connection.call(message, oneway=call.oneway), seq
+            buffers = connection.call(message, oneway=call.oneway)
+            if link.lent:
+                lend(link, call)
+            return buffers, seq
         except (ProtocolError, SecurityError) as error:
+            take_back(call, link)
             raise explained(error, calling(link, call)) from error
         finally:
             SPEAKER.reset(token)

@@ -13,6 +13,7 @@ from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_re
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
+from pyronb.client.speech import AUTO
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
 from pyronb.context import ambient
@@ -21,12 +22,13 @@ from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, given
 from pyronb.news import Progress
 from pyronb.options import ClientOptions
-from pyronb.rpc.call import FUNCTION_PREFIX
+from pyronb.rpc.call import DAEMON_ID, FUNCTION_PREFIX, ITERATOR_PREFIX
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
 from pyronb.sync.driver import run
 from pyronb.sync.methods import RemoteMethod, call_remote
 from pyronb.sync.shortcut import short_cut
+from pyronb.sync.streams import FarStream
 from pyronb.uri import URI
 
 __all__ = ["Proxy", "RemoteFunction"]
@@ -301,7 +303,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def __setstate__(self, state: Any) -> None:
         """Become the proxy that a pickle of real Pyro4 tells of; our own pickles do not come here."""
-        self._pyro_set(_from_state(state, PYRO4)._pyro)
+        self._pyro_set(link_from_state(state, PYRO4, config.client_options()))
 
 
 class RemoteFunction(Proxy):
@@ -314,18 +316,30 @@ class RemoteFunction(Proxy):
         return self.call(*args, **kwargs)
 
 
-def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
+def _proxy_or_stream(state: Any, dialect: Dialect) -> Proxy | FarStream:
+    """Give what arrived, which may be the iterator that somebody gave to a call."""
     link = link_from_state(state, dialect, config.client_options())
+    stream_id = str(link.uri.object)
+    if not stream_id.startswith(ITERATOR_PREFIX):
+        return _proxy_of(link)
+    daemon = Proxy(f"PYRO:{DAEMON_ID}@{link.uri.location}", options=config.client_options(serializer=AUTO))
+    return FarStream(daemon._pyro, stream_id, alone=True, connects=True)
+
+
+def _proxy_of(link: Link) -> Proxy:
     kind = RemoteFunction if str(link.uri.object).startswith(FUNCTION_PREFIX) else Proxy
     return kind._pyro_of(link)
 
 
-def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
-    proxy = kind._pyro_of(_from_state(state)._pyro)
+def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy | FarStream:
+    arrived = _proxy_or_stream(state, PYRO5)
+    if isinstance(arrived, FarStream):
+        return arrived
+    proxy = kind._pyro_of(arrived._pyro)
     if own:
         vars(proxy).update(own)
     return proxy
 
 
-HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _from_state)
+HOOKS.register_library_class(Proxy, "proxy", lambda proxy, dialect: state_of(proxy._pyro, dialect), _proxy_or_stream)
 HOOKS.register_substitute(Proxy, relayed)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from pyronb.client.functions import streamed
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes, hang_up
+from pyronb.client.procedures import connect, deliver_notes, hang_up
 from pyronb.client.streams import FarItems, more_items
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
 from pyronb.rpc.call import Raised
+from pyronb.serializers.hooks import HOOKS
 from pyronb.sync.driver import run
 
 __all__ = ["FarStream"]
@@ -19,6 +21,9 @@ __all__ = ["FarStream"]
 class FarStream(Iterator[Any]):
     """A remote iterator. Items are asked for when they are wanted, from pyronb daemons several at once.
 
+    It is what a call gives whose method gives an iterator; and what a method is given where its caller, of pyronb too,
+    gave an iterator or an open file, for as long as that call runs. (See `pyronb.Proxy`.)
+
     It ends with the iterator over there. `close` gives it up early; a far stream that is simply dropped leaves a note,
     and the next call over the same connection tells the daemon.
 
@@ -26,10 +31,14 @@ class FarStream(Iterator[Any]):
         ProtocolError: the daemon does not stream.
     """
 
-    def __init__(self, link: Link, stream_id: str | None, *, alone: bool = False) -> None:
-        """Take over the stream with this id; alone, it ends the link's connection when it ends."""
+    def __init__(self, link: Link, stream_id: str | None, *, alone: bool = False, connects: bool = False) -> None:
+        """Take over the stream with this id; alone, it ends the link's connection when it ends.
+
+        One that connects makes that connection itself, whenever there is none.
+        """
         self._items = FarItems(None)
         self._alone = alone
+        self._connects = connects
         if stream_id is None:
             raise ProtocolError(f"result of call is an iterator, and the daemon at {link.place} does not stream")
         self._link = link
@@ -55,7 +64,9 @@ class FarStream(Iterator[Any]):
                     return items.given.popleft()
                 if items.stream_id is None:
                     raise StopIteration
-                if not link.connected:
+                if self._connects:
+                    run(connect(link))
+                elif not link.connected:
                     raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
                 outcome = run(more_items(link, items))
                 if outcome is not None:
@@ -102,3 +113,6 @@ class FarStream(Iterator[Any]):
     def __repr__(self) -> str:
         """Show where it comes from."""
         return f"<far stream of {self._link.uri}{' (ended)' if self._items.stream_id is None else ''}>"
+
+
+HOOKS.register_substitute(FarStream, streamed)

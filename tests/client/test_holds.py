@@ -7,14 +7,14 @@ import gc
 
 from pyronb.client.holds import CHANGES
 from pyronb.dialects import PYRO5
-from pyronb.sync.proxy import Proxy, _from_state
+from pyronb.sync.proxy import Proxy, _proxy_or_stream
 from pyronb.uri import back_location
 
 KEY = "e" * 32
 
 
 def arrived(location):
-    return _from_state((f"PYRO:thing@{location}", (), ("call",), (), "hello", None), PYRO5)
+    return _proxy_or_stream((f"PYRO:thing@{location}", (), ("call",), (), "hello", None), PYRO5)
 
 
 def changes():

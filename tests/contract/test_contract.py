@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import uuid
 
 import numpy as np
@@ -49,6 +50,18 @@ class Thing(Bench):
     def call_back(self, listener, value):
         """Call the caller's own object before answering."""
         return ["called back", listener.hear(value)]
+
+    def gather(self, *lots, most=None):
+        """Take what comes from each iterator, in turn, and no more than so much."""
+        return [list(itertools.islice(lot, most)) for lot in lots]
+
+    def weigh(self, blocks):
+        """Tell the first byte of each block, and the length of all together."""
+        firsts, size = [], 0
+        for block in blocks:
+            firsts.append(block[0])
+            size += len(block)
+        return [firsts, size]
 
     def apply(self, function, *values):
         """Call a function of the caller."""
@@ -492,6 +505,45 @@ def test_stream_of_a_daemon_that_does_not_stream(reach, engine, thing, room):
 
         assert 3 == remote.call("add", 1, 2)
         room.close_remotes()
+
+
+# Streams the other way
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_iterators_as_arguments(remote, serializer):
+    """The method gets their items, few or many, while it runs; the connection goes on."""
+    remote.proxy._pyroSerializer = serializer
+    lots = (iter([1, 2]), (number for number in range(700)), map(str, range(2)), iter([]))
+
+    assert [[1, 2], [*range(700)], ["0", "1"], []] == remote.call("gather", *lots)
+    assert [[5, 6]] == remote.call("gather", itertools.count(5), most=2)
+    assert 3 == remote.call("add", 1, 2)
+
+
+def test_blocks_as_argument(remote):
+    """Large items are made while those before them are on their way, and never many of them."""
+    size, made = HEAVY // 8, []
+
+    def blocks():
+        for number in range(40):
+            made.append(number)
+            yield bytes([number]) * size
+
+    assert [[*range(40)], 40 * size] == remote.call("weigh", blocks())
+    assert [*range(40)] == made
+
+
+def test_iterator_that_fails(remote):
+    """The method gets the error, after the items before it, and so does the caller if the method lets it through."""
+
+    def items():
+        yield 1
+        raise LookupError("nothing more")
+
+    with pytest.raises(LookupError, match="nothing more"):
+        remote.call("gather", items())
+    assert [[1]] == remote.call("gather", items(), most=1)
 
 
 # Beside the call

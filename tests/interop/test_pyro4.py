@@ -9,10 +9,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 import pyronb
+from pyronb.errors import SerializeError
 from pyronb.sync.lookup import locateNS, resolve
 from pyronb.uri import URI
 from tests.interop.conftest import ask_real_client, peer
@@ -123,6 +125,16 @@ def test_our_client_on_a_real_daemon(real_daemons, setting, name, no_leaks):
     serializer, compressed = setting
     with compression(compressed):
         CHECKS[name](world(real_daemons[compressed], serializer, real_peer=True, pyro4=True))
+
+
+def test_a_real_daemon_is_given_no_iterators(real_daemons):
+    """It could not ask for the items; the error says so, and what to do, and the connection goes on."""
+    with connect(real_daemons[False]) as proxy, Path(__file__).open("rb") as file:
+        for items in (iter([1, 2]), (item for item in "ab"), file):
+            with pytest.raises(SerializeError, match="Pyro4: send a list of the items, or call a method for each"):
+                proxy.echo(items)
+
+        assert [1, 2] == proxy.echo([1, 2])
 
 
 def test_our_client_on_a_multiplexed_real_daemon():

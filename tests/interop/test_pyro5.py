@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,16 @@ def test_our_client_on_a_real_daemon(real_daemons, setting, name, no_leaks):
     serializer, compressed = setting
     with compression(compressed):
         checks.CHECKS[name][0](world(real_daemons[compressed], serializer, real_peer=True))
+
+
+def test_a_real_daemon_is_given_no_iterators(real_daemons):
+    """It could not ask for the items; the error says so, and what to do, and the connection goes on."""
+    with connect(real_daemons[False]) as proxy, Path(__file__).open("rb") as file:
+        for items in (iter([1, 2]), (item for item in "ab"), file):
+            with pytest.raises(SerializeError, match="Pyro5: send a list of the items, or call a method for each"):
+                proxy.echo(items)
+
+        assert [1, 2] == proxy.echo([1, 2])
 
 
 # Ours with ours, by the same checks
