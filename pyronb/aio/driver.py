@@ -233,7 +233,8 @@ class _Attempt:
     def __init__(self, link: Link, annotations: Mapping[str, Buffer]) -> None:
         self.loop = asyncio.get_running_loop()
         self._link = link
-        self._waiting: set[asyncio.Future[None]] = set()
+        # In their order, which is that of the calls that go out first.
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._task = self.loop.create_task(_make_connection(link, annotations))
         self._task.add_done_callback(self._tell)
         link.attempt = self
@@ -241,11 +242,11 @@ class _Attempt:
     async def join(self) -> None:
         """Wait for what becomes of it."""
         future = self.loop.create_future()
-        self._waiting.add(future)
+        self._waiting[future] = None
         try:
             await future
         finally:
-            self._waiting.discard(future)
+            del self._waiting[future]
             if not self._waiting:
                 self.cancel()
 
@@ -263,7 +264,7 @@ class _Attempt:
             error = ConnectionClosedError(f"the proxy for {self._link.uri} was released while it connected")
         else:
             error = task.exception()
-        for future in self._waiting:
+        for future in list(self._waiting):
             if future.done():
                 continue
             if error is None:

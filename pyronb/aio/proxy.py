@@ -25,6 +25,7 @@ from pyronb.net.aiostream import AsyncStream
 from pyronb.news import Progress
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import FUNCTION_PREFIX
+from pyronb.rpc.handshake import TOGETHER
 from pyronb.serializers.hooks import HOOKS
 from pyronb.uri import URI
 
@@ -45,7 +46,8 @@ attributes are those that the remote object exposes::
     await proxy._pyroSet("attribute", 3)
     async for item in await proxy.generator(): ...
 
-Tasks may share a proxy: their calls are in flight at the same time, on one connection. A call that is cancelled, or
+Tasks may share a proxy: their calls are in flight at the same time, on one connection, and pyronb daemons run them at
+the same time too (those of an object that is the client's own, in their order). A call that is cancelled, or
 takes longer than `_pyroTimeout`, gives up its own reply and leaves the others alone; over there it still runs, but a
 pyronb daemon is told, and stops an ``async def`` method (others ask `pyronb.cancelled`). A proxy
 belongs to the event loop in which it connected, until it is released or that loop is closed; other loops and threads
@@ -83,6 +85,8 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         link.options = in_this_room(link.options)
         # All that a loop does, it does in one thread.
         link.lock = _NO_LOCK
+        # Calls that are in flight at the same time run at the same time, where the daemon can do that.
+        link.wants = (TOGETHER,)
         super()._pyro_set(link)
 
     def _pyro_drop(self) -> None:

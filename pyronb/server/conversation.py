@@ -202,6 +202,11 @@ class Conversation:
         self._connection.receive(data)
         return self._tasks()
 
+    def answer_alone(self, data: bytes) -> Answer:
+        """Run the call in bytes of a client that sends calls together, if they are but one; None to `receive` them."""
+        short = self.short
+        return None if short is None or self._tail or self._unwanted else short.answer(data)
+
     def _together(self, short: ShortCut, data: bytes) -> Iterator[Task]:
         """Take in bytes of a client that sends many calls together; those that are bare take the short-cut."""
         while self._connection.idle:

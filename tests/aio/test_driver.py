@@ -121,7 +121,7 @@ async def test_timeout_of_one_among_many(make, bench, entered):
         patient = asyncio.create_task(proxy.wait("patient"))
         await entered()
         proxy._pyroTimeout = 0.05
-        hasty = [asyncio.create_task(proxy.give(number)) for number in range(5)]
+        hasty = [asyncio.create_task(proxy.wait(number)) for number in range(5)]
         results = await asyncio.gather(*hasty, return_exceptions=True)
         proxy._pyroTimeout = None
         bench.go.set()

@@ -411,10 +411,12 @@ def test_a_task_is_cancelled(uri, patient, method):
 
 
 def test_calls_that_wait_their_turn_are_cancelled(uri, patient):
-    """They are not made at all."""
+    """They are not made at all, where calls of one client run one after the other."""
 
     async def main():
-        async with pyronb.aio.Proxy(uri, options=client_options()) as proxy:
+        proxy = pyronb.aio.Proxy(uri, options=client_options())
+        proxy._pyro.wants = ()
+        async with proxy:
             assert 3 == await proxy.add(1, 2)
             running = asyncio.create_task(proxy.wait_later("first"))
             await asyncio.to_thread(is_entered, patient)

@@ -338,6 +338,8 @@ class ThreadEngine(Engine[WorkerClient]):
             stays = self._serve(client, answer)
         except BaseException as error:  # noqa: BLE001 - what would end the program ends its client only
             self._tell_why(client, error)
+        if stays is not None and client.together is not None:
+            self._end_turn(client, client.together)
         if stays:
             self._give_back(client)
         elif stays is not None:
@@ -372,8 +374,8 @@ class ThreadEngine(Engine[WorkerClient]):
                 if data is None:
                     return True
                 short = None if conversation.together else conversation.short or conversation.first_short(data)
-                if short is not None:
-                    other = self._serve_short(client, short, data)
+                if short is not None or conversation.together:
+                    other = self._serve_alone(client, data) if short is None else self._serve_short(client, short, data)
                     if not isinstance(other, bytes):
                         return other
                     data = other
@@ -428,6 +430,22 @@ class ThreadEngine(Engine[WorkerClient]):
             if crowd.wanted and self._gather(client):
                 return None
             came = stream.receive_within(_STAY)
+            if came is None:
+                return True
+            data = came
+        return False
+
+    def _serve_alone(self, client: WorkerClient, data: bytes) -> bytes | bool | None:
+        """Do as `_serve_short` for a client that may send calls together, as long as each comes alone."""
+        while not self.stopping:
+            done = self._do_alone(client, data)
+            if done is None:
+                return data
+            if not (done and (client.tasks is None or self._do_all(client))):
+                return None
+            if self._work or self._drain_until is not None:
+                return True
+            came = client.stream.receive_within(_STAY)
             if came is None:
                 return True
             data = came
@@ -539,13 +557,16 @@ class ThreadEngine(Engine[WorkerClient]):
     # Calls that run together
 
     def _do_together(self, client: WorkerClient) -> bool:
-        """Do what a client asked for while it is this worker's turn; False when another one goes on with it."""
+        """Do what a client asked for while it is this worker's turn; False when another one goes on with it.
+
+        The turn lasts for as long as the worker stays with the client.
+        """
         if client.together is None:
             client.together = Together()
         together: Together = client.together
         caller = client.conversation.caller
-        caller.loose = False
-        turn = self._begin_turn(client, together)
+        turn = together.turn or self._begin_turn(client, together)
+        turn.done += 1
         lock, add = together.lock, together.add_now
         for task in client.tasks or ():
             if task.detached and self._run_detached(task):
@@ -569,16 +590,10 @@ class ThreadEngine(Engine[WorkerClient]):
                 self._finish_call(client, answer, failed)
                 return False
             if failed is not None:
-                self._end_turn(client, together)
                 raise failed
             if isinstance(answer, Pending):
-                if not loose or together.running >= _MOST_PENDING:
-                    self._end_turn(client, together)
-                    self._flush(client, together)
-                    return self._park(client, answer)
-                with lock:
-                    together.running += 1
-                self._await(client, answer)
+                if not self._let_run(client, together, answer, loose=loose):
+                    return False
             elif full and not self._flush(client, together):
                 self._end_turn(client, together)
                 if not self._send(client):
@@ -586,10 +601,65 @@ class ThreadEngine(Engine[WorkerClient]):
                 # There was room after all.
                 turn = self._begin_turn(client, together)
         client.tasks = None
+        if self._flush(client, together):
+            return True
         self._end_turn(client, together)
         return self._send(client)
 
+    def _do_alone(self, client: WorkerClient, data: bytes) -> bool | None:
+        """Do as `_do_together`, if nothing has come but one call that takes the short-cut; None when it is not so."""
+        together: Together | None = client.together
+        if together is None or together.turn is None:
+            return None
+        conversation, turn = client.conversation, together.turn
+        turn.done += 1
+        answer: Answer = None
+        failed: BaseException | None = None
+        try:
+            answer = conversation.answer_alone(data)
+        except BaseException as error:  # noqa: BLE001 - as above
+            failed = error
+        if answer is None and failed is None:
+            return None
+        with together.lock:
+            lost, loose = turn.lost, conversation.caller.loose
+            if lost:
+                together.left -= 1
+            else:
+                conversation.caller.loose = False
+                turn.done += 1
+        if lost:
+            self._finish_call(client, answer, failed)
+            return False
+        if failed is not None:
+            raise failed
+        if isinstance(answer, Pending):
+            return self._let_run(client, together, answer, loose=loose)
+        assert answer is not None
+        if not together.running and len(answer) == 1 and client.stream.direct:
+            # There is nobody else who might be sending.
+            if client.stream.send_small(answer[0]):
+                return True
+        else:
+            together.add(answer)
+            if self._flush(client, together):
+                return True
+        self._end_turn(client, together)
+        return self._send(client)
+
+    def _let_run(self, client: WorkerClient, together: Together, answer: Pending[Any], *, loose: bool) -> bool:
+        """Go on while a coroutine runs; False when that may not be, and the client is parked."""
+        if not loose or together.running >= _MOST_PENDING:
+            self._end_turn(client, together)
+            self._flush(client, together)
+            return self._park(client, answer)
+        with together.lock:
+            together.running += 1
+        self._await(client, answer)
+        return True
+
     def _begin_turn(self, client: WorkerClient, together: Together) -> Turn:
+        client.conversation.caller.loose = False
         turn = together.turn = Turn()
         with self._lock:
             self._turns.add(client)
@@ -609,7 +679,7 @@ class ThreadEngine(Engine[WorkerClient]):
                 log.error("cannot start a thread: %s", error)
 
     def _end_turn(self, client: WorkerClient, together: Together) -> None:
-        # A turn is only lost while a call runs.
+        # A turn is only lost while a call runs that is loose.
         together.turn = None
         with self._lock:
             self._turns.discard(client)

@@ -26,7 +26,7 @@ class Turn:
 
     Attributes:
         owner: the worker.
-        done: how many calls it has run.
+        done: counts the calls that it has run, and the times that it began with some.
         seen: how many they were when the overseer last looked; None when it has not.
         lost: whether the call that runs was left to the worker, and the turn is another's.
     """
@@ -48,7 +48,7 @@ class Together:
         lock: held for changing anything here; nobody waits while holding it.
         overdue: whether a moment has gone by, and answers are to be sent after the call that runs.
         sending: held for sending to the client.
-        turn: the turn of the worker that runs a call; None while none does.
+        turn: the turn of the worker that has the client; None while none does.
         running: how many calls are not answered yet while others go on.
         left: how many of them were left to a worker; the others are coroutines.
         over: whether the client is gone, and ends with the last of them.
