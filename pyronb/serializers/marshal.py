@@ -7,6 +7,7 @@ depth, where Pyro converts the outermost value only.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import sys
 from typing import Any
@@ -48,12 +49,7 @@ class MarshalSerializer:
                 data = marshal.dumps(value, _VERSION)
             except ValueError:
                 return marshal.dumps(self._simplified(value), _VERSION)
-            # Marshal writes whatever shows its memory as bytes, without asking; these modules have such types.
-            if (
-                ("array" in sys.modules or "numpy" in sys.modules)
-                and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
-                and not _is_exact(value)
-            ):
+            if _shows_memory(value, data):
                 return marshal.dumps(self._simplified(value), _VERSION)
         except OWN:
             raise
@@ -79,6 +75,18 @@ class MarshalSerializer:
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""
+        args: Any
+        kwargs: Any
+        object_id, method, args, kwargs = parts
+        if type(args) is tuple:
+            try:
+                # As tuples that nobody else refers to: others are numbered, and take longer to read.
+                data = marshal.dumps((object_id, method, (*args,), kwargs), _VERSION)
+            except ValueError:
+                pass
+            else:
+                if not _shows_memory((args, kwargs), data):
+                    return data
         return self.dumps(tuple(parts))
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
@@ -120,8 +128,36 @@ def marshal_text(data: Buffer) -> str:
         raise read_error(MarshalSerializer.name, cause) from cause
 
 
-def _is_exact(value: Any) -> bool:
-    """Whether a value, which marshal has written, is made of nothing but exact builtin types."""
+def _shows_memory(value: Any, data: bytes) -> bool:
+    """Whether there is in a value, which marshal has written, what it writes as bytes without asking.
+
+    It does that with whatever shows its memory, such as arrays; these modules have such types.
+    """
+    return (
+        ("array" in sys.modules or "numpy" in sys.modules)
+        and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
+        and not _is_exact(value, len(data))
+    )
+
+
+def _is_exact(value: Any, size: int) -> bool:
+    """Whether a value is made of nothing but exact builtin types; marshal has written it, in so many bytes."""
+    if size > _FEW_BYTES:
+        return _is_exact_throughout(value)
+    # All of one level after the other, in C. Each item has a byte of its own, unless it occurs more than once.
+    level = [value]
+    while size >= len(level):
+        if not _EXACT.issuperset(map(type, level)):
+            return False
+        size -= len(level)
+        level = gc.get_referents(*level)
+        if not level:
+            return True
+    return _is_exact_throughout(value)
+
+
+def _is_exact_throughout(value: Any) -> bool:
+    """As `_is_exact`; what occurs in many places, or in itself, is looked at once."""
     pending, seen = [value], set()
     while pending:
         each = pending.pop()
@@ -148,6 +184,9 @@ def _exact(value: Any) -> Any:
 
 
 _CONTAINERS: dict[type, Any] = {list: list, tuple: tuple, set: set, frozenset: frozenset, dict: dict}
+_EXACT = _ATOMS.union(_CONTAINERS)
+_FEW_BYTES = 4096
+"""So much data is looked at level by level; one part that occurs very often in more of it would take much memory."""
 # The methods of the builtin types, because those of the subclass may do anything.
 _BASES: tuple[tuple[type, Any], ...] = (
     (int, int.__int__),

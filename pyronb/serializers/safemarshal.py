@@ -21,7 +21,7 @@ import marshal
 import re
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 from pyronb.serializers.base import Buffer
@@ -72,11 +72,9 @@ _find_reference = re.compile(_REFERENCE, re.DOTALL).search
 _find_references: Any = re.compile(rb"r(?=(...)\0)", re.DOTALL).findall
 # How a call begins, with the tuple of its arguments; and a tuple that may be numbered as well.
 _head: Any = re.compile(rb"\xa9\x04(?:%b){2}\xa9.|\xa9.|\xa8.\0\0\0" % _TEXT, re.DOTALL).match
-_perhaps_bytes = re.compile(rb"[s\xf3](?=.{3}[\0-\x7f])", re.DOTALL)
-_FEW_PERHAPS = 16
-
 _NUMBERED = 0x80
 _NUMBERED_TUPLE = ord(")") | _NUMBERED
+_SHORT_TEXTS = b"zZ\xfa\xda"
 _NUMBERS = bytes(range(_NUMBERED, 0x100))
 _BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
 _INT = struct.Struct("<i").unpack_from
@@ -135,6 +133,12 @@ def _most_levels() -> int:
     return most
 
 
+@functools.cache
+def _reference_up_to(number: int) -> Callable[[bytes], Any]:
+    """Give what looks for a reference to one of the first numbered values."""
+    return re.compile(rb"r[\0-%b]\0\0\0" % re.escape(bytes([number])), re.DOTALL).search
+
+
 def holds_large_bytes(data: Buffer) -> bool:
     """Whether the data, which can be read, has a large string of bytes in it; all of the data is never searched."""
     scan = _Scan(data, _referred)
@@ -142,41 +146,28 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 
 def may_hold_bytes(data: bytes) -> bool:
-    """Whether there is a string of bytes in the data, or something that is not known here."""
-    if b"s" not in data and b"\xf3" not in data:
-        return False
-    size = len(data)
-    # An s in a text looks like one, but what follows it seldom is a length that fits.
-    if not any(_INT(data, at + 1)[0] <= size - at - 5 for at in _perhaps_at(data)):
-        return False
-    scan = _Scan(data, _unreferred if _find_reference(data) is None else _referred)
-    return not scan.harmless() or scan.holds_bytes
-
-
-def _perhaps_at(data: bytes) -> Iterable[int]:
-    """Give where there may be a string of bytes."""
-    if data.count(b"s") + data.count(b"\xf3") > _FEW_PERHAPS:
-        return (match.start() for match in _perhaps_bytes.finditer(data))
-    found = []
+    """Whether there may be a string of bytes in the data, which marshal has written."""
     for kind in (b"s", b"\xf3"):
-        at = data.find(kind)
-        while at >= 0:
-            if _perhaps_bytes.match(data, at) is not None:
-                found.append(at)
+        token, at = 0, data.find(kind)
+        while 0 <= at < len(data) - 4:
+            # An s in a text looks like one. What follows it may be no length that fits; else the tokens before it tell.
+            if 0 <= _INT(data, at + 1)[0] < len(data) - at - 4:
+                token = _all(data, token, at).end()
+                if data[token] not in _SHORT_TEXTS or token + 2 + data[token + 1] <= at:
+                    return True
             at = data.find(kind, at + 1)
-    return found
+    return False
 
 
 class _Scan:
     """One look through the data, token by token."""
 
-    __slots__ = ("announced", "data", "holds_bytes", "holds_large_bytes", "last_tuple", "match", "stretches")
+    __slots__ = ("announced", "data", "holds_large_bytes", "last_tuple", "match", "stretches")
 
     def __init__(self, data: Buffer, match: Any, last_tuple: int = -1) -> None:
         self.data = data
         self.match = match
         self.announced = 0
-        self.holds_bytes = False
         self.holds_large_bytes = False
         self.last_tuple = last_tuple
         self.stretches: list[tuple[int, int]] = []
@@ -222,7 +213,6 @@ class _Scan:
 
     def bytes(self, pos: int) -> int:
         start, after = self.stretch(pos, 1)
-        self.holds_bytes = True
         self.holds_large_bytes |= after - start > LARGE
         return after
 
@@ -263,7 +253,7 @@ class _Scan:
             # looks like a reference to it may be text.
             before = data[: self.last_tuple]
             at_most = len(before) - len(before.translate(None, _NUMBERS))
-            return any(b"r%c\0\0\0" % number in data for number in range(at_most + 1))
+            return _reference_up_to(at_most)(data) is not None
         kinds = self.numbered_kinds(data)
         # More than there are lead nowhere, which the interpreter's reader finds out.
         numbers = {int.from_bytes(number, "little") for number in set(_find_references(data))}

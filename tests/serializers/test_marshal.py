@@ -5,6 +5,8 @@ from __future__ import annotations
 import marshal
 import struct
 import uuid
+from array import array
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,6 +43,35 @@ def test_converts_at_any_depth(codec: MarshalSerializer) -> None:
     key = uuid.uuid4()
 
     assert {str(key): [({str(key)},)]} == codec.loads(codec.dumps({key: [({key},)]}))
+
+
+AROUND: list[Callable[[Any], Any]] = [
+    lambda value: [[1], {"s": [value]}],
+    lambda value: ({"s": 1}, {(2, "s"): (value,)}),
+    lambda value: ["s" * 5000, [value]],
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_what_shows_its_memory(codec: MarshalSerializer, around: Callable[[Any], Any]) -> None:
+    """Marshal itself would write an array as bytes, wherever it is."""
+    numbers = array("i", [7])
+
+    assert around([7]) == codec.loads(codec.dumps(around(numbers)))
+    call = CallParts("o", "m", (around(numbers), b"s"), {"a": around(numbers)})
+    assert ("o", "m", (around([7]), b"s"), {"a": around([7])}) == codec.loads_call(codec.dumps_call(call))
+
+
+def test_what_occurs_in_many_places(codec: MarshalSerializer) -> None:
+    """Each part of a value is looked at once."""
+    inside: list[Any] = [b"s"]
+    inside.append(inside)
+    often: Any = [b"s"]
+    for _ in range(60):
+        often = [often, often]
+
+    for value in (inside, often):
+        assert codec.dumps(value) == marshal.dumps(value, 4)
 
 
 @pytest.mark.parametrize(
