@@ -9,7 +9,7 @@ from typing import Any
 from pyronb.aio.driver import run_on
 from pyronb.aio.shortcut import NOT_TAKEN, ShortCut, short_cut
 from pyronb.aio.streams import FarStream
-from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
+from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
@@ -92,17 +92,19 @@ class _Member:
         return call_remote(self._link, "__getattr__", (self.__name__,), None).__await__()
 
 
-class RemoteMethod(_Member):
-    """A method of a remote object: calling it gives what is to be awaited.
+_METHOD_DOC = """A method of a remote object: calling it gives what is to be awaited.
 
-    Its name, docstring and signature come from what the daemon told when the proxy connected. Before that, the name may
-    also turn out to be that of an attribute: awaiting it without a call reads the attribute.
-    """
+Its name, docstring and signature come from what the daemon told when the proxy connected. Before that, the name may
+also turn out to be that of an attribute: awaiting it without a call reads the attribute.
+"""
+
+
+class RemoteMethod(_Member):  # noqa: D101 - the docstring is made by MethodDoc
+    __doc__ = MethodDoc(_METHOD_DOC)
 
     def __init__(self, link: Link, name: str) -> None:
         """Make the method of this name; nothing is sent."""
         super().__init__(link, name)
-        self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
 
     def __getattr__(self, name: str) -> Any:
         """Give the signature, which is read only when somebody looks; there is nothing else."""

@@ -27,6 +27,7 @@ from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = [
+    "MethodDoc",
     "ProxyFace",
     "RemoteDoc",
     "annotations_of_owner",
@@ -196,6 +197,21 @@ class RemoteDoc:
     def __get__(self, proxy: ProxyFace | None, owner: type) -> str:
         """Give the one that fits."""
         return (proxy is not None and doc_of(proxy._pyro)) or self._text
+
+
+class MethodDoc:
+    """The docstring of a class of remote methods: its own on the class, that of the remote method on one of those."""
+
+    def __init__(self, text: str) -> None:
+        """Take the docstring of the class."""
+        self._text = text
+
+    def __get__(self, method: Any, owner: type) -> str:
+        """Give the one that fits."""
+        if method is None:
+            return self._text
+        link, name = method._link, method.__name__
+        return doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
 
 
 def _has_a_say(kind: type[ProxyFace]) -> bool:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pyronb.calls import recordings
+from pyronb.client.acquaintances import remember
 from pyronb.client.effects import (
     Abandon,
     After,
@@ -52,6 +53,7 @@ from pyronb.wire.message import HEARD, NO_ANNOTATIONS, PING, WANTS_OUTPUT, Buffe
 from pyronb.wire.watching import watch_for
 
 __all__ = [
+    "absent",
     "adopt",
     "call",
     "calling",
@@ -67,11 +69,14 @@ __all__ = [
     "locate",
     "lookup",
     "lookup_by_tags",
+    "machine",
     "ping",
     "reconnect",
     "resolve",
     "take_back",
     "understood",
+    "unwelcome",
+    "welcomed",
 ]
 
 _PAUSE = 2.0
@@ -141,11 +146,10 @@ def _dial_and_greet(
     try:
         yield Dial(link, place, deadline)
     except ConnectionClosedError as error:
-        if place.back is not None:
-            raise ConnectionClosedError(f"cannot connect to {place}: {error}") from error
-        if place.object == NAMESERVER_ID:
+        told = absent(place, error)
+        if told is error:
             raise
-        raise ConnectionClosedError(f"{error}; is the program that serves it running?") from error
+        raise told from error
     try:
         yield from _greet(link, place, deadline, annotations)
     except GeneratorExit:
@@ -155,7 +159,17 @@ def _dial_and_greet(
         raise
 
 
-def _machine(link: Link) -> ClientConnection:
+def absent(place: URI, error: ConnectionClosedError) -> ConnectionClosedError:
+    """Give the error for nobody answering there, which may be the one that told so."""
+    if place.back is not None:
+        return ConnectionClosedError(f"cannot connect to {place}: {error}")
+    if place.object == NAMESERVER_ID:
+        return error
+    return ConnectionClosedError(f"{error}; is the program that serves it running?")
+
+
+def machine(link: Link) -> ClientConnection:
+    """Make the connection machine for a link."""
     wire = link.options.wire
     return ClientConnection(
         link.dialect,
@@ -169,7 +183,7 @@ def _machine(link: Link) -> ClientConnection:
 def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[str, Buffer]) -> Procedure[None]:
     codec = codec_for(link, Peer())
     serializer = for_greeting(link, codec)
-    connection = _machine(link)
+    connection = machine(link)
     link.connection = connection
     assert isinstance(place.object, str)
     greeting = encode_greeting(
@@ -187,22 +201,26 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
     )
     try:
         yield Send(link, connection.greet(greeting), deadline)
+    except (CommunicationError, SecurityError) as error:
+        raise unwelcome(link, place, error) from error
+    yield from welcomed(link, place, greeting, deadline)
+
+
+def welcomed(link: Link, place: URI, greeting: Message, deadline: float | None) -> Procedure[None]:
+    """Hear the answer to a greeting that was sent, and have the link know all that comes of it; raises as `connect`."""
+    connection, codec = link.connection, codec_for(link, Peer())
+    assert connection is not None
+    assert isinstance(place.object, str)
+    serializer = for_greeting(link, codec)
+    try:
         event = yield Reply(link, None, deadline)
         answer = None
         if isinstance(event, Accepted):
             answer = _understood_acceptance(codec, event.message)
     except OtherDialectError:
         raise
-    except ConnectionClosedError as error:
-        raise ConnectionClosedError(
-            f"{error}; {_why_closed(link, place)} (while connecting to {link.place})"
-        ) from error
     except (CommunicationError, SecurityError) as error:
-        circumstances = f"while connecting to {link.place}"
-        limit = link.options.connect_timeout
-        if isinstance(error, TimeoutError) and limit is not None:
-            circumstances += f"; CONNECT_TIMEOUT and COMMTIMEOUT allow {limit:g} s"
-        raise explained(error, circumstances) from error
+        raise unwelcome(link, place, error) from error
     if isinstance(event, Refused):
         text = decode_refusal(_refusal_payload(codec, event.message))
         if _SERIALIZER in text and serializer.name not in text:
@@ -229,6 +247,18 @@ def _greet(link: Link, place: URI, deadline: float | None, annotations: Mapping[
         link.owner._pyroValidateHandshake(answer.handshake)
         if link.handshake_annotations:
             link.owner._pyroResponseAnnotations(link.handshake_annotations, event.message.type)
+    remember(link, greeting, event.message, answer)
+
+
+def unwelcome(link: Link, place: URI, error: CommunicationError | SecurityError) -> PyroError:
+    """Give the error for a handshake that failed."""
+    if isinstance(error, ConnectionClosedError):
+        return ConnectionClosedError(f"{error}; {_why_closed(link, place)} (while connecting to {link.place})")
+    circumstances = f"while connecting to {link.place}"
+    limit = link.options.connect_timeout
+    if isinstance(error, TimeoutError) and limit is not None:
+        circumstances += f"; CONNECT_TIMEOUT and COMMTIMEOUT allow {limit:g} s"
+    return explained(error, circumstances)
 
 
 def _why_closed(link: Link, place: URI) -> str:
@@ -298,7 +328,7 @@ def adopt(link: Link, deadline: float | None) -> Procedure[None]:
     """Take up a socket that is connected already: there is no handshake, and metadata is asked for. (Section 28.)"""
     link.remote = Peer()
     agree(link, link.remote)
-    link.connection = _machine(link)
+    link.connection = machine(link)
     link.connection.open()
     assert isinstance(link.uri.object, str)
     if link.options.metadata:

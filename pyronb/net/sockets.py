@@ -110,14 +110,14 @@ def in_order(found: Sequence[tuple[Any, ...]], ip_version: int) -> list[tuple[so
     return sorted(pairs, key=lambda each: each[0] != preferred) if preferred is not None else pairs
 
 
-def tune(sock: socket.socket, nodelay: bool) -> None:
-    """Have a TCP socket notice that its peer is gone, and small messages leave at once.
+def tune(sock: socket.socket, nodelay: bool, family: int | None = None) -> None:
+    """Have a TCP socket notice that its peer is gone, and small messages leave at once; of a `family` that is known.
 
     Raises:
         OSError: the connection is gone already.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if nodelay and sock.family != socket.AF_UNIX:
+    if nodelay and (sock.family if family is None else family) != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

@@ -201,7 +201,7 @@ def _connected(place: URI, limit: float | None, nodelay: bool, ip_version: int) 
             left = remaining(until)
             limit = left if left is None else max(left, FIRST_ATTEMPT)
         else:
-            tune(sock, nodelay)
+            tune(sock, nodelay, family)
             return sock
     raise failed or OSError("no address is known for that host")
 

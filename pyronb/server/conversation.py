@@ -25,6 +25,7 @@ from pyronb.rpc.codec import Codec, in_result
 from pyronb.rpc.handshake import ASIDE, SIDE, TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.rpc.side import encode_news
+from pyronb.serializers.base import Serializer
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.serializers.recreate import MARK
@@ -77,7 +78,8 @@ class Host:
         output: whether callers that ask for it are sent what their calls print.
         codecs: the codecs, by dialect, whether the peer is pyronb and whether it takes values beside payloads; each is
             made when it is first needed.
-        greetings: what greetings say, by their bytes: most clients say one and the same.
+        greetings: what greetings say, and how these clients are talked to, by the bytes of the greetings: most clients
+            say one and the same.
     """
 
     dispatcher: Dispatcher
@@ -92,7 +94,7 @@ class Host:
     keep: Callable[[Conversation, SocketStream], None] = lambda _, stream: stream.close()
     output: bool = True
     codecs: dict[tuple[Dialect, bool, bool], Codec] = field(default_factory=dict)
-    greetings: dict[Any, Greeting] = field(default_factory=dict)
+    greetings: dict[Any, tuple[Greeting, Codec, Serializer]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -190,6 +192,8 @@ class Conversation:
     def close(self) -> None:
         """End it."""
         self._connection.close()
+        # It holds what holds this conversation.
+        self.short = None
         for side in list((self._sides or {}).values()):
             side.end()
 
@@ -315,23 +319,19 @@ class Conversation:
         assert dialect is not None
         self.caller.dialect = dialect
         try:
-            self._check_greeting(dialect, message.serializer_id)
-            codec = self._codec_for(dialect, pyronb_peer=False)
-            greeting = self._understood_greeting(codec, message)
+            greeting, codec, serializer = self._understood_greeting(dialect, message)
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
-        serializer = codec.catalog.by_number(message.serializer_id)
         self.caller.peer = greeting.peer
         self.together = TOGETHER in greeting.peer.wants
         context = self._context(message)
         token = enter(context)
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
-            if greeting.peer.is_pyronb:
-                codec = self._codec_for(dialect, pyronb_peer=True, beside=ASIDE in greeting.peer.abilities)
             taken = codec.catalog.names_among(self._host.serializers)
             acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
-            acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
+            if context.response_annotations or self._host.annotated:
+                acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
             buffers = self._connection.accept(acceptance)
             if greeting.peer.back:
                 self._connection.close()
@@ -344,26 +344,32 @@ class Conversation:
         self._connection.side = SIDE in greeting.peer.abilities
         return buffers
 
-    def _understood_greeting(self, codec: Codec, message: Message) -> Greeting:
-        """Read a greeting.
+    def _understood_greeting(self, dialect: Dialect, message: Message) -> tuple[Greeting, Codec, Serializer]:
+        """Read a greeting, and give how to talk to whoever says it, and what to answer the greeting in.
 
         Raises:
             ProtocolError: it is no such thing.
-            SerializeError: it cannot be read.
+            SerializeError: it cannot be read, or its serializer is not accepted.
         """
-        payload, dialect = message.payload, codec.dialect
+        payload = message.payload
         known = self._host.greetings
         key = (dialect, message.serializer_id, message.flags, payload)
         keep = type(payload) is bytes and len(payload) <= _LONGEST_GREETING
-        greeting = known.get(key) if keep else None
-        if greeting is None:
-            greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
-            # Only what is nothing but text can be shared, and what no hook had a part in.
-            if keep and type(greeting.handshake) is str and _MARK not in payload:
-                if len(known) >= _MOST_GREETINGS:
-                    known.clear()
-                known[key] = greeting
-        return greeting
+        understood = known.get(key) if keep else None
+        if understood is not None:
+            return understood
+        self._check_greeting(dialect, message.serializer_id)
+        codec = self._codec_for(dialect, pyronb_peer=False)
+        greeting = decode_greeting(codec.decode_payload(message), dialect, message.flags)
+        serializer = codec.catalog.by_number(message.serializer_id)
+        if greeting.peer.is_pyronb:
+            codec = self._codec_for(dialect, pyronb_peer=True, beside=ASIDE in greeting.peer.abilities)
+        # Only what is nothing but text can be shared, and what no hook had a part in.
+        if keep and type(greeting.handshake) is str and _MARK not in payload:
+            if len(known) >= _MOST_GREETINGS:
+                known.clear()
+            known[key] = greeting, codec, serializer
+        return greeting, codec, serializer
 
     def _accept(self, number: int, codec: Codec) -> None:
         """Take note that calls in this serializer are accepted, and open the short-cut for them."""

@@ -41,6 +41,9 @@ _MOST_KNOWN = 1000
 """Most functions that are known to be plain; the next one begins anew."""
 
 
+_STRANGER = Peer()
+
+
 @dataclass(slots=True, eq=False)
 class Caller:
     """One connected client, as far as running its calls goes.
@@ -63,7 +66,7 @@ class Caller:
     resources: Resources = field(default_factory=Resources)
     handshake: Any = None
     dialect: Dialect = PYRO5
-    peer: Peer = field(default_factory=Peer)
+    peer: Peer = _STRANGER
     loose: bool = False
     getpeercert: Callable[[], dict[str, Any] | None] = lambda: None
     client: Any = None

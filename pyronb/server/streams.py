@@ -359,6 +359,8 @@ class Streams:
 
     def disconnected(self, owner: object) -> None:
         """Take note that a client is gone: its streams wait for it for a while."""
+        if not self._streams:
+            return
         now = self._clock()
         with self._lock:
             mine = [(i, s) for i, s in self._streams.items() if s.owner is owner]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from pyronb.client.acquaintances import Acquaintance, acquaintance
 from pyronb.client.effects import (
     Abandon,
     After,
@@ -28,15 +29,16 @@ from pyronb.client.effects import (
 )
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
-from pyronb.client.procedures import check, connect
-from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
+from pyronb.client.procedures import absent, check, connect, hang_up, machine, unwelcome, welcomed
+from pyronb.errors import CommunicationError, ConnectionClosedError, SecurityError, TimeoutError
 from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after, remaining
 from pyronb.net.stream import SocketStream, dial
-from pyronb.wire.connection import ClientConnection
+from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Told
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
-__all__ = ["run", "withdraw"]
+__all__ = ["connected", "run", "withdraw"]
 
 _MOMENT = 0.1
 """Seconds for telling a peer that an answer is not wanted."""
@@ -68,8 +70,48 @@ def run(procedure: Procedure[T]) -> T:
         return result
 
 
+def connected(link: Link, deadline: float | None = None, annotations: Mapping[str, Buffer] = NO_ANNOTATIONS) -> None:
+    """Do as the procedure `connect` does, in short where the link's object and its daemon are known."""
+    if link.stream is None and link.connection is None and deadline is None and not annotations:
+        known = acquaintance(link)
+        if known is not None and _meet(link, known):
+            return
+    run(connect(link, deadline, annotations=annotations))
+
+
+def _meet(link: Link, known: Acquaintance) -> bool:
+    """Connect as before; False when the daemon has become another one, and all has to begin anew."""
+    options, place = link.options, link.uri
+    limit = options.connect_timeout
+    deadline = None if limit is None else after(limit + options.lookup.delay)
+    link.connected_uri = place
+    try:
+        stream = link.stream = dial(place, deadline, nodelay=options.nodelay, ip_version=options.ip_version)
+    except ConnectionClosedError as error:
+        told = absent(place, error)
+        if told is error:
+            raise
+        raise told from error
+    connection = link.connection = machine(link)
+    try:
+        try:
+            data = stream.exchange(known.said, remaining(deadline))
+        except (CommunicationError, SecurityError) as error:
+            raise unwelcome(link, place, error) from error
+        if not known.goes_on(link, data):
+            connection.greet(known.greeting)
+            connection.receive(data)
+            run(welcomed(link, place, known.greeting, deadline))
+    except OtherDialectError:
+        return False
+    except BaseException:
+        run(hang_up(link))
+        raise
+    return True
+
+
 def _connect(effect: Connect) -> None:
-    run(connect(effect.link, effect.deadline, annotations=effect.annotations))
+    connected(effect.link, effect.deadline, effect.annotations)
     effect.link.told = time.monotonic()
 
 

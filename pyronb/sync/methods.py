@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pyronb.client.face import annotations_of_owner, doc_of, dotted, signature_of
+from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import invoke
@@ -60,18 +60,20 @@ def value_of(link: Link, call: Call) -> Any:
     return settle(link, outcome_of(link, call), FarStream)
 
 
-class RemoteMethod:
-    """A method of a remote object, ready to be called.
+_METHOD_DOC = """A method of a remote object, ready to be called.
 
-    It holds the way to the object rather than the proxy, so a proxy that is dropped still closes its connection. Its
-    name, docstring and signature come from what the daemon told when the proxy connected.
-    """
+It holds the way to the object rather than the proxy, so a proxy that is dropped still closes its connection. Its
+name, docstring and signature come from what the daemon told when the proxy connected.
+"""
+
+
+class RemoteMethod:  # noqa: D101 - the docstring is made by MethodDoc
+    __doc__ = MethodDoc(_METHOD_DOC)
 
     def __init__(self, link: Link, name: str) -> None:
         """Make the method of this name; nothing is sent."""
         self._link = link
         self.__name__ = self.__qualname__ = name
-        self.__doc__ = doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
 
     def __getattr__(self, name: str) -> Any:
         """Give the signature, which is read only when somebody looks; there is nothing else."""

@@ -12,7 +12,7 @@ from typing import Any
 from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set, wishes_of
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
-from pyronb.client.procedures import adopt, connect, hang_up, ping, reconnect
+from pyronb.client.procedures import adopt, hang_up, ping, reconnect
 from pyronb.client.speech import AUTO
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config
@@ -25,7 +25,7 @@ from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID, FUNCTION_PREFIX, ITERATOR_PREFIX
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.hooks import HOOKS
-from pyronb.sync.driver import run
+from pyronb.sync.driver import connected, run
 from pyronb.sync.methods import RemoteMethod, call_remote
 from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
@@ -191,7 +191,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
                 return False
             began = time.monotonic()
             context = ambient()
-            run(connect(link, annotations=context.annotations))
+            connected(link, annotations=context.annotations)
             link.told = time.monotonic()
             link.latency = link.told - began
             if link.short is None:
