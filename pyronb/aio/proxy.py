@@ -12,7 +12,18 @@ from pyronb.aio.batch import BatchProxy
 from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
 from pyronb.aio.wished import WishedCalls
-from pyronb.client.face import ProxyFace, RemoteDoc, check_proxy, describe, missing, never_remote, not_set, wishes_of
+from pyronb.client.face import (
+    ProxyFace,
+    RemoteDoc,
+    check_proxy,
+    describe,
+    may_have_own,
+    missing,
+    never_remote,
+    not_set,
+    own_attributes,
+    wishes_of,
+)
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
 from pyronb.client.procedures import ping, reconnect
@@ -96,13 +107,10 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def __getattr__(self, name: str) -> Any:
         """Give a remote method, or a remote attribute, to be called or awaited. Nobody is asked."""
-        # Only reached for names that the class does not have.
+        # Only reached for names that neither the class nor the proxy has: methods are kept there.
         if name == "_pyro":
             raise AttributeError(name)
         link = self._pyro
-        member = link.methods.get(name)
-        if member is not None:
-            return member
         if never_remote(link, name):
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
         if link.options.metadata:
@@ -113,7 +121,9 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
                 return RemoteAttribute(link, name)
             if name not in metadata.methods:
                 raise missing(link, name)
-        method = link.methods[name] = RemoteMethod(link, name)
+        method = RemoteMethod(link, name)
+        if not name.startswith("_"):
+            link.methods[name] = method
         return method
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -122,7 +132,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             object.__setattr__(self, name, value)
             return
         if never_remote(self._pyro, name):
-            if name.startswith("_") and type(self).__dictoffset__:
+            if name.startswith("_") and may_have_own(type(self)):
                 object.__setattr__(self, name, value)  # a subclass's own
                 return
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
@@ -241,8 +251,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         return f"<pyronb.aio.Proxy {describe(self._pyro)}>"
 
     def __reduce__(self) -> Any:
-        own = dict(vars(self)) if type(self).__dictoffset__ else {}
-        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
+        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own_attributes(self))
 
 
 class RemoteFunction(Proxy):
@@ -280,8 +289,7 @@ def _from_state(state: Any, dialect: Dialect = PYRO5) -> Proxy:
 
 def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy:
     proxy = kind._pyro_of(_from_state(state)._pyro)
-    if own:
-        vars(proxy).update(own)
+    vars(proxy).update(own)
     return proxy
 
 

@@ -37,9 +37,11 @@ __all__ = [
     "doc_of",
     "dotted",
     "local_names",
+    "may_have_own",
     "missing",
     "never_remote",
     "not_set",
+    "own_attributes",
     "retries_of",
     "signature_of",
     "timeout_of",
@@ -54,6 +56,16 @@ _MAY_BE_OVERRIDDEN = ("_pyroValidateHandshake", "_pyroAnnotations", "_pyroRespon
 
 _PROBED = frozenset({"getdoc"})
 """Public names that tools look for on every object that they show."""
+
+
+def may_have_own(kind: type) -> bool:
+    """Tell whether proxies of a class may have attributes of their own, as those of a user's class may."""
+    return any("__slots__" not in vars(base) for base in kind.__mro__[:-1])
+
+
+def own_attributes(proxy: object) -> dict[str, Any]:
+    """Give the attributes that a proxy has of its own."""
+    return {name: value for name, value in vars(proxy).items() if name.startswith("_")}
 
 
 def never_remote(link: Link, name: str) -> bool:
@@ -242,7 +254,7 @@ else:
 class ProxyFace(Card, metaclass=_Known):
     """What proxies of all rooms have in common: their settings, and what one sees of them without asking anybody."""
 
-    __slots__ = ("__weakref__", "_pyro")
+    __slots__ = ("__dict__", "__weakref__", "_pyro")
 
     _pyro: Link
 
@@ -258,6 +270,8 @@ class ProxyFace(Card, metaclass=_Known):
         """Take this link, which no other proxy has."""
         link.owner = self if _has_a_say(type(self)) else None
         object.__setattr__(self, "_pyro", link)
+        # Where Python looks before it asks `__getattr__`, which takes as long as half of all that a call does here.
+        object.__setattr__(self, "__dict__", link.methods)
 
     @classmethod
     def _pyro_of(cls: type[P], link: Link) -> P:  # noqa: PYI019 - typing.Self is younger than Python 3.10
@@ -274,7 +288,7 @@ class ProxyFace(Card, metaclass=_Known):
         """Let go of the methods: they hold the link, which holds them, and with it the connection."""
         link = getattr(self, "_pyro", None)
         if link is not None:
-            link.methods.clear()
+            link.methods = {}
 
     # What subclasses may override
 
@@ -300,7 +314,7 @@ class ProxyFace(Card, metaclass=_Known):
         self._pyro_drop()
         self._pyro.uri = URI(uri)
         self._pyro.metadata = self._pyro.connected_uri = None
-        self._pyro.methods.clear()
+        self._pyro.forget_methods()
 
     @property
     def _pyroTimeout(self) -> float | None:
@@ -392,7 +406,7 @@ class ProxyFace(Card, metaclass=_Known):
 
     def __dir__(self) -> list[str]:
         """List the proxy's own names, and the remote ones as far as they are known."""
-        return [*super().__dir__(), *local_names(self._pyro)]
+        return sorted({*super().__dir__(), *local_names(self._pyro)})
 
     def __bool__(self) -> bool:
         """Be true: a remote ``__len__`` is not asked."""
@@ -414,8 +428,7 @@ class ProxyFace(Card, metaclass=_Known):
         if old.given_socket:
             raise PyroError("a proxy on a given socket cannot be copied: two would share one connection")
         made = type(self)._pyro_of(old.twin())
-        if type(self).__dictoffset__:
-            vars(made).update(vars(self))
+        vars(made).update(own_attributes(self))
         return made
 
     def __deepcopy__(self: P, memo: object) -> P:  # noqa: PYI019

@@ -59,7 +59,8 @@ class Link:
         given_socket: the connection was given by the user: no handshake, and releasing leaves it open.
         lock: held while somebody talks over this link; belongs to the room that drives it.
         attempt: the connecting that is under way, in a room where others may join it; None when there is none.
-        methods: remote methods by name, made once.
+        methods: remote methods by name, made once. It is what the proxy has as ``__dict__``, where Python itself finds
+            them; names that begin with an underscore are the proxy's own.
         short: the room's short-cut for plain calls, on the present connection; None when there is none.
     """
 
@@ -127,6 +128,11 @@ class Link:
             remote=self.remote,
             hold=self.hold,
         )
+
+    def forget_methods(self) -> None:
+        """Have the remote methods made anew, for the object may have others now."""
+        for name in [name for name in self.methods if not name.startswith("_")]:
+            del self.methods[name]
 
     @property
     def connected(self) -> bool:

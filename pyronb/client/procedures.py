@@ -238,7 +238,7 @@ def welcomed(link: Link, place: URI, greeting: Message, deadline: float | None) 
         link.metadata = answer.metadata or (yield from _ask_metadata(link, place.object, deadline))
         if known != link.metadata:
             # The object was replaced by another version of itself; its methods may have changed.
-            link.methods.clear()
+            link.forget_methods()
         if not link.metadata.methods and not link.metadata.attributes:
             raise PyroError(
                 f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"

@@ -9,7 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyronb.client.face import ProxyFace, RemoteDoc, describe, missing, never_remote, not_set, wishes_of
+from pyronb.client.face import (
+    ProxyFace,
+    RemoteDoc,
+    describe,
+    may_have_own,
+    missing,
+    never_remote,
+    not_set,
+    own_attributes,
+    wishes_of,
+)
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
 from pyronb.client.procedures import adopt, hang_up, ping, reconnect
@@ -82,16 +92,15 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def __getattr__(self, name: str) -> Any:
         """Give a remote method, or the value of a remote attribute."""
-        # Only reached for names that the class does not have.
+        # Only reached for names that neither the class nor the proxy has: methods are kept there.
         if name == "_pyro":
             raise AttributeError(name)
         link = self._pyro
-        method = link.methods.get(name)
-        if method is not None:
-            return method
         if self._pyro_is_attribute(name):
             return call_remote(link, "__getattr__", (name,), None)
-        method = link.methods[name] = RemoteMethod(link, name)
+        method = RemoteMethod(link, name)
+        if not name.startswith("_"):
+            link.methods[name] = method
         return method
 
     def _pyro_is_attribute(self, name: str) -> bool:
@@ -119,7 +128,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             return
         link = self._pyro
         if never_remote(link, name):
-            if name.startswith("_") and type(self).__dictoffset__:
+            if name.startswith("_") and may_have_own(type(self)):
                 object.__setattr__(self, name, value)  # a subclass's own
                 return
             raise AttributeError(f"{name!r} is not a name that a remote object can expose")
@@ -298,8 +307,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
         return f"<pyronb.Proxy {describe(self._pyro)}>"
 
     def __reduce__(self) -> Any:
-        own = dict(vars(self)) if type(self).__dictoffset__ else {}
-        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own)
+        return _from_pickle, (type(self), state_of(self._pyro, PYRO5), own_attributes(self))
 
     def __setstate__(self, state: Any) -> None:
         """Become the proxy that a pickle of real Pyro4 tells of; our own pickles do not come here."""
@@ -336,8 +344,7 @@ def _from_pickle(kind: type[Proxy], state: Any, own: dict[str, Any]) -> Proxy | 
     if isinstance(arrived, FarStream):
         return arrived
     proxy = kind._pyro_of(arrived._pyro)
-    if own:
-        vars(proxy).update(own)
+    vars(proxy).update(own)
     return proxy
 
 
