@@ -40,7 +40,7 @@ from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Event, Replied, Told
 from pyronb.wire.message import Buffer, Message
 
-__all__ = ["connected", "hang_up", "released", "run", "run_on"]
+__all__ = ["Mailbox", "connected", "hang_up", "released", "run", "run_on"]
 
 T = TypeVar("T")
 
@@ -101,15 +101,28 @@ def _check_over(link: Link, loop: asyncio.AbstractEventLoop) -> None:
         )
 
 
-class _Mailbox:
+class Mailbox:
     """Takes what arrives on one connection, and hands each event to whoever waits for it.
 
     It does not hold the link, which holds it, so that a proxy that is dropped closes its connection.
     """
 
-    __slots__ = ("_bare", "_heads", "_hearings", "_largest", "_others", "_replies", "_rest", "connection", "stock")
+    __slots__ = (
+        "_bare",
+        "_heads",
+        "_hearings",
+        "_largest",
+        "_loop",
+        "_others",
+        "_replies",
+        "_rest",
+        "connection",
+        "stock",
+    )
 
     def __init__(self) -> None:
+        """Take what arrives in the running loop."""
+        self._loop = asyncio.get_running_loop()
         self.connection: ClientConnection | None = None
         self.stock = True
         """Whether the peer may be a real Pyro, which does not switch Nagle's algorithm off."""
@@ -140,7 +153,7 @@ class _Mailbox:
 
     def expect(self, seq: int | None, *, bare: bool = False) -> asyncio.Future[Any]:
         """Give the future of the reply with this number, or, for None, of the next event that has none."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         if seq is None:
             self._others.append(future)
         elif bare:
@@ -381,7 +394,7 @@ async def _make_connection(link: Link, annotations: Mapping[str, Buffer]) -> Non
 async def _take_up(link: Link) -> None:
     """Begin to talk over the socket that the user gave."""
     loop, limit = asyncio.get_running_loop(), link.options.connect_timeout
-    mailbox = _Mailbox()
+    mailbox = Mailbox()
     link.stream = await aiostream.adopt(link.stream, mailbox)
     try:
         await run(adopt(link, None if limit is None else loop.time() + limit))
@@ -395,7 +408,7 @@ async def _dial(effect: Dial) -> None:
     options = link.options
     link.stream = await aiostream.dial(
         effect.place,
-        _Mailbox(),
+        Mailbox(),
         effect.deadline,
         nodelay=options.nodelay,
         ip_version=options.ip_version,
@@ -423,7 +436,7 @@ async def _reply(effect: Reply) -> Event:
     stream, seq, hearing = effect.link.stream, effect.seq, effect.hearing
     if stream is None:
         raise ConnectionClosedError("receiving: the connection was released")
-    mailbox: _Mailbox = stream.receiver
+    mailbox: Mailbox = stream.receiver
     answer: asyncio.Future[Event] = mailbox.expect(seq)
     if seq is None or hearing is None:
         return await in_time(answer, effect.deadline, "receiving")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyronb.aio.driver import run_on
-from pyronb.aio.shortcut import NOT_TAKEN, ShortCut, short_cut
+from pyronb.aio.shortcut import short_cut
 from pyronb.aio.streams import FarStream
 from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
@@ -50,7 +50,7 @@ def call_remote(
     """Give the coroutine that calls a method of the link's object and gives its result, or raises what it raised."""
     short = link.short
     if short is not None and short.takes(method, args):
-        return _value_in_short(short, link, method, args, kwargs)
+        return short.call(link, method, args, kwargs, _value_of)  # type: ignore[no-any-return]  # links know no rooms
     call = Call("", method, args, kwargs)
     add_context(link, call)
     return _value_of(link, call)
@@ -63,13 +63,6 @@ def call_wished(
     call = Call("", method, args, kwargs, wishes=wishes)
     add_context(link, call)
     return _value_of(link, call)
-
-
-async def _value_in_short(
-    short: ShortCut, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None
-) -> Any:
-    value = await short.call(link, method, args, kwargs)
-    return value if value is not NOT_TAKEN else await _value_of(link, Call("", method, args, kwargs))
 
 
 async def _value_of(link: Link, call: Call) -> Any:

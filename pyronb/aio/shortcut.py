@@ -7,10 +7,10 @@ is not like that it leaves to the procedures.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from pyronb.aio.driver import run
+from pyronb.aio.driver import Mailbox, run
 from pyronb.aio.streams import FarStream
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
@@ -20,42 +20,36 @@ from pyronb.client.outcomes import settle, take_annotations
 from pyronb.client.procedures import calling, exchange, explained, give_up, understood
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
-from pyronb.net.aiostream import in_time
+from pyronb.net.aiostream import AsyncStream, in_time
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.serializers.base import CallParts
 from pyronb.wire.bare import pack_bare
 from pyronb.wire.connection import OPEN
 
-__all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
-
-NOT_TAKEN = object()
-"""What `ShortCut.call` gives for a call that has to go the long way."""
+__all__ = ["ShortCut", "short_cut"]
 
 
 def short_cut(link: Link) -> ShortCut | None:
     """Give the short-cut for the present connection of a link; None when its settings allow none."""
     if not allows_bare_calls(link):
         return None
-    made = ShortCut(link)
-    link.stream.receiver.take_bare(made.heads, made.largest)
-    return made
+    return ShortCut(link)
 
 
 class ShortCut(BareCalls):
     """The short-cut for one connection."""
 
-    __slots__ = ()
+    __slots__ = ("_connection", "_loop", "_mailbox", "_stream")
 
-    @property
-    def heads(self) -> frozenset[bytes]:
-        """How the replies begin."""
-        return self._heads
-
-    @property
-    def largest(self) -> int:
-        """Most bytes of their payloads."""
-        return self._largest
+    def __init__(self, link: Link) -> None:
+        """Prepare it for a link that is connected."""
+        super().__init__(link)
+        assert link.connection is not None
+        self._connection = link.connection
+        self._stream: AsyncStream = link.stream
+        self._loop = self._stream.loop
+        self._mailbox: Mailbox = self._stream.receiver
+        self._mailbox.take_bare(self._heads, self._largest)
 
     def takes(self, method: str, args: Sequence[Any]) -> bool:
         """Whether nothing is to go out beside the call, and nobody wants to hear of it before its end."""
@@ -69,36 +63,45 @@ class ShortCut(BareCalls):
             or (args and type(args[0]) is SerializedBlob)
         )
 
-    async def call(self, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
-        """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
-        connection, stream, codec = link.connection, link.stream, link.codec
+    async def call(
+        self,
+        link: Link,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        otherwise: Callable[[Link, Call], Awaitable[Any]],
+    ) -> Any:
+        """Call a method of the link's object and give its result, or raise what it raised.
+
+        A call that turns out not to be plain is made `otherwise`.
+        """
+        connection, loop, mailbox = self._connection, self._loop, self._mailbox
+        payload = None
+        # Once the link is released, or connected anew, this is not its short-cut any more.
         if (
-            link.short is not self
-            or connection is None
-            or codec is None
-            or connection.state is not OPEN
-            or link.notes
-            or stream.loop is not asyncio.get_running_loop()
-            or stream.crowded
+            link.short is self
+            and connection.state is OPEN
+            and not link.notes
+            and loop is asyncio.get_running_loop()
+            and not self._stream.crowded
         ):
-            return NOT_TAKEN
-        try:
-            payload = self._dumps(CallParts(self._object_id, method, args, kwargs))
-        except (ProtocolError, SecurityError):
-            # What cannot be written here may be something that only goes the long way, as functions do.
-            return NOT_TAKEN
+            try:
+                payload = self._dumps((self._object_id, method, args, kwargs))
+            except (ProtocolError, SecurityError):
+                # What cannot be written here may be something that only goes the long way, as functions do.
+                payload = None
+        bare = payload is not None and self._is_bare(payload)
+        if payload is None or not (bare or not self._goes_apart(args)):
+            return await otherwise(link, Call("", method, args, kwargs))
         timeout = link.timeout
-        deadline = None if timeout is None else stream.loop.time() + timeout
+        deadline = None if timeout is None else loop.time() + timeout
         seq = link.sequence = connection.next_sequence()
-        if not self._is_bare(payload):
-            if self._goes_apart(args):
-                return NOT_TAKEN
+        if not bare:
             return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
-        mailbox = stream.receiver
         connection.calls_made.add(seq)
         try:
             # A call that is alone is not to wait for the end of the turn.
-            stream.send((pack_bare(self._head, seq, payload),), at_once=not mailbox.busy)
+            self._stream.send_small(pack_bare(self._head, seq, payload), at_once=not mailbox.busy)
             future = mailbox.expect(seq, bare=True)
             answer = await (future if deadline is None else in_time(future, deadline, "receiving"))
         except GeneratorExit:
@@ -111,7 +114,8 @@ class ShortCut(BareCalls):
             raise told from error
         context = ambient()
         if type(answer) is not bytes:
-            outcome = understood(link, codec, self._call(method, args, kwargs), answer.message)
+            assert link.codec is not None
+            outcome = understood(link, link.codec, self._call(method, args, kwargs), answer.message)
             take_annotations(context, outcome)
             return settle(link, outcome, FarStream)
         if context.response_annotations and context.client is None:

@@ -267,6 +267,20 @@ class AsyncStream:
         """
         self._mover.send(buffers, at_once=at_once)
 
+    def send_small(self, message: bytes, *, at_once: bool) -> None:
+        """Do as `send` for one small message."""
+        mover = self._mover
+        if at_once or mover.gone or mover.line or mover.transport.is_closing():
+            mover.send((message,), at_once=at_once)
+            return
+        held = mover.held
+        if not held:
+            self.loop.call_soon(mover.flush)
+        held.append(message)
+        mover.held_size += len(message)
+        if mover.held_size > _HELD:
+            mover.flush()
+
     def close(self) -> None:
         """Close the connection, after what was sent has left; closing again does nothing."""
         self._mover.close()
@@ -297,8 +311,8 @@ class _Mover(asyncio.BufferedProtocol):
         self._session = session
         self._failure: CommunicationError | None = None
         self._ended: asyncio.Future[None] = loop.create_future()
-        self._held: list[Buffer] = []
-        self._held_size = 0
+        self.held: list[Buffer] = []
+        self.held_size = 0
         self._space = bytearray(_SMALL)
         self._view = memoryview(self._space)
 
@@ -368,7 +382,7 @@ class _Mover(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         self.paused = False
-        self._held.clear()
+        self.held.clear()
         error = self._failure
         if error is None and isinstance(exc, OSError):
             error = translated("receiving", exc)
@@ -398,23 +412,23 @@ class _Mover(asyncio.BufferedProtocol):
     def send(self, buffers: Sequence[Buffer], *, at_once: bool) -> None:
         if self.gone or self.closing:
             raise ConnectionClosedError("sending: the connection is closed")
-        held = self._held
+        held = self.held
         if at_once and not held:
             self._write(buffers)
         else:
             if not held:
                 self.loop.call_soon(self.flush)
             held.extend(buffers)
-            self._held_size += sum(map(len, buffers))
-            if self._held_size > _HELD:
+            self.held_size += sum(map(len, buffers))
+            if self.held_size > _HELD:
                 self.flush()
         if self.line:
             self._next_in_line()
 
     def flush(self) -> None:
         """Send what was held back."""
-        if self._held and not self.gone:
-            held, self._held, self._held_size = self._held, [], 0
+        if self.held and not self.gone:
+            held, self.held, self.held_size = self.held, [], 0
             self._write(held)
 
     def _write(self, buffers: Sequence[Buffer]) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyronb.aio.driver import _Mailbox
+from pyronb.aio.driver import Mailbox
 from pyronb.dialects import PYRO5
 from pyronb.wire.bare import bare_head
 from pyronb.wire.connection import LAYOUTS, ClientConnection
@@ -31,7 +31,7 @@ REPLIES = st.lists(
 
 async def taken(replies, chunks, pings):
     """Have a mailbox take chunks, and give what each waiter got: the payload."""
-    mailbox = _Mailbox()
+    mailbox = Mailbox()
     mailbox.connection = ClientConnection(PYRO5)
     mailbox.connection.open()
     mailbox.take_bare(HEADS, LARGEST)

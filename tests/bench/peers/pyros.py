@@ -121,17 +121,24 @@ class Pyronb(Pyro):
 
 
 class PyronbConnection(PyroConnection):
-    """A proxy of pyronb."""
+    """A proxy of pyronb; for calls in the background it has another one."""
+
+    def __init__(self, proxy: Any) -> None:
+        super().__init__(proxy)
+        self.background: Any = None
 
     def batch(self, values: Sequence[Any]) -> list[Any]:
         return self.collect(importlib.import_module("pyronb").batch(self.proxy), values)
 
     def outstanding(self, values: Sequence[Any]) -> list[Any]:
-        background = importlib.import_module("pyronb").asyncproxy(self.proxy)
-        try:
-            return [result.value for result in [background.echo(value) for value in values]]
-        finally:
-            background._pyroRelease()
+        if self.background is None:
+            self.background = importlib.import_module("pyronb").asyncproxy(self.proxy)
+        return [result.value for result in [self.background.echo(value) for value in values]]
+
+    def close(self) -> None:
+        super().close()
+        if self.background is not None:
+            self.background._pyroRelease()
 
 
 class Pyro5(Pyro):
