@@ -9,6 +9,7 @@ dropped.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -21,12 +22,14 @@ from pyronb.client.procedures import hang_up
 from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
+from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
 from pyronb.rpc.call import NO_WISHES, Call, Wishes
 from pyronb.sync.driver import run, withdraw
-from pyronb.sync.line import Line, Work, may_share
-from pyronb.sync.methods import add_context, value_of
+from pyronb.sync.line import Line, Plain, Work, may_share
+from pyronb.sync.methods import add_context, call_remote, value_of
 from pyronb.sync.proxy import Proxy
+from pyronb.sync.shortcut import NOT_TAKEN
 from pyronb.uri import URI
 
 __all__ = ["AsyncProxy", "asyncproxy"]
@@ -35,10 +38,18 @@ _MOST = 32
 """Most calls of one proxy that are on their way at the same time."""
 _IDLE = 0.5
 """Seconds after which a thread without work ends."""
+_MOMENT = 0.005
+"""Seconds between two looks at whether more threads are needed,"""
+_QUICK = 5
+"""which they are not if each has begun so much since the last one."""
 
 
 class _Crew:
-    """The threads and connections of one proxy. Threads hold the crew and not the proxy, so a dropped proxy goes."""
+    """The threads and connections of one proxy. Threads hold the crew and not the proxy, so a dropped proxy goes.
+
+    More threads cost more than they give where calls are quick. So there is one at first, and twice as many each time
+    that a moment has passed in which those that are there have not got on quickly.
+    """
 
     def __init__(self, link: Link) -> None:
         self._model = link
@@ -50,17 +61,38 @@ class _Crew:
         self._waiting = 0
         self._threads = 0
         self._dismissed = False
+        # How much work was begun; how much it was at the last look, and whether there is going to be another one.
+        self._begun = 0
+        self._seen = 0
+        self._watched = False
 
     def submit(self, work: Work | Callable[[], None]) -> None:
         with self._came:
             self._dismissed = False
             self._work.append(work)
             # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
-            if self._waiting >= len(self._work):
+            if self._waiting:
                 self._came.notify()
-            elif self._threads < _MOST:
-                self._threads += 1
-                threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
+            if not self._threads:
+                self._hire(1)
+            elif self._waiting < len(self._work) and not self._watched and self._threads < _MOST:
+                self._watched, self._seen = True, self._begun
+                TICKER.remind(self, time.monotonic() + _MOMENT)
+
+    def _hire(self, threads: int) -> None:
+        for _ in range(min(threads, _MOST - self._threads)):
+            self._threads += 1
+            threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
+
+    def tick(self) -> float | None:
+        """Look whether more threads are needed; gives the moment to look again, or None."""
+        with self._came:
+            left = len(self._work) - self._waiting
+            if self._begun - self._seen < _QUICK * self._threads:
+                self._hire(min(left, self._threads))
+            self._seen = self._begun
+            self._watched = left > 0 and self._threads < _MOST
+            return time.monotonic() + _MOMENT if self._watched else None
 
     def _be_thread(self) -> None:
         while (work := self._next()) is not None:
@@ -71,16 +103,15 @@ class _Crew:
             # Not to be kept alive while waiting for the next one.
             del work
 
-    def _make_call(self, call: Call, future: FutureResult) -> None:
+    def _make_call(self, what: Call | Plain, future: FutureResult) -> None:
         if not future.set_running_or_notify_cancel():
             return
         link = self._take_link()
         result: Any = None
         error: BaseException | None = None
-        call.wishes = replace(call.wishes, listener=future.report, on_progress=None)
         self._running[future] = link
         try:
-            result = value_of(link, call)
+            result = self._result_of(what, future, link)
         except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
             error = failed
         with self._withdrawing:
@@ -88,10 +119,23 @@ class _Crew:
             link.unwanted = False
         # First of all, for whoever has the result may release the proxy at once.
         self._return_link(link)
+        if future.publish(result, error):
+            return
         if error is None:
             future.set_result(result)
         else:
             future.set_exception(error)
+
+    @staticmethod
+    def _result_of(what: Call | Plain, future: FutureResult, link: Link) -> Any:
+        if isinstance(what, tuple):
+            if link.remote is not None and not link.remote.is_pyronb:
+                # It tells nothing of its calls.
+                value = NOT_TAKEN if link.short is None else link.short.call(link, *what)
+                return call_remote(link, *what) if value is NOT_TAKEN else value
+            what = Call("", *what)
+        what.wishes = replace(what.wishes, listener=future.report, on_progress=None)
+        return value_of(link, what)
 
     def withdraw(self, future: FutureResult) -> None:
         """Tell the daemon that the answer to a call that runs is not wanted."""
@@ -110,6 +154,7 @@ class _Crew:
                 if not self._work and (self._dismissed or not came):
                     self._threads -= 1
                     return None
+            self._begun += 1
             return self._work.popleft()
 
     def _take_link(self) -> Link:
@@ -208,21 +253,18 @@ class AsyncProxy:
         check_method(link, name, "are called in the background")
         shown = link.options.remote_output
 
-        plain = None if shown or wishes is not NO_WISHES else line
+        plain = link.owner is None and not shown and wishes is NO_WISHES
 
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             future = FutureResult()
             future.withdraws(tell)
             context = ambient()
-            if (
-                plain is not None
-                and plain.able
-                and not context.annotations
-                and context.listener is None
-                and context.correlation_id is None
-            ):
+            if plain and not context.annotations and context.listener is None and context.correlation_id is None:
                 # The way of most calls.
-                plain.submit((name, args, kwargs), future)
+                if line is not None and line.able:
+                    line.submit((name, args, kwargs), future)
+                else:
+                    crew.submit(((name, args, kwargs), future))
                 return future
             call = Call("", name, args, kwargs, wishes=wishes)
             add_context(link, call)

@@ -51,8 +51,7 @@ __all__ = ["Line", "Plain", "Work", "may_share"]
 
 Plain = tuple[str, Sequence[Any], Mapping[str, Any]]
 """Method and arguments: a call with nothing beside it, as most are; it is made a `Call` where that is needed."""
-Work = tuple[Call, FutureResult]
-_Work = tuple[Call | Plain, FutureResult]
+Work = tuple[Call | Plain, FutureResult]
 
 _MOST = 1000
 """Most calls that are sent and not answered yet; those beyond wait their turn, and can be cancelled."""
@@ -132,7 +131,7 @@ class _Way:
     connection: ClientConnection
     codec: Codec
     short: _BareCalls | None
-    waiting: dict[int, _Work] = field(default_factory=dict)
+    waiting: dict[int, Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
     hearings: dict[int, Hearing] = field(default_factory=dict)
     sending: threading.Lock = field(default_factory=threading.Lock)
@@ -151,7 +150,7 @@ class _Expiry:
     line: Line
     way: _Way
     seq: int
-    work: _Work
+    work: Work
 
     def tick(self) -> None:
         """Give the call up."""
@@ -177,7 +176,7 @@ class Line:
         # One condition each, so that nobody is woken in vain.
         self._queue_came = threading.Condition(self._lock)
         self._reply_due = threading.Condition(self._lock)
-        self._queue: deque[_Work] = deque()
+        self._queue: deque[Work] = deque()
         self._writing = False
         self._waits = False
         self._dismissed = False
@@ -248,7 +247,7 @@ class Line:
     def _full(self) -> bool:
         return self._way is not None and len(self._way.waiting) >= _MOST
 
-    def _queued(self) -> list[_Work]:
+    def _queued(self) -> list[Work]:
         with self._lock:
             works = list(self._queue)
             self._queue.clear()
@@ -274,7 +273,7 @@ class Line:
             with self._lock:
                 works = list(self._queue)
                 self._queue.clear()
-            self._unable([(_call_of(what), future) for what, future in works])
+            self._unable(works)
             return None
         short = _BareCalls(link) if allows_bare_calls(link) else None
         way = _Way(link, link.stream, link.connection, link.codec, short, writing=True)
@@ -345,7 +344,7 @@ class Line:
         while self._unwanted:
             self.withdraw(self._unwanted.popleft())
 
-    def _expect(self, way: _Way, seq: int, work: _Work, deadline: float | None) -> None:
+    def _expect(self, way: _Way, seq: int, work: Work, deadline: float | None) -> None:
         way.waiting[seq] = work
         call, future = work
         wished = None
@@ -391,7 +390,7 @@ class Line:
         with way.sending, suppress(CommunicationError):
             way.stream.send(buffers)
 
-    def expire(self, way: _Way, seq: int, work: _Work) -> None:
+    def expire(self, way: _Way, seq: int, work: Work) -> None:
         """Give up a call whose own time is over, if it was not answered; its reply is dropped when it comes."""
         if way.waiting.get(seq) is not work or way.waiting.pop(seq, None) is not work:
             return
@@ -579,7 +578,7 @@ class Line:
 
     # What becomes of calls
 
-    def _settle(self, way: _Way, work: _Work, event: Replied) -> None:
+    def _settle(self, way: _Way, work: Work, event: Replied) -> None:
         call, future = _call_of(work[0]), work[1]
         call.object_id = way.link.object_id
         note = call.note
@@ -633,7 +632,7 @@ class Line:
         call.object_id = way.link.object_id
         return calling(way.link, call)
 
-    def _fail(self, works: Iterable[_Work], error: BaseException) -> None:
+    def _fail(self, works: Iterable[Work], error: BaseException) -> None:
         for what, future in works:
             self._note_failure(what, error)
             if not future.publish(None, error):

@@ -12,7 +12,8 @@ import pytest
 
 import pyronb
 from pyronb.errors import ConnectionClosedError, PyroError
-from pyronb.sync.asynchronous import _MOST, asyncproxy
+from pyronb.net.ticker import TICKER
+from pyronb.sync.asynchronous import _MOST, _Crew, asyncproxy
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
 from tests.support.waiting import eventually, scaled
@@ -273,3 +274,32 @@ def test_attributes_are_not_set_this_way(background):
     background._pyroTimeout = 5
     assert 5 == background._pyroTimeout
     assert 3 == background.add(1, 2).value
+
+
+def test_threads_come_where_calls_are_not_quick(proxy, monkeypatch):
+    """Twice as many each time, as long as work waits and those that are there do not get on with it."""
+    reminded = []
+    monkeypatch.setattr(TICKER, "remind", lambda crew, _: reminded.append(crew))
+    crew, go = _Crew(proxy._pyro), threading.Event()
+    for _ in range(100):
+        crew.submit(lambda: go.wait(scaled(10)))
+    counts = [crew._threads]
+    try:
+        assert [crew] == reminded
+        assert eventually(lambda: crew._begun == crew._threads)
+        for _ in range(3):
+            assert crew.tick()
+            counts.append(crew._threads)
+            assert eventually(lambda: crew._begun == crew._threads)
+        crew._begun += 1000
+        assert crew.tick()
+        counts.append(crew._threads)
+        while crew.tick():
+            pass
+
+        assert [1, 2, 4, 8, 8] == counts
+        assert crew._threads == _MOST
+    finally:
+        go.set()
+    assert eventually(lambda: not crew._work)
+    crew.release()
