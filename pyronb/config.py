@@ -161,7 +161,7 @@ ITEMS: dict[str, _Item] = {
     "ITER_STREAM_LINGER": _item(30.0, "seconds that a far stream outlives its connection", check=_not_negative),
     "ITER_STREAM_AHEAD": _item(
         256,
-        "most items of a far stream that are asked for at once; 1 asks for each when it is wanted",
+        "most items of a far stream that are asked for at once; 1 asks for each when it is wanted, as real daemons do",
         own=True,
         check=lambda v: v > 0,
     ),

@@ -1,4 +1,4 @@
-"""The examples of the README run as they stand."""
+"""The examples of the README, and of the pages that show how something is done, run as they stand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pytest
 from pyronb.demo.process import DemoProcess, start_demo
 from tests.support.waiting import eventually
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+FILES = ROOT / "docs" / "files.md"
 
 
 @pytest.fixture
@@ -24,9 +26,9 @@ def demo() -> Iterator[DemoProcess]:
         yield process
 
 
-def blocks() -> list[str]:
+def blocks(page: Path) -> list[str]:
     """Give the Python examples."""
-    return re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 
 
 def run(code: str, demo: DemoProcess) -> subprocess.Popen[str]:
@@ -41,17 +43,22 @@ def is_registered(name: str, demo: DemoProcess) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-def test_server_and_client(demo: DemoProcess) -> None:
-    """The clients of the README get temperatures from the server of the README."""
-    server_code, *client_codes = blocks()
+@pytest.mark.parametrize(
+    ("page", "name", "expected"),
+    [(README, "lab.thermometer", ["294.65\n", "100\n"]), (FILES, "lab.files", ["10000000\n10000000\n50000\n"])],
+    ids=["readme", "files"],
+)
+def test_server_and_client(demo: DemoProcess, page: Path, name: str, expected: list[str]) -> None:
+    """The clients of a page get what it says from the server of the page."""
+    server_code, *client_codes = blocks(page)
     said = []
     with run(server_code, demo) as server:
         try:
-            eventually(lambda: is_registered("lab.thermometer", demo))
+            eventually(lambda: is_registered(name, demo))
             for code in client_codes:
                 with run(code, demo) as client:
                     said.append(client.communicate(timeout=20)[0])
         finally:
             server.kill()
 
-    assert said == ["294.65\n", "100\n"]
+    assert said == expected

@@ -54,6 +54,9 @@ attributes are those that the remote object exposes. Threads may share a proxy: 
 that run at the same time give each thread a copy (`copy.copy`). Subclasses may override `_pyroValidateHandshake`,
 `_pyroAnnotations` and `_pyroResponseAnnotations`; attributes of their own begin with an underscore.
 
+A method that gives an iterator gives one here, whose items come as they are asked for. An iterator or an open file can
+be an argument: the method of a pyronb daemon iterates over it while the call runs, of a binary file over its blocks.
+
 Args:
     uri: the address, as text or URI; ``PYRONAME:name`` is looked up whenever the proxy connects.
     connected_socket: a socket that is connected already; `uri` is then just the object id.
