@@ -242,6 +242,10 @@ browser: venv bundle chromium ## a real JupyterLab in a real browser
 bench: venv ## measure, in half an hour; two minutes with QUICK=1, more with ARGS="--help"; not part of test
 	@python -m tests.bench $(if $(QUICK),--quick) $(ARGS)
 
+.PHONY: soak
+soak: venv ## full load for ten minutes, or MINUTES=2, while memory, files and threads are watched; not part of test
+	@python -m tests.bench.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 # ----------------------------------------------------------------------------------------------------- releasing
 
 # From nothing: whatever lies in the bundle's folder would be shipped, however old.
