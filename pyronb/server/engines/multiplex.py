@@ -243,7 +243,8 @@ class MultiplexEngine(Engine[_Client]):
         """Do what a client asked for, as long as it is its turn."""
         until = time.monotonic() + _TURN
         while client.tasks is not None and not client.busy and client.stream.unsent < _FULL:
-            if time.monotonic() >= until:
+            # A call of another client may wait for just this one to be taken in.
+            if time.monotonic() >= until and not client.conversation.new:
                 self.call_soon(partial(self._attend, client, self._go_on))
                 break
             task = next(client.tasks, None)

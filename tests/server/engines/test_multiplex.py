@@ -10,8 +10,11 @@ from contextlib import ExitStack
 import pytest
 
 from pyronb.errors import CommunicationError, DaemonError
+from pyronb.net import back
+from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.engines import engine_named
+from pyronb.server.engines.multiplex import _TURN, MultiplexEngine
 from pyronb.server.exposure import expose
 from tests.support.held import Thing, in_threads, join
 from tests.support.serving import LOCAL, RawClient, connect, daemon_options, serving
@@ -206,3 +209,24 @@ def test_closing_during_a_call_waits_no_longer_than_patience():
         join(threads)
 
     assert len(failed) == 1
+
+
+def test_a_connection_for_calls_the_other_way_waits_at_once(other, monkeypatch):
+    """However long the greeting took: the next call may wait for just that one, and takes only new clients in."""
+    turned = []
+    do = MultiplexEngine._do
+
+    def dawdle(engine, client, task):
+        do(engine, client, task)
+        if client.conversation.turned:
+            time.sleep(2 * _TURN)
+            turned.append(client)
+
+    monkeypatch.setattr(MultiplexEngine, "_do", dawdle)
+    with Daemon(LOCAL, options=daemon_options(engine="multiplex")) as daemon, RawClient(daemon.locationStr) as client:
+        client.send(client.greeting(**{KEY: {"version": "1", "back": "0123456789abcdef" * 2}}))
+        until = deadline(10)
+        while not turned and not until.passed:
+            daemon.events()
+
+        assert 1 == back.waiting()
