@@ -59,6 +59,8 @@ DIRECT = "direct"
 
 _LOOK = 0.5
 """Seconds between two looks at whether there is anything left to be called."""
+_LATELY = 0.5
+"""Seconds that a connection is kept after an iterator was lent, for the next one."""
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0
 """Seconds before a connection is made again, after one was lost or could not be made."""
@@ -505,8 +507,10 @@ class Office:
         self._lock = threading.Lock()
         self._entries: dict[Any, _Entry] = {}
         self._ways: dict[Any, WayBack] = {}
-        # What iterators that are lent are asked for by, and where from.
+        # Where from iterators that are lent are asked for their items; and until when it is worth having connections to
+        # places where they were.
         self._lent: dict[object, str] = {}
+        self._lately: dict[str, float] = {}
         # The collector leaves notes here, at any moment and in any thread.
         self._gone: deque[_Entry] = deque()
         threading.Thread(target=self._serve, name="pyronb-callbacks", daemon=True).start()
@@ -521,10 +525,13 @@ class Office:
     def _wanted(self) -> bool:
         with self._lock:
             self._bury()
-            needed = {place for entry in self._entries.values() for place in entry.to}.union(self._lent.values())
+            now = time.monotonic()
+            self._lately = {place: until for place, until in self._lately.items() if until > now}
+            needed = {place for entry in self._entries.values() for place in entry.to}
+            needed.update(self._lent.values(), self._lately)
             for key in [key for key, way in self._ways.items() if way.place not in needed]:
                 self._ways.pop(key).end()
-            return bool(self._entries or self._lent)
+            return bool(self._entries or self._lent or self._lately)
 
     @property
     def empty(self) -> bool:
@@ -559,7 +566,9 @@ class Office:
         def take_back() -> None:
             close()
             with self._lock:
-                self._lent.pop(key, None)
+                place = self._lent.pop(key, None)
+                if place is not None:
+                    self._lately[place] = time.monotonic() + _LATELY
 
         return proxy, way, take_back
 
