@@ -543,6 +543,11 @@ class Conversation:
         """Give what is to be done after `hear`; None when there is nothing."""
         return self._tasks() if self._ahead else None
 
+    @property
+    def stoppable(self) -> bool:
+        """Whether a call runs that can be stopped, so that what the client sends is to be heard meanwhile."""
+        return any(side.stoppable for side in list((self._sides or {}).values()))
+
     def hung_up(self) -> None:
         """Take note that the client has gone while calls run."""
         for side in list((self._sides or {}).values()):
@@ -562,10 +567,14 @@ class Conversation:
                 self._ahead[index] = _Unwanted(event.message)
                 return
         if self.together:
-            # Most likely it was answered already; but it may run, and not have asked yet.
-            if len(self._unwanted) >= _MOST_AHEAD:
-                self._unwanted = set()
-            self._unwanted = {*self._unwanted, seq}
+            with _beginning:
+                side = self._sides.get(seq) if self._sides else None
+                if side is None:
+                    # Most likely it was answered already; but it may run, and not have asked yet.
+                    few = self._unwanted if len(self._unwanted) < _MOST_AHEAD else ()
+                    self._unwanted = {*few, seq}
+            if side is not None:
+                side.cancel()
 
     def _called_in_vain(self, event: _Unwanted) -> Task:
         message, codec = event.message, self._codec or self._ungreeted_codec()

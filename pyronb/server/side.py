@@ -241,6 +241,11 @@ class Side:
         else:
             self._way.listen()
 
+    @property
+    def stoppable(self) -> bool:
+        """Whether the call can be stopped when the caller cancels it."""
+        return self._stop is not None
+
     def end(self) -> Sequence[Buffer]:
         """Give what is still to be told before the answer; nothing is after that."""
         with self._lock:

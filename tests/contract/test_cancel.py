@@ -142,13 +142,16 @@ def test_a_call_in_the_other_room_is_out_of_time(uri, patient, method):
 def test_a_coroutine_is_stopped_though_it_was_listened_for_early(uri, patient, monkeypatch):
     """It asks for that before anybody has come to wait for it."""
     monkeypatch.setattr(asyncloop, "_LONG", 0)
-    with connect(uri) as proxy:
-        for _ in range(10):
+    with connect(uri, max_retries=1) as proxy, pyronb.asyncproxy(proxy) as calls:
+        for _ in range(20):
             patient.ended.clear()
-            with pytest.raises(TimeoutError):
-                proxy._pyroCall(timeout=0.05).wait_later()
+            future = calls.wait_later()
+            is_entered(patient)
 
-            eventually(lambda: patient.ended == ["stopped"])
+            future.cancel()
+
+            assert isinstance(future.exception(), CancelledError)
+            assert ["stopped"] == patient.ended
 
 
 @pytest.mark.parametrize("method", METHODS)

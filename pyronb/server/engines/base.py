@@ -336,11 +336,10 @@ class Engine(abc.ABC, Generic[C]):
         if not stream.closed:
             client = self._make_client(*stream.release(), conversation, None)
             self._admit(client)
+            self._watch_client(client)
             if data:
                 client.tasks = conversation.receive(data)
                 self._ready(client)
-            else:
-                self._watch_client(client)
 
     def dismiss(self, unwanted: Callable[[Conversation], bool]) -> None:
         """End the clients that are not wanted and do nothing at the moment; safe from any thread."""

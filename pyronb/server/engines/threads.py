@@ -154,8 +154,6 @@ class ThreadEngine(Engine[WorkerClient]):
         self._unparked = threading.Condition(self._lock)
         # Those of them that may withdraw their call, which the loop hears.
         self._listening: set[WorkerClient] = set()
-        # Those whose coroutine asked for that before the client was seen to wait for it.
-        self._to_hear: set[WorkerClient] = set()
         self._heard_out: deque[WorkerClient] = deque()
         self._deaf = False
         # How many coroutines run whose clients go on meanwhile; and the clients that have a turn, for the overseer.
@@ -196,6 +194,8 @@ class ThreadEngine(Engine[WorkerClient]):
             super()._begin(client)
 
     def _ready(self, client: WorkerClient) -> None:
+        if not client.interest:
+            return  # Something else of the same turn has given it to a worker, or has ended it.
         self._unwatch_client(client)
         with self._lock:
             listens = client in self._listening
@@ -224,11 +224,8 @@ class ThreadEngine(Engine[WorkerClient]):
     def _listen(self, client: WorkerClient) -> None:
         with self._lock:
             pending = self._parked.get(client)
-            if pending is None:
-                self._to_hear.add(client)
-                return
             # Whoever is told of its end looks whether somebody listens, after it has ended.
-            if pending.future.done():
+            if pending is None or pending.future.done():
                 return
             self._listening.add(client)
         self._watch_client(client)
@@ -504,9 +501,8 @@ class ThreadEngine(Engine[WorkerClient]):
         """Have a client go on when its answer is known."""
         with self._lock:
             self._parked[client] = pending
-            asked = client in self._to_hear
-            self._to_hear.discard(client)
-        if asked:
+        if client.conversation.stoppable:
+            # It may have asked to be listened for before it was parked.
             self.listen(client)
         # From here on the client belongs to whoever takes it over, perhaps at once.
         pending.future.add_done_callback(lambda _: self._unpark(client))
@@ -734,7 +730,6 @@ class ThreadEngine(Engine[WorkerClient]):
 
     def _end(self, client: WorkerClient) -> None:
         self._listening.discard(client)
-        self._to_hear.discard(client)
         together: Together | None = client.together
         if together is not None and not self._closed:
             with together.lock:

@@ -129,3 +129,27 @@ def test_closing_waits_for_running_calls_and_no_longer_than_patience():
     assert took < scaled(3.5)
     assert len(failed) == 1
     eventually(lambda: not workers())
+
+
+def test_a_client_that_was_taken_in_the_same_turn_is_not_given_away_again(monkeypatch):
+    """Of what the selector has told at one time, some may be over when its turn comes."""
+    done = threading.Event()
+    with serving(engine="thread") as daemon, connect(daemon.uriFor("Pyro.Daemon")) as proxy:
+        engine = daemon._engine
+        (client,) = engine._all_clients()
+        eventually(lambda: client.interest, what="the worker to give it back")
+        given = []
+        monkeypatch.setattr(engine, "_put", given.append)
+
+        def turn():
+            engine._unwatch_client(client)
+            engine._ready(client)
+            engine._watch_client(client)
+            done.set()
+
+        engine.call_soon(turn)
+        assert done.wait(scaled(5))
+
+        assert [] == given
+        monkeypatch.undo()
+        proxy.ping()
