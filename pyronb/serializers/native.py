@@ -106,6 +106,7 @@ class NativeSerializer:
         self.number = dialect.own_serializers[self.name]
         self._dialect = dialect
         self._plainer = Plainer(dialect, foreign_exceptions=foreign_exceptions)
+        self._read_extension = _Reader(dialect, self._room).extension
         # Making one costs more than a small message. One that is at work must not be used by another thread, nor by a
         # hook that writes something itself, so whoever writes takes one out.
         self._idle: list[_Writer] = []
@@ -132,12 +133,13 @@ class NativeSerializer:
 
     def loads(self, data: Buffer) -> Any:
         """Read a value."""
-        reader = _Reader(self._dialect, self._room)
+        extension = self._read_extension
         try:
             if data[:1] == _MARK_BESIDE:
-                data = reader.take_memory(memoryview(data))
+                data, reader = self._split(memoryview(data))
+                extension = reader.extension
             # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
-            return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=reader.extension)
+            return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=extension)
         except OWN:
             raise
         except Exception as cause:
@@ -153,22 +155,22 @@ class NativeSerializer:
         Raises:
             SerializeError: nothing was joined to it.
         """
-        reader = _Reader(self._dialect, self._room)
         view = memoryview(data)
         if view[:1] != _MARK_BESIDE or len(view) < _HEAD.size:
             raise SerializeError("received data should have memory beside it, and has none")
-        return reader.take_memory(view), reader
+        return self._split(view)
+
+    def _split(self, data: memoryview) -> tuple[memoryview, _Reader]:
+        _, size = _HEAD.unpack_from(data)
+        end = _HEAD.size + size
+        return data[_HEAD.size : end], _Reader(self._dialect, self._room, _Memory(data[end + -end % _ALIGNMENT :]))
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""
         object_id, method, args, kwargs = parts
         # The outer sequences are none of the caller's values; as lists they cost nothing.
         if type(args) is tuple:
-            args = list(args)
-            for arg in args:
-                if type(arg) in HOLDERS:
-                    args = [apart(each) for each in args]
-                    break
+            args = [apart(arg) if type(arg) in HOLDERS else arg for arg in args]
         return self.dumps([object_id, method, args, kwargs])
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
@@ -217,7 +219,11 @@ class _Writer:
                 raise SerializeError(f"native writes at most {_DEEPEST} tuples, sets and objects inside one another")
             self._packers.append(msgpack.Packer(use_bin_type=True, strict_types=True, default=self._other))
         self._depth = depth + 1
-        data: bytes = self._packers[depth].pack(value)
+        packer = self._packers[depth]
+        # A tuple is what `_other` would make of it; results often are tuples.
+        data: bytes = (
+            packer.pack_ext_type(_TUPLE, self.pack(list(value))) if type(value) is tuple else packer.pack(value)
+        )
         self._depth = depth
         return data
 
@@ -379,50 +385,72 @@ _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 """What subclasses of builtin types, and enums, are written as."""
 
 
+class _Memory:
+    """The memory that follows the msgpack of one message."""
+
+    __slots__ = ("_left", "_view")
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._left = len(view)
+
+    def part(self, where: Any, size: Any) -> memoryview:
+        """Give the memory at a place.
+
+        Raises:
+            SerializeError: it is not there, or more is asked for than came: a stranger could name one place many times.
+        """
+        if type(where) is not int or type(size) is not int or where < 0 or size < 0:
+            raise SerializeError("native data has memory without a proper place")
+        self._left -= size
+        if self._left < 0 or where + size > len(self._view):
+            raise SerializeError(f"native data lacks {size} bytes of memory")
+        return self._view[where : where + size]
+
+
 class _Reader:
-    """Reads one value; made anew for each, because it counts how deep extensions lie in one another."""
+    """Reads extensions at one depth of extensions inside one another.
 
-    __slots__ = ("_depth", "_dialect", "_left", "_memory", "_room")
+    Messages without memory share a reader for each depth; memory that follows a message makes readers for it alone.
+    """
 
-    def __init__(self, dialect: Dialect, room: str) -> None:
+    __slots__ = ("_depth", "_dialect", "_extension_inside", "_memory", "_room")
+
+    def __init__(self, dialect: Dialect, room: str, memory: _Memory | None = None, depth: int = 0) -> None:
         self._dialect = dialect
         self._room = room
-        self._depth = 0
-        self._memory = memoryview(b"")
-        self._left = 0
+        self._memory = memory
+        self._depth = depth
+        self._extension_inside: Callable[[int, bytes], Any] | None = None
 
-    def take_memory(self, data: memoryview) -> memoryview:
-        """Keep the memory that follows the msgpack, and give the msgpack."""
-        _, size = _HEAD.unpack_from(data)
-        end = _HEAD.size + size
-        self._memory = data[end + -end % _ALIGNMENT :]
-        self._left = len(self._memory)
-        return data[_HEAD.size : end]
+    def _deeper(self) -> Callable[[int, bytes], Any]:
+        """Give what reads the extensions inside those of this depth.
+
+        Raises:
+            SerializeError: there must be none.
+        """
+        if self._depth == _DEEPEST:
+            raise SerializeError(f"native data has more than {_DEEPEST} tuples, sets and objects inside one another")
+        inside = _Reader(self._dialect, self._room, self._memory, self._depth + 1).extension
+        self._extension_inside = inside
+        return inside
 
     def memory(self, where: Any, size: Any) -> memoryview:
         """Give memory that follows the msgpack, or lies in an extension.
 
         Raises:
-            SerializeError: it is not there, or more is asked for than came: a stranger could name one place many times.
+            SerializeError: it is not there.
         """
         if type(where) is bytes and len(where) == size:
             return memoryview(where)
-        if type(where) is not int or type(size) is not int or where < 0 or size < 0:
-            raise SerializeError("native data has memory without a proper place")
-        self._left -= size
-        if self._left < 0 or where + size > len(self._memory):
-            raise SerializeError(f"native data lacks {size} bytes of memory")
-        return self._memory[where : where + size]
+        return (self._memory or _Memory(memoryview(b""))).part(where, size)
 
     def extension(self, code: int, data: bytes) -> Any:
         """Give the value of an extension."""
         if code == _TUPLE:
             # As below, without two frames: most extensions are tuples.
-            self._depth += 1
-            if self._depth > _DEEPEST:
-                raise _too_deep()
-            value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=self.extension)
-            self._depth -= 1
+            extension = self._extension_inside or self._deeper()
+            value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=extension)
             if type(value) is list:
                 return tuple(value)
             raise _no_list(value)
@@ -433,12 +461,8 @@ class _Reader:
 
     def inside(self, data: Buffer) -> Any:
         """Read what is inside an extension."""
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise _too_deep()
-        value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=self.extension)
-        self._depth -= 1
-        return value
+        extension = self._extension_inside or self._deeper()
+        return msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=extension)
 
     def items(self, data: bytes) -> list[Any]:
         """Read what should be a list."""
@@ -495,10 +519,6 @@ class _Reader:
     def bytes(self, data: bytes) -> bytes:
         """Give bytes that follow the msgpack."""
         return bytes(self.memory(*_PLACE.unpack(data)))
-
-
-def _too_deep() -> SerializeError:
-    return SerializeError(f"native data has more than {_DEEPEST} tuples, sets and objects inside one another")
 
 
 def _no_list(value: Any) -> SerializeError:
