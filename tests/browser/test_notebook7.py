@@ -12,12 +12,8 @@ pytest.importorskip("notebook")
 
 
 @pytest.fixture
-def seven(lab, server, allowed_errors):
+def seven(lab, server):
     """A page of Notebook 7 with the panel, and a notebook that connects to an object and calls it."""
-    # The server of JupyterLab, which serves the page here, does not have all settings of Notebook's own parts.
-    allowed_errors.append(r"(?s)reading 'schema'.*/static/notebook/")
-    # Nor does this page have all commands that Notebook's own parts run when a server opens a notebook by its address.
-    allowed_errors.append(r"(?s)Command 'filebrowser:open-path' not registered.*/static/notebook/")
     source = "%load_ext pyronb\n%pyro_connect demo.host as host"
     (server.root / "seven.ipynb").write_text(notebook(source, "host.memory()", ""))
     page = lab.page

@@ -41,11 +41,7 @@ def test_attributes(lab):
     rate = member(tab, "sample_rate")
     rate.get_by_role("button", name="Read sample_rate").click()
     expect(rate.locator(".pyronb-Value-text")).to_have_text(re.compile(r"[\d.e+]+"))
-    with lab.page.expect_request(
-        lambda request: (
-            request.method == "PUT" and "/workspaces" in request.url and "sample_rate" in (request.post_data or "")
-        )
-    ):
+    with lab.saving("sample_rate"):
         rate.get_by_role("button", name="Pin sample_rate").click()
         expect(rate.locator("svg[role=img]")).to_be_visible(timeout=ms(20))
     lab.shoot_both("tab-2-values")
@@ -116,21 +112,27 @@ def test_forms_of_code(lab, server):
     assert 0 <= float(lab.do("await host.cpu_percent()").inner_text()) <= 100
 
 
+def take(lab, name):
+    """Take a name out of the panel, and give the mouse that has it."""
+    row, mouse = lab.row(name), lab.page.mouse
+    row.hover(position={"x": 60, "y": 10})
+    mouse.down()
+    box = row.bounding_box()
+    mouse.move(box["x"] + 90, box["y"] + 20, steps=5)
+    expect(lab.page.locator(".pyronb-DragImage")).to_be_visible()
+    return mouse
+
+
 def test_drag(lab):
     """Into the notebook as a cell."""
     lab.open("drag.ipynb", "x = 1")
     lab.wait_for_kernel()
     lab.show_panel()
-    row = lab.row("demo.host").bounding_box()
+    mouse = take(lab, "demo.host")
     cell = lab.cell(0).bounding_box()
-    mouse = lab.page.mouse
-    mouse.move(row["x"] + 60, row["y"] + 10)
-    mouse.down()
-    mouse.move(row["x"] + 90, row["y"] + 20, steps=5)
     mouse.move(cell["x"] + 100, cell["y"] + cell["height"] - 4, steps=10)
-    expect(lab.page.locator(".pyronb-DragImage")).to_be_visible()
-    lab.shoot("drag-1-over")
     expect(lab.page.locator(".jp-mod-dropTarget")).to_be_visible()
+    lab.shoot("drag-1-over")
     mouse.up()
     lab.page.wait_for_function("() => jupyterapp.shell.currentWidget.model.cells.length === 2")
     assert any("%pyro_connect demo.host as host" in source for source in lab.sources())
@@ -150,12 +152,8 @@ def test_drag_into_text(lab, place):
         lab.command("console:create", kernelPreference={"name": "python3"})
         target = lab.page.locator(".jp-CodeConsole-input .cm-content")
     expect(target).to_be_visible(timeout=ms(30))
-    row = lab.row("demo.host").bounding_box()
+    mouse = take(lab, "demo.host")
     box = target.bounding_box()
-    mouse = lab.page.mouse
-    mouse.move(row["x"] + 60, row["y"] + 10)
-    mouse.down()
-    mouse.move(row["x"] + 90, row["y"] + 20, steps=5)
     mouse.move(box["x"] + 40, box["y"] + 8, steps=10)
     expect(lab.page.locator(".jp-mod-dropTarget")).to_be_visible()
     mouse.up()

@@ -189,11 +189,7 @@ def test_no_violations_that_axe_finds(lab, site, theme):
 
 def test_panel_is_there_again_after_a_reload(lab):
     lab.open("again.ipynb")
-    with lab.page.expect_request(
-        lambda request: (
-            request.method == "PUT" and "/workspaces" in request.url and "pyronb-panel" in (request.post_data or "")
-        )
-    ):
+    with lab.saving("pyronb-panel"):
         lab.show_panel()
         lab.expect_names("demo.host", "demo.scope", "demo.store")
     lab.page.goto(lab.page.url.split("?")[0])
