@@ -7,7 +7,7 @@ import type { KernelState } from '../kernel.js';
 import type { CallbackRow, FutureRow, FutureState, ProgressRow, ProxyRow, ServedRow } from '../kernelmodels.js';
 import type { Tone } from '../wording.js';
 import { Dot } from './Dot.js';
-import { useNow } from './hooks.js';
+import { useHeldOrder, useNow } from './hooks.js';
 import { IconButton } from './IconButton.js';
 import { KernelNotice } from './KernelNotice.js';
 import { useKernel } from './kernelpart.js';
@@ -62,10 +62,11 @@ function List(props: {
   title: string;
   count: string;
   empty: string;
+  events?: React.HTMLAttributes<HTMLUListElement>;
   children: React.ReactNode[];
 }): React.JSX.Element {
   const id = React.useId();
-  const { name, title, count, empty, children } = props;
+  const { name, title, count, empty, events, children } = props;
   return (
     <section className="pyronb-Open-part" data-pyronb-part={name}>
       <h3 id={id} className="pyronb-Members-title">
@@ -73,7 +74,7 @@ function List(props: {
         {count && <span className="pyronb-Members-count">{count}</span>}
       </h3>
       {children.length > 0 ? (
-        <ul className="pyronb-Open-list" aria-labelledby={id}>
+        <ul className="pyronb-Open-list" aria-labelledby={id} {...events}>
           {children}
         </ul>
       ) : (
@@ -208,6 +209,8 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
   };
   const outstanding = (row: FutureRow) => row.state === 'pending' || row.state === 'running';
   const sorted = [...rows.filter(outstanding), ...rows.filter(row => !outstanding(row))];
+  // When one is over, the button of the next must not come under the pointer.
+  const shown = useHeldOrder(sorted, row => row.where);
   const cancel = async (row: FutureRow) => {
     const { cancelled, running } = await watch.ask('cancel', { future: row.id });
     if (!cancelled) {
@@ -228,8 +231,9 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
       title={trans.__('Futures')}
       count={rows.length > 0 ? trans.__('%1 of %2 outstanding', rows.filter(outstanding).length, rows.length) : ''}
       empty={trans.__('No variable holds a future.')}
+      events={shown.events}
     >
-      {sorted.map(row => (
+      {shown.rows.map(row => (
         <li key={row.where} className="pyronb-Item" data-pyronb-future={row.where}>
           <div className="pyronb-Item-line">
             <code className="pyronb-Item-name">{visible(row.where)}</code>
@@ -247,7 +251,9 @@ function Futures(props: IKernelPart & { rows: FutureRow[] }): React.JSX.Element 
               )}
             </span>
           </div>
-          {row.progress !== null && outstanding(row) && <Progress name={row.where} row={row.progress} trans={trans} />}
+          {row.progress !== null && (outstanding(row) || shown.held) && (
+            <Progress name={row.where} row={row.progress} trans={trans} />
+          )}
         </li>
       ))}
     </List>

@@ -46,3 +46,25 @@ export function useHeight(element: HTMLElement | null): number {
   }, [element]);
   return height;
 }
+
+interface IHeldOrder<T> {
+  rows: T[];
+  held: boolean;
+  /** For the element around the rows. */
+  events: { onMouseEnter: () => void; onMouseLeave: () => void };
+}
+
+/** Rows in the order they are given in; but while the pointer is among them they stay where they were when it came. */
+export function useHeldOrder<T>(rows: T[], keyOf: (row: T) => string): IHeldOrder<T> {
+  const [order, setOrder] = React.useState<string[] | null>(null);
+  const events = {
+    onMouseEnter: () => setOrder(rows.map(keyOf)),
+    onMouseLeave: () => setOrder(null)
+  };
+  if (order === null) {
+    return { rows, held: false, events };
+  }
+  const places = new Map(order.map((key, place) => [key, place]));
+  const placeOf = (row: T) => places.get(keyOf(row)) ?? order.length;
+  return { rows: [...rows].sort((one, other) => placeOf(one) - placeOf(other)), held: true, events };
+}
