@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
@@ -41,14 +42,18 @@ _IDLE = 0.5
 _MOMENT = 0.005
 """Seconds between two looks at whether more threads are needed,"""
 _QUICK = 5
-"""which they are not if each has begun so much since the last one."""
+"""which they are not if each has begun so much since the last one,"""
+_PAYS = 1.25
+"""nor if all together have not begun so many times as much as before it."""
+_FIRST = 0.02
+"""Seconds until the first look."""
 
 
 class _Crew:
     """The threads and connections of one proxy. Threads hold the crew and not the proxy, so a dropped proxy goes.
 
     More threads cost more than they give where calls are quick. So there is one at first, and twice as many each time
-    that a moment has passed in which those that are there have not got on quickly.
+    that a moment has passed in which those that are there have not got on quickly, as long as that helps.
     """
 
     def __init__(self, link: Link) -> None:
@@ -61,10 +66,16 @@ class _Crew:
         self._waiting = 0
         self._threads = 0
         self._dismissed = False
-        # How much work was begun; how much it was at the last look, and whether there is going to be another one.
+        # How much work was begun; how much it was at the last look, how much more that was than at the one before, and
+        # whether there is going to be another one.
         self._begun = 0
         self._seen = 0
+        self._pace = 0
         self._watched = False
+        # What calls have come to that is not published yet, and when that was done last: whoever waits for many quick
+        # calls is not woken by each. As long as there is going to be another look, nothing stays here for long.
+        self._settled: deque[tuple[FutureResult, Any, BaseException | None]] = deque()
+        self._told = 0.0
 
     def submit(self, work: Work | Callable[[], None]) -> None:
         with self._came:
@@ -76,8 +87,9 @@ class _Crew:
             if not self._threads:
                 self._hire(1)
             elif self._waiting < len(self._work) and not self._watched and self._threads < _MOST:
-                self._watched, self._seen = True, self._begun
-                TICKER.remind(self, time.monotonic() + _MOMENT)
+                self._watched, self._seen, self._pace = True, self._begun, 0
+                # The first one has to connect.
+                TICKER.remind(self, time.monotonic() + (_MOMENT if self._begun > 1 else _FIRST))
 
     def _hire(self, threads: int) -> None:
         for _ in range(min(threads, _MOST - self._threads)):
@@ -88,11 +100,13 @@ class _Crew:
         """Look whether more threads are needed; gives the moment to look again, or None."""
         with self._came:
             left = len(self._work) - self._waiting
-            if self._begun - self._seen < _QUICK * self._threads:
+            pace = self._begun - self._seen
+            if pace < _QUICK or self._pace * _PAYS < pace < _QUICK * self._threads:
                 self._hire(min(left, self._threads))
-            self._seen = self._begun
-            self._watched = left > 0 and self._threads < _MOST
-            return time.monotonic() + _MOMENT if self._watched else None
+            self._seen, self._pace = self._begun, pace
+            again = self._watched = left > 0 and self._threads < _MOST
+        self._tell(self.submit)
+        return time.monotonic() + _MOMENT if again else None
 
     def _be_thread(self) -> None:
         while (work := self._next()) is not None:
@@ -119,12 +133,25 @@ class _Crew:
             link.unwanted = False
         # First of all, for whoever has the result may release the proxy at once.
         self._return_link(link)
-        if future.publish(result, error):
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+        self._settled.append((future, result, error))
+        # In this order: whoever looks last sees that nobody else is going to.
+        if not self._work or not self._watched or time.monotonic() - self._told > _MOMENT / 5:
+            self._tell(lambda step: step())
+
+    def _tell(self, run: Callable[[Callable[[], None]], None]) -> None:
+        """Publish what calls have come to; this runs what users have to do with it."""
+        while self._settled:
+            try:
+                future, result, error = self._settled.popleft()
+            except IndexError:
+                break
+            if future.publish(result, error):
+                continue
+            if error is None:
+                run(partial(future.set_result, result))
+            else:
+                run(partial(future.set_exception, error))
+        self._told = time.monotonic()
 
     @staticmethod
     def _result_of(what: Call | Plain, future: FutureResult, link: Link) -> Any:
