@@ -17,11 +17,13 @@ Whatever is not known to be harmless is left to `unmarshal`, and so is all that 
 from __future__ import annotations
 
 import functools
+import itertools
 import marshal
+import operator
 import re
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyronb.serializers.base import Buffer
@@ -54,7 +56,7 @@ _referred: Any = re.compile(rb"(?:%b|%b)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.D
 # With numbered tuples, as they are where the writer keeps them.
 _all: Any = re.compile(rb"(?:%b|%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
 # The type bytes of the numbered values, of what that pattern has matched.
-_find_numbered: Any = re.compile(
+_numbered = re.compile(
     rb"(?:%b|i....|[%b](?:%b)|[NTF0{]|g........|\).|[\[(<].\0\0\0|y.{16})*%b"
     rb"(?:\Z|(?=([\x80-\xff]))(?:\xe9....|[%b](?:%b)|\xfb|\xe7........|\xa9.|[\xdb\xa8\xbc\xbe].\0\0\0|\xf9.{16}))"
     % (
@@ -66,12 +68,15 @@ _find_numbered: Any = re.compile(
         _SHORT,
     ),
     re.DOTALL,
-).findall
+)
 _find_reference = re.compile(_REFERENCE, re.DOTALL).search
 # Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it.
 _find_references: Any = re.compile(rb"r(?=(...)\0)", re.DOTALL).findall
 # How a call begins, with the tuple of its arguments; and a tuple that may be numbered as well.
 _head: Any = re.compile(rb"\xa9\x04(?:%b){2}\xa9.|\xa9.|\xa8.\0\0\0" % _TEXT, re.DOTALL).match
+_TYPE_BYTE: Any = operator.itemgetter(1)
+_EARLY = 100
+"""Up to so many numbered values are found one by one sooner than all at once."""
 _NUMBERED = 0x80
 _NUMBERED_TUPLE = ord(")") | _NUMBERED
 _SHORT_TEXTS = b"zZ\xfa\xda"
@@ -110,8 +115,8 @@ def read(data: bytes) -> Any:
     try:
         # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
         value = marshal.loads(b"".join((deep, b")\x02", tokens, b"S")))
-        for _ in range(len(deep) // 2):
-            (value,) = value
+        if deep:
+            value = functools.reduce(operator.getitem, itertools.repeat(0, len(deep) // 2), value)
         value, end = value
     except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
@@ -254,21 +259,25 @@ class _Scan:
             before = data[: self.last_tuple]
             at_most = len(before) - len(before.translate(None, _NUMBERS))
             return _reference_up_to(at_most)(data) is not None
-        kinds = self.numbered_kinds(data)
-        # More than there are lead nowhere, which the interpreter's reader finds out.
         numbers = {int.from_bytes(number, "little") for number in set(_find_references(data))}
+        # Mostly few values are referred to, and early ones.
+        last = max(numbers, default=-1)
+        kinds = b"".join(itertools.islice(self.numbered_kinds(data, one_by_one=last < _EARLY), last + 1))
+        # More than there are lead nowhere, which the interpreter's reader finds out.
         return any(kinds[number] in _NUMBERED_TUPLES for number in numbers if number < len(kinds))
 
-    def numbered_kinds(self, data: Buffer) -> Buffer:
-        """Give the type bytes of the numbered values, in their order."""
-        kinds: list[Buffer] = []
+    def numbered_kinds(self, data: Buffer, *, one_by_one: bool) -> Iterator[Buffer]:
+        """Give the type bytes of the numbered values, in their order; quickly all, or one by one quickly the first."""
         at = 0
         for begin, end in self.stretches:
             if begin > at and data[at] & _NUMBERED:
-                kinds.append(data[at : at + 1])
-            kinds += _find_numbered(data, begin, end)
+                yield data[at : at + 1]
+            if one_by_one:
+                # Where there is none any more, the pattern gives nothing.
+                yield from filter(None, map(_TYPE_BYTE, _numbered.finditer(data, begin, end)))
+            else:
+                yield from filter(None, _numbered.findall(data, begin, end))
             at = end
-        return b"".join(kinds)
 
 
 def _unknown_token(_scan: _Scan, _pos: int) -> int:

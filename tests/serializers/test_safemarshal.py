@@ -134,8 +134,12 @@ def test_many_tuples_beside_references() -> None:
     last = data.rindex(b"\xa9\x05")
     scan = safemarshal._Scan(data[:last], safemarshal._referred)
     assert scan.harmless()
-    number = len(scan.numbered_kinds(data[:last]))
-    for wrong, harm in ((number, True), (number + 1, False)):
+    numbered = list(scan.numbered_kinds(data[:last], one_by_one=False))
+    assert numbered == list(scan.numbered_kinds(data[:last], one_by_one=True))
+    number = len(numbered)
+    early = numbered.index(b"\xa9", 1)
+    assert early < safemarshal._EARLY < number
+    for wrong, harm in ((number, True), (number + 1, False), (early, True), (early - 1, False)):
         changed = data[:-1] + b"[\1\0\0\0r" + struct.pack("<i", wrong)
         assert (read(changed) is UNKNOWN) == harm
 
