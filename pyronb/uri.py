@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import lru_cache
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 from pyronb.cards import Card
 from pyronb.errors import PyroError
 
-__all__ = ["URI", "back_key", "back_location", "is_back_secret"]
+__all__ = ["URI", "back_location"]
 
 _GRAMMAR = re.compile(r"(?P<protocol>[Pp][Yy][Rr][Oo][a-zA-Z]*):(?P<object>\S+?)(@(?P<location>.+))?$")
 _IPV6 = re.compile(r"\[(?P<host>[0-9a-fA-F:%]+)\](:(?P<port>.*))?$")
 _UNIX = "./u:"
 _BACK = "pyronb-back-"
-_SECRET = re.compile(r"[0-9a-f]{32}")
 _MAX_PORT = 65535
 
 State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
@@ -159,16 +157,6 @@ def _parsed_location(location: str, default_port: int | None, uri: str) -> tuple
     if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
         raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
     return None, host, int(port)
-
-
-def is_back_secret(text: str) -> bool:
-    """Tell whether a text is shaped as the secret that allows to make connections over which one is reached back."""
-    return _SECRET.fullmatch(text) is not None
-
-
-def back_key(secret: str) -> str:
-    """Give the key that belongs to a secret: whoever is told the key can call over such connections, not make any."""
-    return hashlib.sha256(secret.encode("ascii")).hexdigest()[: len(secret)]
 
 
 def back_location(key: str) -> str:

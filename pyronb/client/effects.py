@@ -2,6 +2,8 @@
 
 A procedure is a generator. It yields an effect and is resumed with the answer, or with the exception that granting the
 effect raised. One procedure so serves blocking sockets and asyncio alike.
+
+Nobody compares effects, or looks at them: what need not be made for that spares time when the package is imported.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Abandon:
     """Stop waiting for the answer to a request, which must never be taken for the answer to another one.
 
@@ -63,14 +65,14 @@ class Abandon:
     patience: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class After:
     """Give the moment that lies so many seconds ahead, on the driver's clock; it serves as deadline."""
 
     seconds: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Broadcast:
     """Ask the local network, and give the first answer that is of use; None when none came.
 
@@ -93,7 +95,7 @@ class Broadcast:
     deadline: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Connect:
     """Have the link connected, by the procedure of that name; all who ask for it at one time share one attempt.
 
@@ -105,7 +107,7 @@ class Connect:
     deadline: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Dial:
     """Connect the link to the place that this URI names.
 
@@ -119,7 +121,7 @@ class Dial:
     deadline: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Send:
     """Send buffers over the link's connection."""
 
@@ -128,7 +130,7 @@ class Send:
     deadline: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Reply:
     """Give the event that answers: the `Replied` with this number, or, for None, what the peer did next.
 
@@ -145,21 +147,21 @@ class Reply:
     hearing: Hearing | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class HangUp:
     """Close the link's connection, if it has one."""
 
     link: Link
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pause:
     """Wait for so many seconds."""
 
     seconds: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Choose:
     """Give a random number below this one."""
 

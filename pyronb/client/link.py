@@ -22,7 +22,7 @@ from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 __all__ = ["Link"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Link:
     """What a proxy knows.
 

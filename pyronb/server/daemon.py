@@ -34,11 +34,12 @@ from pyronb.server.engines.existing import ExistingEngine
 from pyronb.server.engines.multiplex import MultiplexEngine
 from pyronb.server.instances import Instances
 from pyronb.server.registry import Registry
+from pyronb.server.secrets import back_key, is_back_secret
 from pyronb.server.signals import stopping_on_signals
 from pyronb.server.streams import Streams
 from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, back_key, is_back_secret
+from pyronb.uri import URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = ["Daemon", "proxy_instead"]

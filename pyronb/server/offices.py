@@ -42,9 +42,10 @@ from pyronb.server.daemonobject import DaemonObject
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.exposure import expose
 from pyronb.server.relays import Relay
+from pyronb.server.secrets import back_key
 from pyronb.sync.driver import run
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, back_key, back_location
+from pyronb.uri import URI, back_location
 
 __all__ = ["DIRECT", "OWN_CONNECTION", "GivenOut", "Office", "OfficeDaemon", "WayBack", "place_of"]
 

@@ -10,60 +10,69 @@ from pyronb.wire.message import Message
 __all__ = ["Accepted", "Broken", "Called", "Event", "Greeted", "Pinged", "Refused", "Replied", "Told", "Withdrawn"]
 
 
-@dataclass(slots=True)
-class Greeted:
+class _Said:
+    """The peer sent a message."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Said) and type(other) is type(self) and other.message == self.message
+
+    __hash__ = None  # type: ignore[assignment]  # a message can be changed
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+
+class Greeted(_Said):
     """The client sent CONNECT; it waits for `accept` or `refuse`."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Called:
+class Called(_Said):
     """The client sent INVOKE."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Pinged:
+class Pinged(_Said):
     """The peer sent PING: to a server a question, to a client the answer."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Accepted:
+class Accepted(_Said):
     """The server sent CONNECTOK."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Refused:
+class Refused(_Said):
     """The server sent CONNECTFAIL; the conversation is over."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Replied:
+class Replied(_Said):
     """The server sent RESULT, to the call with this sequence number."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Told:
+class Told(_Said):
     """The server told something of the call with this sequence number, whose answer is yet to come."""
 
-    message: Message
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Withdrawn:
+class Withdrawn(_Said):
     """The client does not want the answer any more to the call with this sequence number."""
 
-    message: Message
+    __slots__ = ()
 
 
 @dataclass(slots=True)

@@ -29,9 +29,10 @@ from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
 from pyronb.server.offices import OWN_CONNECTION
 from pyronb.server.references import _offices, by_reference, given_out, withdraw
+from pyronb.server.secrets import back_key
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI, back_key, back_location
+from pyronb.uri import URI, back_location
 from pyronb.wire.message import CONNECTFAIL, CONNECTOK
 from tests.support.fix_certs import certificates
 from tests.support.fix_engines import engine
