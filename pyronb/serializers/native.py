@@ -127,9 +127,13 @@ class NativeSerializer:
         except Exception as cause:
             # The writer may hold half a message now; it is not used again.
             raise write_error(self.name, value, cause) from cause
-        if len(data) < _KEEP_BELOW:
+        size = len(data)
+        if writer.beside:
+            data = writer.with_memory(data)
+        if size < _KEEP_BELOW:
+            # From here on it is another thread's.
             self._idle.append(writer)
-        return writer.with_memory(data) if writer.beside else data
+        return data
 
     def loads(self, data: Buffer) -> Any:
         """Read a value."""

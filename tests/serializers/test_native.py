@@ -25,6 +25,7 @@ from pyronb.options import WireOptions
 from pyronb.serializers.base import CallParts, Scattered
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.hooks import HOOKS, BatchError
+from pyronb.serializers.native import _Writer
 from pyronb.uri import URI
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -393,6 +394,22 @@ def test_arrays_that_are_none(parts):
         value = NATIVE.loads(b"\xc8" + len(data).to_bytes(2, "big") + b"\x40" + data)
         assert value.nbytes == 0, "an empty array does no harm"
         raise SerializeError
+
+
+def test_another_thread_writes_before_the_memory_was_taken(monkeypatch):
+    """What one of them has set beside its payload is nobody else's."""
+    serializer, ours, theirs, written = native(), np.full(100_000, 1), np.full(100_000, 2), []
+    with_memory = _Writer.with_memory
+
+    def interrupted(writer, data):
+        monkeypatch.setattr(_Writer, "with_memory", with_memory)
+        written.append(serializer.dumps(theirs))
+        return with_memory(writer, data)
+
+    monkeypatch.setattr(_Writer, "with_memory", interrupted)
+    written.append(serializer.dumps(ours))
+
+    assert [2, 1] == [serializer.loads(whole(data))[0] for data in written]
 
 
 def test_hostile_uuid_and_numbers():
