@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -97,10 +98,19 @@ class End:
 
     def __init__(self, name: str, *words: str) -> None:
         self.name = name
+        # Threads that come and go would have many heaps between them, which fill up for half an hour.
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
         program = [sys.executable, "-m", "tests.bench.load", *words]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            program, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+            program,
+            cwd=ROOT,
+            env=environment,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
         )
         self.told = ""
         self.samples: list[Sample] = []
