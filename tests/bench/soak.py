@@ -98,8 +98,9 @@ class End:
 
     def __init__(self, name: str, *words: str) -> None:
         self.name = name
-        # Threads that come and go would have many heaps between them, which fill up for half an hour.
-        environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+        # With these glibc gives back what is freed. Else the heaps of threads that come and go, with large values in
+        # between, have ever more gaps for half an hour, which would hide what grows.
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "65536"}
         program = [sys.executable, "-m", "tests.bench.load", *words]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
