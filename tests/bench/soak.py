@@ -1,7 +1,8 @@
 """The command: `python -m tests.bench.soak`, full load for minutes, while memory, descriptors and threads are watched.
 
 It prints a row each half minute, and in the end how each quantity went: its slope is the median of the slopes between
-all pairs of samples after the time for warming up, which a few peaks do not bend.
+all pairs of samples after the time for warming up, which a few peaks do not bend. What rises by less than it goes up
+and down is flat.
 """
 
 from __future__ import annotations
@@ -82,7 +83,10 @@ def verdict(end: str, quantity: str, samples: Sequence[Sample]) -> Verdict:
     fifth = max(1, len(values) // 5)
     level, rise = statistics.median(values), slope(points)
     part, least = _STEEP[quantity]
-    flat = rise <= max(part * level, least)
+    # What goes up and down by more than it rises in all this time has not grown.
+    quarters = statistics.quantiles(values, n=4) if len(values) > 1 else [level] * 3
+    span = points[-1][0] - points[0][0] if points else 0.0
+    flat = rise <= max(part * level, least) or rise * span <= quarters[2] - quarters[0]
     first, end_value = statistics.mean(values[:fifth]), statistics.mean(values[-fifth:])
     return Verdict(f"{end} {quantity}", level, rise, first, end_value, flat)
 

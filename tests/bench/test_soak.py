@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -32,6 +33,7 @@ def test_verdict(quantity):
     """What rises slowly and steadily grows; what warms up, jumps about or falls is flat."""
     assert verdict("server", quantity, samples(lambda minute: 100 + min(minute, 2) * 30)).flat
     assert verdict("server", quantity, samples(lambda minute: 200 - minute)).flat
+    assert verdict("server", quantity, samples(lambda minute: 100 + 20 * math.sin(9 * minute) + minute / 2)).flat
     grown = verdict("server", quantity, samples(lambda minute: 100 + minute))
     assert not grown.flat
     assert "GROWS" in str(grown)
