@@ -240,6 +240,10 @@ class AsyncCalls:
 class AsyncProxy:
     """A proxy whose method calls give a `FutureResult` at once and run in the background.
 
+    Calls that are outstanding together run at the same time over there, as many as the daemon has workers for, and end
+    in any order. Those of an object that is the client's own (mode ``session``) run one after the other, in the order
+    in which they were made, on daemons of pyronb; on others each such call may meet another instance.
+
     Errors stay in their future until it is read, or `iferror` asks for them. Attributes are not reached this way. It
     begins with the settings of the proxy that it was made from; a change holds for calls that are made after it.
     """
