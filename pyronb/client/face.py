@@ -65,7 +65,7 @@ def may_have_own(kind: type) -> bool:
 
 def own_attributes(proxy: object) -> dict[str, Any]:
     """Give the attributes that a proxy has of its own."""
-    return {name: value for name, value in vars(proxy).items() if name.startswith("_")}
+    return {name: value for name, value in list(vars(proxy).items()) if name.startswith("_")}
 
 
 def never_remote(link: Link, name: str) -> bool:

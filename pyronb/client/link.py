@@ -131,8 +131,10 @@ class Link:
 
     def forget_methods(self) -> None:
         """Have the remote methods made anew, for the object may have others now."""
-        for name in [name for name in self.methods if not name.startswith("_")]:
-            del self.methods[name]
+        # Another thread may add to them meanwhile.
+        for name in list(self.methods):
+            if not name.startswith("_"):
+                self.methods.pop(name, None)
 
     @property
     def connected(self) -> bool:

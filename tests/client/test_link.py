@@ -41,3 +41,13 @@ def test_object_id():
 def test_peer_before_the_first_connection():
     """Nobody is known."""
     assert "" == Link.to(URI("PYRO:obj@here:1"), ClientOptions()).peer
+
+
+def test_methods_are_made_anew():
+    """What a proxy has of its own stays, for it keeps that in the same place."""
+    link = Link.to(URI("PYRO:obj@host:1"), ClientOptions())
+    link.methods.update(add=1, echo=2, _own=3)
+
+    link.forget_methods()
+
+    assert {"_own": 3} == link.methods
