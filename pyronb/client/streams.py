@@ -20,7 +20,7 @@ from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned
 from pyronb.rpc.handshake import ITEMS
 from pyronb.rpc.weight import HEAVY, heavy_for, weight
 
-__all__ = ["FarItems", "more_items"]
+__all__ = ["FarItems", "more_items", "one_by_one"]
 
 
 @dataclass(slots=True)
@@ -48,6 +48,11 @@ class FarItems:
         return stream_id
 
 
+def one_by_one(link: Link) -> bool:
+    """Tell whether the daemon gives but one item at a time, as real ones do."""
+    return link.remote is None or ITEMS not in link.remote.abilities
+
+
 def more_items(link: Link, items: FarItems) -> Procedure[Outcome | None]:
     """Ask a connected link for more items of a stream, and keep them; give what ended the stream, None if nothing did.
 
@@ -55,7 +60,7 @@ def more_items(link: Link, items: FarItems) -> Procedure[Outcome | None]:
         CommunicationError: no answer came through. Asking a pyronb daemon again, over the next connection, gives what
             was not received; others have lost an item.
     """
-    if link.remote is None or ITEMS not in link.remote.abilities:
+    if one_by_one(link):
         outcome = yield from invoke(link, Call(DAEMON_ID, "get_next_stream_item", (items.stream_id,), {}))
         if not isinstance(outcome, Returned):
             items.stream_id = None

@@ -14,6 +14,7 @@ from pyronb.options import WireOptions
 from pyronb.server.exposure import expose
 from pyronb.sync import driver
 from pyronb.sync.proxy import Proxy
+from pyronb.sync.shortcut import ShortCut
 from pyronb.sync.streams import FarStream
 from pyronb.tracebacks import getPyroTraceback
 from tests.support.serving import client_options, connect, serving
@@ -303,3 +304,60 @@ def test_stream_that_is_closed_with_items_at_hand(proxy, bench):
     assert [0, 1, 2, 3, 4] == taken
     assert [] == list(stream)
     assert eventually(lambda: "closed" in bench.streams)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Have daemons asked as real ones are; give the items that were got in short."""
+    monkeypatch.setattr("pyronb.client.streams.one_by_one", lambda _: True)
+    monkeypatch.setattr("pyronb.sync.streams.one_by_one", lambda _: True)
+    got, next_item = [], ShortCut.next_item
+
+    def noted(short, link, stream_id):
+        item = next_item(short, link, stream_id)
+        got.extend(item)
+        return item
+
+    monkeypatch.setattr(ShortCut, "next_item", noted)
+    return got
+
+
+def test_daemons_that_give_one_item_at_a_time(proxy, bench, one_by_one):
+    """Each item takes the way of a plain call, and the object's own calls go on in between."""
+    proxy.add(1, 2)
+    stream = proxy.count(5)
+
+    assert [0, 1] == [next(stream), next(stream)]
+    assert ["item 0", "item 1"] == bench.streams
+    assert 3 == proxy.add(1, 2)
+    assert [2, 3, 4] == list(stream)
+    assert [0, 1, 2, 3, 4] == one_by_one
+    assert "(ended)" in repr(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_error_from_a_daemon_that_gives_one_item_at_a_time(proxy, one_by_one):
+    """It ends the stream; the connection survives."""
+    proxy.add(1, 2)
+    stream = proxy.count(2, fail=True)
+
+    assert [0, 1] == [next(stream), next(stream)]
+    with pytest.raises(RemoteError, match="in mid-stream"):
+        next(stream)
+    assert [] == list(stream)
+    assert 3 == proxy.add(1, 2)
+    assert [0, 1] == one_by_one
+
+
+def test_release_between_items_that_come_one_at_a_time(proxy, one_by_one):
+    """The stream says so, and goes on after connecting again."""
+    proxy.add(1, 2)
+    stream = proxy.count(3)
+    next(stream)
+    proxy._pyroRelease()
+    with pytest.raises(ConnectionClosedError, match="was released; reconnect"):
+        next(stream)
+    proxy._pyroReconnect(1)
+
+    assert [1, 2] == list(stream)
