@@ -41,8 +41,11 @@ from pyronb.rpc.handshake import BACK
 from pyronb.serializers.hooks import HOOKS, SPEAKER, class_name
 from pyronb.server.conversation import Conversation
 from pyronb.server.daemon import proxy_instead
-from pyronb.server.offices import GivenOut, Office, OfficeDaemon, WayBack, place_of
+from pyronb.server.givenout import GivenOut
+from pyronb.server.officedaemon import OfficeDaemon
+from pyronb.server.offices import Office
 from pyronb.server.relays import relay_for
+from pyronb.server.waysback import WayBack, place_of
 from pyronb.sync.proxy import Proxy
 
 __all__ = ["by_reference", "function_instead", "given_out", "relay_instead", "stream_instead", "withdraw"]

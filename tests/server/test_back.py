@@ -27,7 +27,7 @@ from pyronb.net import back
 from pyronb.rpc.handshake import KEY
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
-from pyronb.server.offices import OWN_CONNECTION
+from pyronb.server.givenout import OWN_CONNECTION
 from pyronb.server.references import _offices, by_reference, given_out, withdraw
 from pyronb.server.secrets import back_key
 from pyronb.sync.asynchronous import AsyncProxy

@@ -30,7 +30,7 @@ from pyronb.jupyter.ipython.style import clean, shorten
 from pyronb.jupyter.runtime import MAX_NAME, MAX_URI, object_model, read_values_at
 from pyronb.jupyter.widgets.feed import Feed
 from pyronb.news import Progress
-from pyronb.server.offices import GivenOut
+from pyronb.server.givenout import GivenOut
 from pyronb.server.references import given_out
 from pyronb.sync.proxy import Proxy
 from pyronb.version import __version__
