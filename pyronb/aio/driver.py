@@ -44,6 +44,9 @@ __all__ = ["Mailbox", "connected", "hang_up", "released", "run", "run_on"]
 
 T = TypeVar("T")
 
+_MOST_EARLY = 64 * 1024
+"""Most bytes that are kept of a peer that speaks first."""
+
 
 async def run(procedure: Procedure[T]) -> T:
     """Run a procedure to its end and give its result, or raise what it raises.
@@ -109,6 +112,7 @@ class Mailbox:
 
     __slots__ = (
         "_bare",
+        "_early",
         "_heads",
         "_hearings",
         "_largest",
@@ -136,6 +140,7 @@ class Mailbox:
         self._heads: frozenset[bytes] = frozenset()
         self._largest = 0
         self._rest = b""
+        self._early = b""
 
     @property
     def busy(self) -> bool:
@@ -162,6 +167,12 @@ class Mailbox:
             self._replies[seq] = future
         return future
 
+    def catch_up(self) -> None:
+        """Take what came before anything was said, now that somebody waits for an answer."""
+        early, self._early = self._early, b""
+        if early:
+            self.received(early)
+
     def listen(self, seq: int, hearing: Hearing) -> None:
         """Have this hear what is told of a call until `deafen`, in the context of whoever makes the call."""
         context = contextvars.copy_context()
@@ -180,7 +191,9 @@ class Mailbox:
         """Take bytes; give how many are missing, or None when the conversation is over."""
         connection = self.connection
         if connection is None:
-            return None
+            # Nothing was said to it yet. What it says of itself may tell who it is.
+            self._early += data
+            return 0 if len(self._early) <= _MOST_EARLY else None
         if self._heads and connection.idle:
             data = self._hand_out_bare(connection, data)
             if not data:
@@ -438,6 +451,8 @@ async def _reply(effect: Reply) -> Event:
         raise ConnectionClosedError("receiving: the connection was released")
     mailbox: Mailbox = stream.receiver
     answer: asyncio.Future[Event] = mailbox.expect(seq)
+    if seq is None:
+        mailbox.catch_up()
     if seq is None or hearing is None:
         return await in_time(answer, effect.deadline, "receiving")
     mailbox.listen(seq, hearing)

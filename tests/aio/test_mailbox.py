@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyronb.aio.driver import Mailbox
 from pyronb.dialects import PYRO5
+from pyronb.errors import ProtocolError
 from pyronb.wire.bare import bare_head
 from pyronb.wire.connection import LAYOUTS, ClientConnection
-from pyronb.wire.message import PING, RESULT, Message
+from pyronb.wire.message import CONNECT, PING, RESULT, Message
 from tests.support.pair import joined
 
 LAYOUT = LAYOUTS[PYRO5]
@@ -69,3 +71,24 @@ def test_any_chunking_gives_everybody_their_reply(replies, random, sizes, pings)
     got = asyncio.run(taken(replies, chunks, pings))
 
     assert [payload for payload, *_ in replies] == got
+
+
+def test_a_peer_that_speaks_first_is_heard_once_somebody_waits():
+    """So that it can be told what it is; there is a limit to what is kept of it."""
+
+    async def main():
+        mailbox = Mailbox()
+        assert 0 == mailbox.received(b"220 mail")
+        assert 0 == mailbox.received(b" ESMTP\r\n")
+        mailbox.connection = ClientConnection(PYRO5)
+        mailbox.connection.greet(Message(CONNECT, 1, 0, 0, b"{}"))
+        answer = mailbox.expect(None)
+        mailbox.catch_up()
+        with pytest.raises(ProtocolError, match="not a Pyro peer"):
+            await answer
+
+        flooded = Mailbox()
+        assert 0 == flooded.received(b"x" * 64 * 1024)
+        assert flooded.received(b"x") is None
+
+    asyncio.run(main())

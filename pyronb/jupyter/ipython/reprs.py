@@ -388,17 +388,17 @@ def waiting_html(waits: Sequence[Wait], left_out: int = 0) -> str:
 
 
 def _wait_html(wait: Wait) -> str:
-    said = muted(" · ".join([*_progress_facts(wait), _so_far(wait)]))
+    message = [shorten(wait.progress.message)] if wait.progress and wait.progress.message else []
+    said = muted(" · ".join([*_progress_facts(wait), _so_far(wait), *message]))
     label = escape(clean(shorten(wait.what)))
     fraction = wait.progress.fraction if wait.progress else None
     if fraction is not None:
         bar = f'<progress aria-label="{label}" max="1" value="{fraction:.4f}"></progress> '
     else:
         bar = "" if wait.end else f'<progress aria-label="{label}"></progress> '
-    message = f" {muted(shorten(wait.progress.message))}" if wait.progress and wait.progress.message else ""
     # What changes twenty times a second is not for a screen reader to read out.
     role = "" if wait.progress and not wait.end else ' role="status"'
-    return f"<div{role}>{bar}{label} {said}{message}</div>"
+    return f"<div{role}>{bar}{label} {said}</div>"
 
 
 def _so_far(wait: Wait) -> str:

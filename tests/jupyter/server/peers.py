@@ -209,11 +209,6 @@ BAD_PEERS = {
 """Peers that are no name servers, and the state that each should be seen in."""
 
 
-def seen_as(peer):
-    """Give the states that a bad peer may be seen in; over asyncio, one that speaks first may just be hung up on."""
-    return {BAD_PEERS[peer], "unreachable"} if peer is talking_garbage else {BAD_PEERS[peer]}
-
-
 PYRO5_NAMESERVER = """
 import sys
 import Pyro5.nameserver
