@@ -5,12 +5,24 @@ from __future__ import annotations
 import copy
 import gc
 
+import pytest
+
 from pyronb.client.holds import CHANGES
 from pyronb.dialects import PYRO5
 from pyronb.sync.proxy import Proxy, _proxy_or_stream
 from pyronb.uri import back_location
 
 KEY = "e" * 32
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_tell():
+    """Leave nothing that a daemon of another test would tell to nobody."""
+    yield
+    gc.collect()
+    others = [change for change in CHANGES if change[0] != KEY]
+    CHANGES.clear()
+    CHANGES.extend(others)
 
 
 def arrived(location):

@@ -21,7 +21,7 @@ from pyronb.errors import CancelledError, TimeoutError
 from pyronb.server import asyncloop
 from pyronb.wire.message import CANCELS, INVOKE, Message
 from tests.support.paths import ROOT
-from tests.support.serving import ENGINES, RawClient, client_options, connect, serving
+from tests.support.serving import RawClient, client_options, connect, serving
 from tests.support.waiting import eventually, scaled
 
 METHODS = ["wait", "wait_later"]
@@ -79,26 +79,13 @@ class Patient:
         return self.wait()
 
 
-@pytest.fixture(params=ENGINES)
-def daemon(request):
-    """Give a daemon that serves a patient."""
-    with serving(engine=request.param) as made:
-        made.patient = Patient()
-        made.register(made.patient, "patient")
-        yield made
-        made.patient.go.set()
+SERVED = Patient
 
 
 @pytest.fixture
 def patient(daemon):
     """Give the object itself."""
-    return daemon.patient
-
-
-@pytest.fixture
-def uri(daemon):
-    """Give its address."""
-    return daemon.uriFor("patient")
+    return daemon.served
 
 
 def is_entered(patient):

@@ -13,7 +13,7 @@ from pyronb.context import ambient, current_context
 from pyronb.dialects import PYRO5
 from pyronb.news import Progress
 from tests.contract.rooms import ROOMS
-from tests.support.serving import ENGINES, client_options, connect, serving
+from tests.support.serving import client_options, connect
 from tests.support.waiting import eventually, scaled
 
 
@@ -100,14 +100,7 @@ class Steps:
         self.entered.release()
 
 
-@pytest.fixture(params=ENGINES)
-def daemon(request):
-    """Give a daemon that serves steps."""
-    with serving(engine=request.param) as made:
-        made.steps = Steps()
-        made.register(made.steps, "steps")
-        yield made
-        made.steps.go.set()
+SERVED = Steps
 
 
 @pytest.fixture(params=ROOMS, ids=lambda room: room.name)
@@ -121,7 +114,7 @@ def room(request):
 @pytest.fixture
 def remote(daemon, room):
     """Give the object, with news of its calls in `heard`."""
-    made = room.remote(room.proxy_class(daemon.uriFor("steps"), options=client_options()))
+    made = room.remote(room.proxy_class(daemon.uri, options=client_options()))
     made.heard = []
 
     def call(name, *args, listener=made.heard.append):
@@ -164,7 +157,7 @@ def test_progress_arrives_while_the_method_runs(remote, room, daemon, method):
 
     assert not running.done()
     assert ("half", 0.5) == (remote.heard[0].message, remote.heard[0].fraction)
-    daemon.steps.go.set()
+    daemon.served.go.set()
     assert running.result(scaled(20)) is True
 
 
@@ -185,7 +178,7 @@ def test_what_is_held_back_arrives_a_moment_later(remote, room, daemon):
     if daemon._engine.name == "thread":
         eventually(lambda: len(remote.heard) == 2)
         assert not running.done()
-    daemon.steps.go.set()
+    daemon.served.go.set()
 
     assert running.result(scaled(20)) is True
     assert ["first", "second"] == [news.message for news in remote.heard]
@@ -194,9 +187,9 @@ def test_what_is_held_back_arrives_a_moment_later(remote, room, daemon):
 def test_other_threads_tell_of_the_call(remote, room, daemon):
     """As long as it runs; what comes after the answer is told to nobody, and disturbs nobody."""
     assert "answered" == room.now(remote.listening("in_threads"))
-    daemon.steps.go.set()
-    assert daemon.steps.entered.acquire(timeout=scaled(5))
-    daemon.steps.late.join()
+    daemon.served.go.set()
+    assert daemon.served.entered.acquire(timeout=scaled(5))
+    daemon.served.late.join()
 
     assert 7 == remote.call("add", 3, 4)
     assert 2 == remote.heard[-1].done
@@ -230,7 +223,7 @@ def test_progress_of_a_batch(remote, room):
 def test_a_oneway_call_tells_nobody(remote, room, daemon):
     """There is nobody who waits for it."""
     room.now(remote.listening("fire"))
-    assert daemon.steps.entered.acquire(timeout=scaled(5))
+    assert daemon.served.entered.acquire(timeout=scaled(5))
 
     assert 3 == remote.call("add", 1, 2)
     assert [] == remote.heard
@@ -255,7 +248,7 @@ def test_a_listener_that_fails_does_the_call_no_harm(remote, room, caplog):
 
 def test_a_listener_may_call_the_same_object(daemon):
     """Its call goes over another connection, for on the first one an answer is due."""
-    with connect(daemon.uriFor("steps")) as proxy:
+    with connect(daemon.uri) as proxy:
         sums = []
         current_context.listener = lambda news: sums.append(proxy.add(int(news.done), 100))
         try:
@@ -270,7 +263,7 @@ def test_a_listener_may_call_the_same_object(daemon):
 
 def test_calls_at_the_same_time_hear_their_own(daemon):
     """On one connection."""
-    with connect(daemon.uriFor("steps")) as proxy, pyronb.asyncproxy(proxy) as calls:
+    with connect(daemon.uri) as proxy, pyronb.asyncproxy(proxy) as calls:
         futures = [calls.count(steps) for steps in range(2, 12)] + [calls.count_later(steps) for steps in range(2, 12)]
 
         assert [*range(1, 11)] * 2 == [future.value for future in futures]
@@ -280,7 +273,7 @@ def test_calls_at_the_same_time_hear_their_own(daemon):
 def test_a_future_knows_how_far_it_is(daemon):
     """While the call runs, too."""
     heard = []
-    with connect(daemon.uriFor("steps")) as proxy, pyronb.asyncproxy(proxy) as calls:
+    with connect(daemon.uri) as proxy, pyronb.asyncproxy(proxy) as calls:
         future = calls.half_later()
         future.add_progress_callback(heard.append)
         assert future.progress is None or future.progress.message == "half"
@@ -289,7 +282,7 @@ def test_a_future_knows_how_far_it_is(daemon):
         eventually(lambda: heard)
 
         assert not future.done()
-        daemon.steps.go.set()
+        daemon.served.go.set()
         assert future.value is True
         assert Progress(1, 2, "half") == Progress(*[getattr(heard[0], name) for name in ("done", "total", "message")])
         future.add_progress_callback(heard.append)
@@ -300,7 +293,7 @@ def test_a_future_knows_how_far_it_is(daemon):
 def test_a_listener_hears_of_calls_in_the_background(daemon, retries):
     """That were made while it was there, whichever way they go."""
     heard = []
-    with connect(daemon.uriFor("steps"), max_retries=retries) as proxy, pyronb.asyncproxy(proxy) as calls:
+    with connect(daemon.uri, max_retries=retries) as proxy, pyronb.asyncproxy(proxy) as calls:
         current_context.listener = heard.append
         future = calls.count(5)
         current_context.listener = None
@@ -312,7 +305,7 @@ def test_a_listener_hears_of_calls_in_the_background(daemon, retries):
 
 def test_a_batch_in_the_background_knows_how_far_it_is(daemon):
     """It has a future like others."""
-    with connect(daemon.uriFor("steps")) as proxy:
+    with connect(daemon.uri) as proxy:
         batch = pyronb.batch(proxy)
         batch.count(5)
 
@@ -325,7 +318,7 @@ def test_a_batch_in_the_background_knows_how_far_it_is(daemon):
 def test_a_far_stream_tells_of_its_items(daemon):
     """While the next ones are asked for."""
     heard = []
-    with connect(daemon.uriFor("steps"), stream_ahead=1) as proxy:
+    with connect(daemon.uri, stream_ahead=1) as proxy:
         current_context.listener = heard.append
         try:
             assert [0, 1, 2] == list(proxy.items())

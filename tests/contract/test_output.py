@@ -12,7 +12,7 @@ import pytest
 import pyronb
 import pyronb.aio
 from pyronb.context import current_context
-from tests.support.serving import ENGINES, client_options, connect, serving
+from tests.support.serving import client_options, connect, serving
 from tests.support.waiting import eventually, scaled
 
 
@@ -55,20 +55,7 @@ class Talker:
         raise ValueError("boom")
 
 
-@pytest.fixture(params=ENGINES)
-def daemon(request):
-    """Give a daemon that serves a talker."""
-    with serving(engine=request.param) as made:
-        made.talker = Talker()
-        made.register(made.talker, "talker")
-        yield made
-        made.talker.go.set()
-
-
-@pytest.fixture
-def uri(daemon):
-    """Give its address."""
-    return daemon.uriFor("talker")
+SERVED = Talker
 
 
 @pytest.fixture(autouse=True)
@@ -199,7 +186,7 @@ def test_output_arrives_while_the_method_runs(uri, daemon, heard):
         if daemon._engine.name == "thread":
             eventually(lambda: said(heard) == "waiting")
             assert not future.done()
-        daemon.talker.go.set()
+        daemon.served.go.set()
 
         assert future.value is True
         eventually(lambda: said(heard) == "waiting")
@@ -230,6 +217,6 @@ def test_a_client_that_goes_leaves_nothing_behind(uri, daemon):
         future = calls._pyroCall(output=True, timeout=0.1).talk_and_wait()
         assert isinstance(future.exception(), pyronb.errors.TimeoutError)
         calls._pyroRelease()
-    daemon.talker.go.set()
+    daemon.served.go.set()
 
     eventually(lambda: sys.stdout is before)

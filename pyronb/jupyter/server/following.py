@@ -19,7 +19,8 @@ from pyronb import errors
 from pyronb.aio.proxy import Proxy
 from pyronb.jupyter.explain import Explanation, explain
 from pyronb.jupyter.models import ListingModel, NameModel
-from pyronb.jupyter.runtime import blank_names, bounded_options, clip, place_of, registrations
+from pyronb.jupyter.runtime import blank_names, clip, place_of, registrations
+from pyronb.jupyter.server.asking import clock, in_time, options_within, peer_of
 from pyronb.nameserver.changes import Changes
 from pyronb.rpc.call import NAMESERVER_ID
 from pyronb.uri import URI
@@ -37,8 +38,6 @@ LINGER = 20.0
 _HASTY = 0.5
 """A name server that tells, before this part of the time has passed, that nothing has changed did not wait for it."""
 
-_PATIENCE = 0.9
-_MAX_SERVER = 200
 _log = logging.getLogger(__name__)
 
 
@@ -103,7 +102,7 @@ class Follower:
             if mark:
                 await self._news.heard(wait)
             return self._answer(mark)
-        now = _clock()
+        now = clock()
         self._wanted = max(self._wanted, now + wait + LINGER)
         running = self._task is not None and not self._task.done()
         if not running:
@@ -149,12 +148,12 @@ class Follower:
             **self._blank,
             "names": [self._rows[name] for name in names],
             "total": total,
-            "age": round(_clock() - self._asked, 3) if self._asked else 0.0,
+            "age": round(clock() - self._asked, 3) if self._asked else 0.0,
             "mark": now,
             "complete": complete,
             "removed": [] if complete else sorted(name for name in changed or () if name not in self._rows),
             "live": self._live and told.state == "ok",
-            "retry": round(max(0.0, self._next - _clock()), 3) if self._failures else None,
+            "retry": round(max(0.0, self._next - clock()), 3) if self._failures else None,
             "nameserver": {**self._blank["nameserver"], "server": self._server},
             "state": told.state,
             "reason": told.reason,
@@ -167,9 +166,9 @@ class Follower:
     async def _follow(self) -> None:
         """Ask again and again until nobody wants to know any longer."""
         try:
-            while _clock() < self._wanted:
+            while clock() < self._wanted:
                 pause = await self._look()
-                self._next = _clock() + pause
+                self._next = clock() + pause
                 self._ready = True
                 self._looked.ring()
                 if pause:
@@ -185,7 +184,7 @@ class Follower:
         changed: list[str] = []
         pause = self._wish()
         try:
-            began = _clock()
+            began = clock()
             waited, answer = await self._ask()
             changed = self._take(answer)
         except Exception as error:
@@ -198,7 +197,7 @@ class Follower:
         else:
             self._failures = 0
             self._told = Explanation("ok")
-            self._asked = _clock()
+            self._asked = clock()
             hasty = not changed and waited > 0 and self._asked - began < waited * _HASTY
             if self._live and not hasty:
                 pause = 0.0
@@ -227,17 +226,14 @@ class Follower:
         if self._ns is None:
             ns = self._ns = await self._in_time(self._connect())
             remote, about = ns._pyro.remote, ns._pyro.metadata
-            self._server = clip(ns._pyro.peer, _MAX_SERVER)
+            self._server = peer_of(ns)
             self._live = remote is not None and remote.is_pyronb and about is not None and "changes" in about.methods
         if self._live:
             return 0.0, await self._in_time(self._ns.changes(self._mark, 0))
         return 0.0, await self._in_time(self._ns.list(return_metadata=True))
 
     async def _in_time(self, asking: Awaitable[T], wait: float = 0.0) -> T:
-        try:
-            return await asyncio.wait_for(asking, self._manners.timeout + wait)
-        except asyncio.TimeoutError as error:
-            raise errors.TimeoutError("no answer in time") from error
+        return await in_time(asking, self._manners.timeout + wait)
 
     async def _connect(self) -> Proxy:
         """Connect with a serializer that reads thousands of names quickly; every name server takes the other."""
@@ -249,7 +245,7 @@ class Follower:
             return await self._connected("serpent")
 
     async def _connected(self, serializer: str) -> Proxy:
-        options = bounded_options(self._manners.timeout * _PATIENCE)
+        options = options_within(self._manners.timeout)
         ns = Proxy(URI(f"PYRO:{NAMESERVER_ID}@{self._place}"), options=replace(options, serializer=serializer))
         ns._pyroTimeout = None
         await ns._pyroBind()
@@ -301,7 +297,3 @@ class _Bell:
         if self._future is None:
             self._future = asyncio.get_running_loop().create_future()
         await asyncio.wait([self._future], timeout=seconds)
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()

@@ -20,7 +20,8 @@ from pyronb.aio.proxy import Proxy
 from pyronb.jupyter.addresses import Address
 from pyronb.jupyter.explain import Explanation, explain
 from pyronb.jupyter.models import HealthModel
-from pyronb.jupyter.runtime import ONLY_THERE, bounded_options, clip, only_there
+from pyronb.jupyter.runtime import ONLY_THERE, only_there
+from pyronb.jupyter.server.asking import clock, in_time, options_within, peer_of
 from pyronb.uri import URI
 
 __all__ = ["Health"]
@@ -35,8 +36,6 @@ _WANTED = 5.0
 """Seconds after which a question that has not begun is dropped, unless somebody asks again."""
 _MOST_KNOWN = 20_000
 _MOST_WAITING = 500
-_MAX_SERVER = 200
-_SHORT = 0.9
 _log = logging.getLogger(__name__)
 
 
@@ -83,15 +82,15 @@ class Health:
             wait: seconds to wait for what is not known yet.
             fresh: do not believe what was found before.
         """
-        now = _clock()
+        now = clock()
         until, since = now + wait, now if fresh else now - BELIEVED
         for name, uri in uris.items():
             if self._open(uri, since):
                 self._want(name, uri, place)
-        while any(self._open(uri, since) for uri in uris.values()) and _clock() < until:
+        while any(self._open(uri, since) for uri in uris.values()) and clock() < until:
             if self._found is None:
                 self._found = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._found], timeout=max(0.0, until - _clock()))
+            await asyncio.wait([self._found], timeout=max(0.0, until - clock()))
         return [self._model(name, uri) for name, uri in uris.items()]
 
     def _open(self, uri: str, since: float) -> bool:
@@ -102,14 +101,14 @@ class Health:
         waits = uri in self._wanted
         if not waits and len(self._wanted) >= _MOST_WAITING:
             return
-        self._wanted[uri] = _clock()
+        self._wanted[uri] = clock()
         if waits:
             return
         try:
             where = str(URI(uri).location)
         except errors.PyroError as error:
             del self._wanted[uri]
-            self._note(uri, _Finding(explain(error, name=name), _clock()))
+            self._note(uri, _Finding(explain(error, name=name), clock()))
             return
         there = self._places.setdefault(where, _Place())
         there.waiting.append((name, uri))
@@ -122,7 +121,7 @@ class Health:
         try:
             while there.waiting:
                 name, uri = there.waiting.popleft()
-                if self._wanted.pop(uri, 0.0) < _clock() - _WANTED:
+                if self._wanted.pop(uri, 0.0) < clock() - _WANTED:
                     continue
                 if gone is not None:
                     self._note(uri, self._failed(gone, name, uri, place))
@@ -130,12 +129,12 @@ class Health:
                 async with self._turns:
                     async with self._pace:
                         await asyncio.sleep(GAP)
-                    proxy = Proxy(uri, options=replace(bounded_options(self._timeout * _SHORT), metadata=False))
+                    proxy = Proxy(uri, options=replace(options_within(self._timeout), metadata=False))
                     try:
                         found = await self._ask(proxy)
                     except Exception as error:
                         _log.debug("asking for a sign of life of %r failed", name, exc_info=True)
-                        found = self._failed(error, name, uri, place, proxy._pyro.peer)
+                        found = self._failed(error, name, uri, place, peer_of(proxy))
                         gone = error if found.told.state == "unreachable" else None
                     finally:
                         proxy._pyro_drop()
@@ -144,19 +143,16 @@ class Health:
             self._places.pop(where, None)
 
     async def _ask(self, proxy: Proxy) -> _Finding:
-        try:
-            await asyncio.wait_for(proxy._pyroBind(), self._timeout)
-        except asyncio.TimeoutError as error:
-            raise errors.TimeoutError("no answer in time") from error
+        await in_time(proxy._pyroBind(), self._timeout)
         latency = await proxy._pyroPing(self._timeout)
-        return _Finding(Explanation("ok"), _clock(), latency, clip(proxy._pyro.peer, _MAX_SERVER))
+        return _Finding(Explanation("ok"), clock(), latency, peer_of(proxy))
 
     @staticmethod
     def _failed(error: Exception, name: str, uri: str, place: Address | None, server: str = "") -> _Finding:
         told = explain(error, address=str(URI(uri).location), name=name)
         if told.state == "unreachable" and place is not None and only_there(uri, place):
             told = replace(told, hint=ONLY_THERE)
-        return _Finding(told, _clock(), None, clip(server, _MAX_SERVER))
+        return _Finding(told, clock(), None, server)
 
     def _note(self, uri: str, found: _Finding) -> None:
         self._known[uri] = found
@@ -178,9 +174,5 @@ class Health:
             "hint": "" if told is None else told.hint,
             "latency": None if found is None else found.latency,
             "server": "" if found is None else found.server,
-            "age": 0.0 if found is None else round(_clock() - found.at, 3),
+            "age": 0.0 if found is None else round(clock() - found.at, 3),
         }
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()

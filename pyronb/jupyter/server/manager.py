@@ -28,6 +28,7 @@ from pyronb.jupyter.models import (
     ValuesModel,
 )
 from pyronb.jupyter.runtime import failed_object, place_of, read_object, read_values, remove_name, unread
+from pyronb.jupyter.server.asking import clock
 from pyronb.jupyter.server.embedded import Embedded
 from pyronb.jupyter.server.following import Follower, Manners
 from pyronb.jupyter.server.health import Health
@@ -288,7 +289,7 @@ class Manager:
             where = self._address(address)
             key = where, name
             answer = self._objects.get(key)
-            if answer is not None and not fresh and _clock() < answer.until:
+            if answer is not None and not fresh and clock() < answer.until:
                 self._objects.move_to_end(key)
                 return answer.model
             asking = self._asking.get(key)
@@ -367,7 +368,7 @@ class Manager:
         ask = partial(read_object, address, name, timeout=self.timeout, another=ANOTHER)
         model = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
         key = address, name
-        self._objects[key] = _Answer(model, _clock() + OBJECT_SECONDS)
+        self._objects[key] = _Answer(model, clock() + OBJECT_SECONDS)
         self._objects.move_to_end(key)
         while len(self._objects) > MAX_OBJECTS:
             self._objects.popitem(last=False)
@@ -409,7 +410,3 @@ def _place(address: str) -> Address | None:
 
 def _node() -> str:
     return platform.node() or "this machine"
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
