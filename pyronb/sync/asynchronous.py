@@ -62,7 +62,9 @@ class _Crew:
         self._links: list[Link] = []
         self._running: dict[FutureResult, Link] = {}
         self._withdrawing = threading.Lock()
-        self._came = threading.Condition()
+        # The lock is taken itself: an interrupt may strike in a condition that was just entered, which then stays so.
+        self._lock = threading.RLock()
+        self._came = threading.Condition(self._lock)
         self._waiting = 0
         self._threads = 0
         self._dismissed = False
@@ -78,7 +80,7 @@ class _Crew:
         self._told = 0.0
 
     def submit(self, work: Work | Callable[[], None]) -> None:
-        with self._came:
+        with self._lock:
             self._dismissed = False
             self._work.append(work)
             # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
@@ -98,7 +100,7 @@ class _Crew:
 
     def tick(self) -> float | None:
         """Look whether more threads are needed; gives the moment to look again, or None."""
-        with self._came:
+        with self._lock:
             left = len(self._work) - self._waiting
             pace = self._begun - self._seen
             if pace < _QUICK or self._pace * _PAYS < pace < _QUICK * self._threads:
@@ -173,7 +175,7 @@ class _Crew:
                 withdraw(link)
 
     def _next(self) -> Work | Callable[[], None] | None:
-        with self._came:
+        with self._lock:
             while not self._work:
                 self._waiting += 1
                 came = not self._dismissed and self._came.wait(_IDLE)
@@ -193,7 +195,7 @@ class _Crew:
             return link
 
     def _return_link(self, link: Link) -> None:
-        with self._came:
+        with self._lock:
             if not self._dismissed:
                 self._links.append(link)
                 return
@@ -202,7 +204,7 @@ class _Crew:
 
     def release(self) -> None:
         """Close the connections on which nothing is on its way, and end the threads without work."""
-        with self._came:
+        with self._lock:
             self._dismissed = True
             self._came.notify_all()
         while self._links:

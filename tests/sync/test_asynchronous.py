@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import gc
+import itertools
 import socket
 import threading
 
@@ -16,6 +18,7 @@ from pyronb.net.ticker import TICKER
 from pyronb.sync.asynchronous import _MOST, _Crew, asyncproxy
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
+from tests.support.strikes import Strikes
 from tests.support.waiting import eventually, scaled
 
 
@@ -303,3 +306,19 @@ def test_threads_come_where_calls_are_not_quick(proxy, monkeypatch):
         go.set()
     assert eventually(lambda: not crew._work)
     crew.release()
+
+
+def test_an_interrupt_while_a_call_is_begun_holds_nobody_up(background):
+    """Wherever it strikes: the threads still come by the next calls."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    assert 3 == background.add(1, 2).value
+    for number in itertools.count():
+        with Strikes(number, interrupt) as strikes, contextlib.suppress(KeyboardInterrupt):
+            background.add(1, 2)
+        assert 3 == background.add(1, 2).result(scaled(5)), strikes.place
+        if not strikes.place:
+            break
+    assert number > 3

@@ -84,7 +84,9 @@ class Place:
     def __init__(self) -> None:
         self._all: list[Waited] = []
         self._earlier = 0
-        self._changed = threading.Condition(threading.RLock())
+        # The lock is taken itself: an interrupt may strike in a condition that was just entered, which then stays so.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._dirty = False
         self._thread: threading.Thread | None = None
         self._handle: Any = None
@@ -94,12 +96,12 @@ class Place:
     @property
     def idle(self) -> bool:
         """Whether nothing goes on any more."""
-        with self._changed:
+        with self._lock:
             return all(waited.ended is not None for waited in self._all)
 
     def add(self, waited: Waited) -> None:
         """Show this too, when it is due."""
-        with self._changed:
+        with self._lock:
             self._all.append(waited)
             self.poke()
             if self._thread is None:
@@ -110,17 +112,17 @@ class Place:
 
     def poke(self) -> None:
         """Tell that something changed."""
-        with self._changed:
+        with self._lock:
             self._dirty = True
             self._changed.notify_all()
 
     def settle(self) -> None:
         """Show the last state now, if it is not shown yet; where nothing goes on, the thread ends."""
-        with self._changed:
+        with self._lock:
             self._draw()
 
     def _watch(self) -> None:
-        with self._changed:
+        with self._lock:
             while True:
                 self._draw()
                 if self.idle:
