@@ -526,8 +526,9 @@ class ThreadEngine(Engine[WorkerClient]):
             return False
         if self._crowd.join(client):
             with self._lock:
+                # The very worker that asks for this takes it up next: handing over may mean waiting.
+                self._work.appendleft(self._lead)
                 self._call_overseer()
-            self._put(self._lead)
         return True
 
     def _lead(self) -> None:
