@@ -213,6 +213,8 @@ class Follower:
         """Ask; give how long the name server was to wait for a change, and its answer."""
         if self._ns is not None and self._live and self._failures == 0:
             asking = asyncio.ensure_future(self._in_time(self._ns.changes(self._mark, LIVE_WAIT), LIVE_WAIT))
+            # Whoever follows may be told to stop just when this fails, and then nobody looks at it.
+            asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())
             nudged = asyncio.ensure_future(self._nudge.heard())
             try:
                 await asyncio.wait((asking, nudged), return_when=asyncio.FIRST_COMPLETED)
