@@ -243,7 +243,7 @@ def chart(results: Iterable[Result], path: Path) -> None:
     axes.invert_yaxis()
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel("times as fast as Pyro5 with the same serializer, in the same run (1 = Pyro5)")
+    axes.set_xlabel("times as fast as Pyro5 with the same serializer, else serpent, in the same run (1 = Pyro5)")
     axes.tick_params(labelsize=8, length=0)
     axes.margins(y=0.03)
     handles, labels = axes.get_legend_handles_labels()
