@@ -1,6 +1,6 @@
 """Clients that mean harm, or are no clients at all.
 
-After each of them a healthy client is served within a second, no thread or descriptor stays behind, and memory does not
+After each of them a healthy client is served soon, no thread or descriptor stays behind, and memory does not
 grow. (The first two hold for every test here, by the fixture.)
 """
 

@@ -1,4 +1,4 @@
-"""Whether a daemon came to harm: it serves a healthy client at once, holds no dead client, and has not grown."""
+"""Whether a daemon came to harm: it serves a healthy client soon, holds no dead client, and has not grown."""
 
 from __future__ import annotations
 
@@ -41,12 +41,16 @@ def tidy_up() -> None:
 
 
 def is_well(daemon: Daemon, **options: Any) -> None:
-    """A healthy client is served within a second; options are those of the client."""
+    """A healthy client is served soon; options are those of the client.
+
+    Soon is within three seconds: writing a few large answers takes a busy machine a while, but whom somebody else holds
+    up waits for the limits of the daemon, which are longer.
+    """
     began = time.monotonic()
     limits = {"timeout": scaled(5), "connect_timeout": scaled(5)}
     with connect(daemon.uriFor("Pyro.Daemon"), **limits, **options) as proxy:
         assert proxy.ping() is None
-    assert time.monotonic() - began < scaled(1)
+    assert time.monotonic() - began < scaled(3)
 
 
 @contextlib.contextmanager
@@ -62,7 +66,7 @@ def has_not_grown(most: int = 24 * MEGABYTE) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unharmed(daemon: Daemon, well: Callable[[Daemon], None] = is_well) -> Iterator[None]:
-    """After the block a healthy client is served within a second, all clients are gone, and memory has not grown."""
+    """After the block a healthy client is served soon, all clients are gone, and memory has not grown."""
     with has_not_grown():
         yield
         well(daemon)
