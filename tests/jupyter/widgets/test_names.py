@@ -155,7 +155,7 @@ def test_a_name_server_that_is_down_and_comes_up(browse):
     port = free_port()
     began = time.monotonic()
     browser = browse(f"{HOST}:{port}")
-    assert time.monotonic() - began < scaled(0.5)
+    assert time.monotonic() - began < scaled(1.5)
     eventually(lambda: browser.state == "unreachable")
     assert "pyronb ns" in browser._status.value
     assert "Trying again" in browser._status.value
@@ -172,7 +172,7 @@ def test_a_peer_that_is_no_name_server(browse, answer):
     with bad_peer(answer) as address:
         began = time.monotonic()
         browser = browse(address)
-        assert time.monotonic() - began < scaled(0.5)
+        assert time.monotonic() - began < scaled(1.5)
         eventually(lambda: browser.state not in ("ok", "unknown"))
         browser.close()
 

@@ -253,7 +253,7 @@ def test_closing_is_quick_when_nothing_runs():
         began = time.monotonic()
         daemon.close()
 
-        assert time.monotonic() - began < scaled(0.5)
+        assert time.monotonic() - began < scaled(1.5)
         with pytest.raises(CommunicationError):
             proxy.echo(2)
 
