@@ -49,17 +49,15 @@ class Acquaintance:
     def goes_on(self, link: Link, data: bytes) -> bool:
         """Tell whether these bytes are the answer of then, and have the link know all that came of it."""
         connection = link.connection
-        if data != self._heard or connection is None:
-            return False
         acceptance, metadata = self._acceptance, self._acceptance.metadata
+        if data != self._heard or connection is None or metadata is None:
+            return False
         connection.open()
         connection.side = SIDE in acceptance.peer.abilities
         link.codec, link.serializer = self._codec, self._serializer
         link.handshake_answer, link.handshake_annotations = acceptance.handshake, NO_ANNOTATIONS
         link.remote = acceptance.peer
-        if link.metadata is not metadata:
-            link.metadata = metadata
-            link.methods.clear()
+        link.learn(metadata)
         return True
 
 

@@ -129,6 +129,12 @@ class Link:
             hold=self.hold,
         )
 
+    def learn(self, metadata: Metadata) -> None:
+        """Know what the object offers; where that is something else than before, its methods are made anew."""
+        known, self.metadata = self.metadata, metadata
+        if known is not metadata and known != metadata:
+            self.forget_methods()
+
     def forget_methods(self) -> None:
         """Have the remote methods made anew, for the object may have others now."""
         # Another thread may add to them meanwhile.

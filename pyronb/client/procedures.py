@@ -234,12 +234,9 @@ def welcomed(link: Link, place: URI, greeting: Message, deadline: float | None) 
     link.remote = answer.peer
     connection.side = SIDE in answer.peer.abilities
     if link.options.metadata:
-        known = link.metadata
-        link.metadata = answer.metadata or (yield from _ask_metadata(link, place.object, deadline))
-        if known != link.metadata:
-            # The object was replaced by another version of itself; its methods may have changed.
-            link.forget_methods()
-        if not link.metadata.methods and not link.metadata.attributes:
+        metadata = answer.metadata or (yield from _ask_metadata(link, place.object, deadline))
+        link.learn(metadata)
+        if not metadata.methods and not metadata.attributes:
             raise PyroError(
                 f"remote object at {link.place} doesn't expose any methods or attributes; mark them with @expose"
             )

@@ -60,6 +60,27 @@ def ways(monkeypatch):
     return taken
 
 
+class Kept(Proxy):
+    """A proxy with an attribute of its own."""
+
+    def __init__(self, uri, **more):
+        super().__init__(uri, **more)
+        self._own = "kept"
+
+
+def test_own_attributes_stay(ways):
+    """Knowing the object anew does not touch what the proxy of a user's class has of its own."""
+    options = client_options()
+    with serving() as daemon:
+        uri = daemon.register(Thing())
+        for _ in range(2):
+            with Kept(uri, options=options) as proxy:
+                assert 1 == proxy.echo(1)
+                assert "kept" == proxy._own
+
+    assert [True] == ways
+
+
 def facts(proxy):
     """Give what a proxy knows from its handshake."""
     link = proxy._pyro
