@@ -648,7 +648,7 @@ def locate(
     broadcast = broadcast and options.ip_version != _IPV6
     if broadcast:
         addresses, bcport = wanted.broadcast_addresses, port or wanted.broadcast_port
-        found = yield Broadcast(_QUESTION, addresses, bcport, _announced, _ROUNDS, _PATIENCE, deadline)
+        found = yield Broadcast(_QUESTION, addresses, bcport, _announced, _ROUNDS, _ROUND, deadline)
         if found is not None:
             return (yield from _locate_at(options, str(found.host), found.port or wanted.port, deadline, key))
     return (yield from _locate_at(options, wanted.host, wanted.port, deadline, key, last=broadcast))
@@ -657,7 +657,8 @@ def locate(
 _IPV6 = 6
 _QUESTION = b"GET_NSURI"
 _ROUNDS = 3
-_PATIENCE = 0.7
+_ROUND = 0.7
+"""Seconds to wait for answers each time that the question is broadcast."""
 _GUESS = 0.5
 """Seconds for connecting where a name server may be but nobody said so."""
 _LONGEST_ANNOUNCEMENT = 100

@@ -426,6 +426,20 @@ def test_interrupted_call(effect, interrupt):
     assert 1 == len(desk.asked(Dial))
 
 
+def test_an_interrupted_call_waits_but_a_moment_for_what_becomes_of_it():
+    """A daemon that is asked to stop and says nothing holds nobody up."""
+    desk = Desk(echo)
+    link = connected(desk)
+    assert link.connection.side
+    desk.answers.append((Reply, KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        desk.run(invoke(link, Call("", "add", (), {})))
+
+    abandon = desk.effects[-1]
+    assert (True, 0.3) == (bool(abandon.farewell), abandon.patience)
+    assert "'add' of 'obj' has not stopped over there so far; its result is dropped" == caught.value.pyronb
+
+
 def test_call_on_a_released_connection():
     """It is a lost connection, and says which call did not go out."""
     link = connected(Desk(echo))
