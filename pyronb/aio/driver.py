@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from pyronb.client.connecting import adopt, connect
 from pyronb.client.effects import (
     Abandon,
     After,
@@ -30,7 +31,6 @@ from pyronb.client.effects import (
 )
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
-from pyronb.client.procedures import adopt, connect
 from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError, TimeoutError
 from pyronb.net import aiostream
 from pyronb.net.aiobroadcast import ask

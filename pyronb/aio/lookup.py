@@ -7,8 +7,8 @@ import dataclasses
 
 from pyronb.aio.driver import run
 from pyronb.aio.proxy import Proxy, in_this_room
-from pyronb.client.procedures import locate
-from pyronb.client.procedures import resolve as resolve_procedure
+from pyronb.client.lookup import locate
+from pyronb.client.lookup import resolve as resolve_procedure
 from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.options import ClientOptions

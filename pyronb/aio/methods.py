@@ -9,10 +9,10 @@ from typing import Any
 from pyronb.aio.driver import run_on
 from pyronb.aio.shortcut import short_cut
 from pyronb.aio.streams import FarStream
+from pyronb.client.calling import invoke
 from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
-from pyronb.client.procedures import invoke
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.wire.message import RESULT

@@ -12,6 +12,8 @@ from pyronb.aio.batch import BatchProxy
 from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
 from pyronb.aio.wished import WishedCalls
+from pyronb.client.calling import ping
+from pyronb.client.connecting import reconnect
 from pyronb.client.face import (
     ProxyFace,
     RemoteDoc,
@@ -26,7 +28,6 @@ from pyronb.client.face import (
 )
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
-from pyronb.client.procedures import ping, reconnect
 from pyronb.client.speech import AUTO
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config

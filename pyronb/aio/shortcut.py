@@ -1,6 +1,6 @@
 """ShortCut: a plain call over a connection that stands, without the procedures.
 
-It says and reads exactly what `pyronb.client.procedures` would, for the calls that programs make all the time. Whatever
+It says and reads exactly what `pyronb.client.calling` would, for the calls that programs make all the time. Whatever
 is not like that it leaves to the procedures.
 """
 
@@ -14,10 +14,10 @@ from pyronb.aio.driver import Mailbox, run
 from pyronb.aio.streams import FarStream
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.calling import calling, exchange, explained, give_up, understood
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
-from pyronb.client.procedures import calling, exchange, explained, give_up, understood
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.aiostream import AsyncStream, in_time

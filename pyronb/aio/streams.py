@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from pyronb.aio.driver import run_on
+from pyronb.client.calling import deliver_notes
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes
 from pyronb.client.streams import FarItems, more_items
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
 from pyronb.rpc.call import Raised

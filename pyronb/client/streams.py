@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyronb.client.calling import invoke
 from pyronb.client.effects import Procedure
 from pyronb.client.link import Link
-from pyronb.client.procedures import invoke
 from pyronb.errors import ProtocolError
 from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned
 from pyronb.rpc.handshake import ITEMS

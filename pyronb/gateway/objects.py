@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from pyronb.client.calling import deliver_notes, invoke
 from pyronb.client.face import missing
 from pyronb.client.link import Link
-from pyronb.client.procedures import deliver_notes, invoke
 from pyronb.dialects import PYRO5
 from pyronb.errors import (
     CommunicationError,

@@ -10,8 +10,8 @@ import threading
 from concurrent.futures import Future
 from typing import Protocol
 
+from pyronb.client.connecting import connect
 from pyronb.client.link import Link
-from pyronb.client.procedures import connect
 from pyronb.errors import CommunicationError
 from pyronb.net.back import be_own
 from pyronb.net.sockets import keep_alive

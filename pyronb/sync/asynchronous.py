@@ -16,10 +16,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pyronb.client.connecting import hang_up
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
-from pyronb.client.procedures import hang_up
 from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from pyronb.client.batches import BatchFace, is_asynchronous, replay, results_of
+from pyronb.client.connecting import hang_up
 from pyronb.client.face import check_proxy
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
-from pyronb.client.procedures import hang_up
 from pyronb.futures import FutureResult
 from pyronb.rpc.call import Call
 from pyronb.sync.background import in_background

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pyronb.client.acquaintances import Acquaintance, acquaintance
+from pyronb.client.calling import check
+from pyronb.client.connecting import connect, hang_up
 from pyronb.client.effects import (
     Abandon,
     After,
@@ -27,9 +29,9 @@ from pyronb.client.effects import (
     Send,
     has_ended,
 )
+from pyronb.client.greeting import absent, machine, unwelcome, welcomed
 from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
-from pyronb.client.procedures import absent, check, connect, hang_up, machine, unwelcome, welcomed
 from pyronb.errors import CommunicationError, ConnectionClosedError, SecurityError, TimeoutError
 from pyronb.net.broadcast import ask
 from pyronb.net.deadline import after, remaining

@@ -19,9 +19,10 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.calling import calling, explained, lend, take_back, understood
+from pyronb.client.connecting import connect
 from pyronb.client.hearing import Hearing, wants_output
 from pyronb.client.link import Link
-from pyronb.client.procedures import calling, connect, explained, lend, take_back, understood
 from pyronb.client.recording import begin_record, note_outcome, size_of
 from pyronb.errors import (
     CommunicationError,

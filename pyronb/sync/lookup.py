@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from pyronb.client.procedures import locate
-from pyronb.client.procedures import resolve as resolve_procedure
+from pyronb.client.lookup import locate
+from pyronb.client.lookup import resolve as resolve_procedure
 from pyronb.client.state import key_bytes
 from pyronb.config import config
 from pyronb.net.deadline import after

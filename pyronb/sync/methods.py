@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pyronb.client.calling import invoke
 from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
-from pyronb.client.procedures import invoke
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.sync.driver import run

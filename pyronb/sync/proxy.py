@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pyronb.client.calling import ping
+from pyronb.client.connecting import adopt, hang_up, reconnect
 from pyronb.client.face import (
     ProxyFace,
     RemoteDoc,
@@ -22,7 +24,6 @@ from pyronb.client.face import (
 )
 from pyronb.client.functions import relayed
 from pyronb.client.link import Link
-from pyronb.client.procedures import adopt, hang_up, ping, reconnect
 from pyronb.client.speech import AUTO
 from pyronb.client.state import link_from_state, state_of
 from pyronb.config import config

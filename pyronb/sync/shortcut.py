@@ -1,6 +1,6 @@
 """ShortCut: a plain call over a connection that stands, without the procedures.
 
-It says and reads exactly what `pyronb.client.procedures` would, for the calls that programs make all the time: nothing
+It says and reads exactly what `pyronb.client.calling` would, for the calls that programs make all the time: nothing
 beside the arguments goes out, nothing beside the result comes back, and both fit into one piece. Whatever is not like
 that it leaves to the procedures, also when it finds out only from the reply.
 """
@@ -12,10 +12,10 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.calling import calling, exchange, explained, give_up
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
-from pyronb.client.procedures import calling, exchange, explained, give_up
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after

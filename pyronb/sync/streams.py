@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from pyronb.client.calling import deliver_notes
+from pyronb.client.connecting import connect, hang_up
 from pyronb.client.functions import streamed
 from pyronb.client.link import Link
-from pyronb.client.procedures import connect, deliver_notes, hang_up
 from pyronb.client.streams import FarItems, more_items, one_by_one
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
 from pyronb.rpc.call import Raised

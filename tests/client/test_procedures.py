@@ -7,21 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from pyronb.client.calling import call, check, deliver_notes, invoke, ping
+from pyronb.client.connecting import adopt, connect, hang_up, reconnect
 from pyronb.client.effects import Abandon, After, Broadcast, Choose, Dial, HangUp, Pause, Reply, Send
 from pyronb.client.link import Link
-from pyronb.client.procedures import (
-    adopt,
-    call,
-    check,
-    connect,
-    deliver_notes,
-    hang_up,
-    invoke,
-    locate,
-    ping,
-    reconnect,
-    resolve,
-)
+from pyronb.client.lookup import locate, resolve
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import (
     CommunicationError,

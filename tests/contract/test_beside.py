@@ -9,7 +9,7 @@ import pytest
 
 import pyronb
 from pyronb import errors
-from pyronb.client import procedures
+from pyronb.client import greeting
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import SerializeError
 from pyronb.rpc.blob import SerializedBlob
@@ -103,7 +103,7 @@ def daemon(request, store):
 @pytest.fixture
 def remote(room, dialect, daemon, monkeypatch):
     uri = daemon.uriFor("store")
-    monkeypatch.setattr(procedures, "_dialects", {str(uri.location): dialect})
+    monkeypatch.setattr(greeting, "_dialects", {str(uri.location): dialect})
     return room.remote(room.proxy_class(uri, options=client_options()))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyronb import errors
-from pyronb.client import procedures
+from pyronb.client import greeting
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import CommunicationError, ConnectionClosedError, NamingError, ProtocolError, PyroError, RemoteError
 from pyronb.options import DaemonOptions, LookupOptions, WireOptions
@@ -144,7 +144,7 @@ def daemon(engine, thing):
 def reach(room, dialect, monkeypatch):
     """Give a function that makes a remote for an address, which will be spoken to in the dialect."""
     known = {}
-    monkeypatch.setattr(procedures, "_dialects", known)
+    monkeypatch.setattr(greeting, "_dialects", known)
 
     def reach(uri, **options):
         location = getattr(uri, "location", None)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pyronb.client import procedures
+from pyronb.client import greeting
 from pyronb.context import current_context
 from pyronb.dialects import PYRO4
 from pyronb.options import WireOptions
@@ -182,11 +182,11 @@ def test_the_other_protocol_goes_the_long_way(answers):
     with serving() as daemon:
         proxy = connect(daemon.register(Bench(), "bench"))
         proxy._pyroRelease()
-        procedures._dialects.clear()
+        greeting._dialects.clear()
         proxy._pyro.dialect = PYRO4
         with proxy:
             assert 11 == proxy.add(1)
-        procedures._dialects.clear()
+        greeting._dialects.clear()
     assert [] == answers
 
 

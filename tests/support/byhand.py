@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyronb.client.calling import check
+from pyronb.client.connecting import connect
 from pyronb.client.effects import Abandon, After, Broadcast, Connect, Dial, Effect, HangUp, Procedure, Reply, Send
-from pyronb.client.procedures import check, connect
 from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pyronb.client import acquaintances, procedures
+from pyronb.client import acquaintances, greeting
 
 
 @pytest.fixture(autouse=True)
 def _no_known_dialects() -> None:
     """Forget what the tests before have found out."""
-    procedures._dialects.clear()
+    greeting._dialects.clear()
     acquaintances._known.clear()

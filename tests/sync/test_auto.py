@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from pyronb.client import procedures
+from pyronb.client import greeting
 from pyronb.config import Configuration
 from pyronb.dialects import PYRO4
 from pyronb.errors import MessageTooLargeError, RemoteError, SerializeError
@@ -103,7 +103,7 @@ def test_the_other_protocol(uri):
     """It has a number there too, between two pyronb ends."""
     proxy = connect(uri, serializer="auto")
     proxy._pyroRelease()
-    procedures._dialects.clear()
+    greeting._dialects.clear()
     proxy._pyro.dialect = PYRO4
     try:
         with proxy:
@@ -111,7 +111,7 @@ def test_the_other_protocol(uri):
             assert np.array_equal(np.ones(90_000), proxy.give(np.ones(90_000)))
             assert PYRO4 is proxy._pyro.dialect
     finally:
-        procedures._dialects.clear()
+        greeting._dialects.clear()
 
 
 def test_proxies_travel(uri):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pyronb.client import procedures
+from pyronb.client import greeting
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import ConnectionClosedError, MessageTooLargeError, RemoteError, SerializeError, TimeoutError
 from pyronb.options import WireOptions
@@ -110,7 +110,7 @@ def test_settings_that_go_the_long_way(daemon, ways, setting):
     with connect(daemon.uriFor("bench"), wire=wire, max_retries=int(setting == "retries")) as proxy:
         if setting == "dialect":
             proxy._pyroRelease()
-            procedures._dialects.clear()
+            greeting._dialects.clear()
             proxy._pyro.dialect = PYRO4
         assert [11, 12] == [proxy.add(n) for n in (1, 2)]
 

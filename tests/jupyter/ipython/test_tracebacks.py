@@ -158,7 +158,7 @@ def test_an_error_of_our_own_is_its_message(counter, scene, cell):
 
     assert "----> 1 c.add(1)" in done.stdout
     assert "ConnectionClosedError: " in done.stdout
-    assert "procedures.py" not in done.stdout
+    assert "calling.py" not in done.stdout
     assert "direct cause" not in done.stdout
     assert "direct cause" in "".join(traceback.format_exception(done.error))
 
