@@ -71,6 +71,16 @@ def test_machine_pattern_passes(text):
     assert not MACHINES.search(text)
 
 
+def test_what_lies_on_top():
+    """The first thing that a newcomer sees; what some program wrote into its working directory is not among it."""
+    top = {name(path).split("/")[0] for path in FILES}
+    files = {".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "Makefile", "pyproject.toml"}
+    pages = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    folders = {".ci", ".github", "docs", "jupyter-config", "labextension", "notebooks", "pyronb", "tests"}
+
+    assert set() == top - files - pages - folders
+
+
 def test_nothing_built():
     """What a tool can make again is not kept."""
     assert [] == [name(path) for path in FILES if BUILT.search(name(path))]
