@@ -32,6 +32,10 @@ Large bytes follow in the same way where they are found without a search: as an 
 in a list or tuple that is one. They are not copied by the writer, and once by the reader, for bytes have memory of
 their own. (Receiving straight into it would save no time: the system gives it in small pages.)
 
+Tuples are what calls and small results are mostly made of, and need no extension where there is no list to tell them
+from: data that begins with an array of less than 16 items, whose size is told in two bytes all the same (``0xdc``,
+which msgpack itself never writes for so few), has nothing but tuples for arrays, itself too.
+
 Enums travel as their values and dataclasses as dicts of their fields, unless a hook says otherwise; a subclass of a
 builtin type as that type; bytearray and memoryview as bytes; a time zone as its offset.
 """
@@ -80,8 +84,18 @@ _ARRAY, _PLAIN_ARRAY, _BYTES, _ARROW, _PANDAS, _POLARS = range(0x40, 0x46)
 _BESIDE = 8 * 1024
 """Bytes of an array's memory from which on it is not copied."""
 _MARK_BESIDE = b"\xc1"
+_BESIDE_BYTE = _MARK_BESIDE[0]
 _HEAD = struct.Struct(">cI")
 _ALIGNMENT = 64
+
+_ARRAY16 = 0xDC
+_TUPLES = tuple(struct.pack(">BH", _ARRAY16, size) for size in range(16))
+"""What data begins with in which each array is a tuple, by the size of the first one."""
+_FEW = len(_TUPLES)
+_CALL = _TUPLES[4]
+_ATOMS = frozenset({type(None), bool, int, float, str})
+"""Types that have one form. (Bytes may be large, and go apart.)"""
+_all_atoms = _ATOMS.issuperset
 
 _DOUBLES = struct.Struct("<dd")
 _PLACE = struct.Struct("<QQ")
@@ -110,16 +124,39 @@ class NativeSerializer:
         # Making one costs more than a small message. One that is at work must not be used by another thread, nor by a
         # hook that writes something itself, so whoever writes takes one out.
         self._idle: list[_Writer] = []
+        # The same for what is written without a writer: tuples of atoms, and atoms.
+        self._packers: list[msgpack.Packer] = []
 
     def dumps(self, value: Any) -> bytes:
         """Write a value."""
+        kind = type(value)
+        if kind in _ATOMS or (kind is tuple and len(value) < _FEW and _all_atoms(map(type, value))):
+            data = self._plainly(value)
+            if data:
+                return _TUPLES[len(value)] + data[1:] if kind is tuple else data
+        if kind in HOLDERS:
+            value = apart(value)
+        return self._dumps(value)
+
+    def _plainly(self, value: Any) -> bytes:
+        """Write what has nothing but atoms and tuples in it; nothing comes of it where an int is too large for that."""
+        try:
+            packer = self._packers.pop()
+        except IndexError:
+            packer = msgpack.Packer(use_bin_type=True)
+        try:
+            data: bytes = packer.pack(value)
+        except (OverflowError, ValueError):
+            return b""  # A writer finds out what it is.
+        if len(data) < _KEEP_BELOW:
+            self._packers.append(packer)
+        return data
+
+    def _dumps(self, value: Any) -> bytes:
         try:
             writer = self._idle.pop()
         except IndexError:
             writer = _Writer(self._plainer)
-        kind = type(value)
-        if kind in HOLDERS:
-            value = apart(value)
         try:
             data = writer.pack(value)
         except OWN:
@@ -139,7 +176,10 @@ class NativeSerializer:
         """Read a value."""
         extension = self._read_extension
         try:
-            if data[:1] == _MARK_BESIDE:
+            first = data[0]
+            if first == _ARRAY16 and data[1] == 0 and data[2] < _FEW:
+                return msgpack.unpackb(data, use_list=False, strict_map_key=False, ext_hook=extension)
+            if first == _BESIDE_BYTE:
                 data, reader = self._split(memoryview(data))
                 extension = reader.extension
             # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
@@ -172,10 +212,21 @@ class NativeSerializer:
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""
         object_id, method, args, kwargs = parts
-        # The outer sequences are none of the caller's values; as lists they cost nothing.
         if type(args) is tuple:
+            tuples = False
+            for arg in args:
+                kind = type(arg)
+                if kind is tuple and _all_atoms(map(type, arg)):
+                    tuples = True
+                elif kind not in _ATOMS:
+                    break
+            else:
+                data = b"" if kwargs else self._plainly((object_id, method, args, kwargs))
+                if data:
+                    return _CALL + data[1:] if tuples else data
+            # The outer sequences are none of the caller's values; as lists they cost nothing.
             args = [apart(arg) if type(arg) in HOLDERS else arg for arg in args]
-        return self.dumps([object_id, method, args, kwargs])
+        return self._dumps([object_id, method, args, kwargs])
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
         """Read a call."""

@@ -241,6 +241,52 @@ def test_calls():
     assert ("id", "method", [(1, 2), {3}], {"k": (4,)}) == tuple(read)
 
 
+FLAT = st.lists(st.none() | st.booleans() | st.integers() | st.floats() | TEXT, max_size=20).map(tuple)
+
+
+@given(FLAT)
+@example((1 << 64,))
+@example(tuple(range(15)))
+@example(tuple(range(16)))
+@relaxed
+def test_tuples_of_atoms(value):
+    """Whatever form they have, as a value and among the arguments of a call."""
+    call = CallParts("target", "method", (value, 1, *value), {})
+
+    assert same(value, carried(value))
+    assert same([value, list(value)], carried([value, list(value)]))
+    assert same(list(call.args), list(NATIVE.loads_call(whole(NATIVE.dumps_call(call))).args))
+
+
+@given(st.lists(ATOMS, max_size=300))
+@example([0] * 15)
+@example([0] * 16)
+@relaxed
+def test_lists_stay_lists(value):
+    """However many items they have, and though tuples of a few begin in nearly the same way."""
+    assert same(value, carried(value))
+
+
+def test_tuples_without_an_extension():
+    """A call with nothing but atoms and tuples of them needs none; with a list, or a large int, tuples need them."""
+    assert b"\xdc\0\2\1\2" == NATIVE.dumps((1, 2))
+    assert b"\xdc\0\4\xa1o\xa1m\x91\x91\1\x80" == NATIVE.dumps_call(CallParts("o", "m", ((1,),), {}))
+    assert b"\x94\xa1o\xa1m\x91\1\x80" == NATIVE.dumps_call(CallParts("o", "m", (1,), {}))
+    assert b"\x94\xa1o\xa1m\x91\x91\1\x80" == NATIVE.dumps_call(CallParts("o", "m", ([1],), {}))
+    assert b"\xc7" == NATIVE.dumps((1 << 64, 2))[:1]
+    assert ((), (1,)) == NATIVE.loads(b"\xdc\0\2\x90\x91\1")
+
+
+def test_text_that_cannot_be_written():
+    """Half a surrogate is refused, in whatever it is, and the next value is written."""
+    for value in ("\udc80", ("\udc80",)):
+        with pytest.raises(SerializeError, match="native cannot write"):
+            NATIVE.dumps(value)
+        with pytest.raises(SerializeError, match="native cannot write"):
+            NATIVE.dumps_call(CallParts("o", "m", (value,), {}))
+        assert (1, "a") == carried((1, "a"))
+
+
 @pytest.mark.parametrize("make", [lambda v: (v,), lambda v: frozenset([v])])
 def test_deep_nesting(make):
     """There is a limit, the same on both ends, and it is told."""
