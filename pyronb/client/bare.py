@@ -13,7 +13,10 @@ from pyronb.serializers.beside import holds_large, watchful
 from pyronb.wire.bare import LARGEST_BARE, bare_head
 from pyronb.wire.message import INVOKE, RESULT, Message
 
-__all__ = ["BareCalls", "allows_bare_calls"]
+__all__ = ["NOT_TAKEN", "BareCalls", "allows_bare_calls"]
+
+NOT_TAKEN = object()
+"""What a short-cut gives for a call that has to go the long way."""
 
 
 def allows_bare_calls(link: Link) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pyronb.client.bare import NOT_TAKEN
 from pyronb.client.connecting import hang_up
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
@@ -30,7 +31,6 @@ from pyronb.sync.driver import run, withdraw
 from pyronb.sync.line import Line, Plain, Work, may_share
 from pyronb.sync.methods import add_context, call_remote, value_of
 from pyronb.sync.proxy import Proxy
-from pyronb.sync.shortcut import NOT_TAKEN
 from pyronb.uri import URI
 
 __all__ = ["AsyncProxy", "asyncproxy"]

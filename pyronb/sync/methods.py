@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pyronb.client.bare import NOT_TAKEN
 from pyronb.client.calling import invoke
 from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
@@ -13,7 +14,7 @@ from pyronb.client.outcomes import settle, take_annotations
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.sync.driver import run
-from pyronb.sync.shortcut import NOT_TAKEN, short_cut
+from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.message import RESULT
 

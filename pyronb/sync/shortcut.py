@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyronb.calls import recordings
-from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.bare import NOT_TAKEN, BareCalls, allows_bare_calls
 from pyronb.client.calling import calling, exchange, explained, give_up
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
@@ -27,10 +27,9 @@ from pyronb.wire.bare import BARE_TAIL, pack_header
 from pyronb.wire.connection import OPEN
 from pyronb.wire.message import Buffer
 
-__all__ = ["NOT_TAKEN", "ShortCut", "short_cut"]
+__all__ = ["ShortCut", "short_cut"]
 
-NOT_TAKEN = object()
-"""What `ShortCut.call` gives for a call that has to go the long way."""
+_NEXT = "get_next_stream_item"
 _UNREAD: Any = object()
 """Stands for a reply that nobody has looked at."""
 
@@ -43,10 +42,26 @@ def short_cut(link: Link) -> ShortCut | None:
 class ShortCut(BareCalls):
     """The short-cut for one connection."""
 
-    __slots__ = ()
+    __slots__ = ("_asked", "_asking")
 
-    def call(self, link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
-        """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`."""
+    def __init__(self, link: Link) -> None:
+        """Prepare it for a link that is connected."""
+        super().__init__(link)
+        self._asked: str | None = None
+        self._asking = b""
+
+    def call(
+        self,
+        link: Link,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        payload: bytes | None = None,
+    ) -> Any:
+        """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`.
+
+        The payload can be given by who has it already.
+        """
         context = ambient()
         if (
             recordings
@@ -62,7 +77,8 @@ class ShortCut(BareCalls):
             if link.short is not self or connection is None or connection.state is not OPEN or link.notes:
                 return NOT_TAKEN
             try:
-                payload = self._dumps((self._object_id, method, args, kwargs))
+                if payload is None:
+                    payload = self._dumps((self._object_id, method, args, kwargs))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN
@@ -96,16 +112,19 @@ class ShortCut(BareCalls):
             except (ProtocolError, SecurityError) as error:
                 raise explained(error, calling(link, self._call(method, args, kwargs))) from error
 
-    def next_item(self, link: Link, stream_id: str) -> tuple[Any, ...]:
-        """Ask a real daemon for the next item of a stream; give nothing when that has to go the long way."""
-        with link.lock:
-            # The daemon's own object is asked, over the connection of another one.
-            own, self._object_id = self._object_id, DAEMON_ID
-            try:
-                item = self.call(link, "get_next_stream_item", (stream_id,), {})
-            finally:
-                self._object_id = own
-        return () if item is NOT_TAKEN else (item,)
+    def next_item(self, link: Link, stream_id: str) -> Any:
+        """Ask a real daemon for the next item of a stream and give it; or give `NOT_TAKEN`. The link is locked."""
+        # The daemon's own object is asked, over the connection of another one.
+        own, self._object_id = self._object_id, DAEMON_ID
+        args = (stream_id,)
+        try:
+            if self._asked != stream_id:
+                # It is the same each time.
+                self._asking = self._dumps((DAEMON_ID, _NEXT, args, {}))
+                self._asked = stream_id
+            return self.call(link, _NEXT, args, None, self._asking)
+        finally:
+            self._object_id = own
 
     def _send_large(self, link: Link, seq: int, payload: bytes, what: Call) -> Any:
         assert link.connection is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from pyronb.client.bare import NOT_TAKEN
 from pyronb.client.calling import deliver_notes
 from pyronb.client.connecting import connect, hang_up
 from pyronb.client.functions import streamed
@@ -56,21 +57,28 @@ class FarStream(Iterator[Any]):
             ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
         """
         items, link = self._items, self._link
-        with suppress(IndexError):
-            return items.given.popleft()
+        given = items.given
+        while given:
+            try:
+                return given.popleft()
+            except IndexError:
+                pass  # another thread took it
         with link.lock:
             while True:
                 # Other threads may have asked before this one, and may take what came after that.
-                with suppress(IndexError):
-                    return items.given.popleft()
+                while given:
+                    with suppress(IndexError):
+                        return given.popleft()
                 if items.stream_id is None:
                     raise StopIteration
+                if link.short is not None and one_by_one(link):
+                    item = self._item_in_short()
+                    if item is not NOT_TAKEN:
+                        return item
                 if self._connects:
                     run(connect(link))
                 elif not link.connected:
                     raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
-                for item in self._item_in_short():
-                    return item
                 outcome = run(more_items(link, items))
                 if outcome is not None:
                     break
@@ -83,20 +91,16 @@ class FarStream(Iterator[Any]):
                 del outcome
         raise ProtocolError("an item of a far stream cannot be a stream itself")
 
-    def _item_in_short(self) -> tuple[Any, ...]:
-        """Give the next item of a real daemon, which sends but one at a time; nothing where that takes the long way."""
-        items, link = self._items, self._link
-        if link.short is None or not one_by_one(link):
-            return ()
+    def _item_in_short(self) -> Any:
+        """Give the next item of a real daemon, which sends but one at a time; or `NOT_TAKEN`."""
         try:
-            found: tuple[Any, ...] = link.short.next_item(link, items.stream_id)
+            return self._link.short.next_item(self._link, self._items.stream_id)
         except Exception as error:
             if hasattr(error, "_pyroTraceback"):
                 # It was raised over there.
-                items.stream_id = None
+                self._items.stream_id = None
                 self._end()
             raise
-        return found
 
     def close(self) -> None:
         """Give the stream up; the daemon is told at once when that can be done without waiting for others."""

@@ -315,7 +315,7 @@ def one_by_one(monkeypatch):
 
     def noted(short, link, stream_id):
         item = next_item(short, link, stream_id)
-        got.extend(item)
+        got.append(item)
         return item
 
     monkeypatch.setattr(ShortCut, "next_item", noted)
