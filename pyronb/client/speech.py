@@ -11,7 +11,7 @@ from pyronb.dialects import SAFE, UNSAFE, Dialect
 from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.handshake import ASIDE, Peer
+from pyronb.rpc.handshake import ASIDE, ROWS, Peer
 from pyronb.serializers.base import Serializer
 from pyronb.serializers.catalog import catalog_for
 
@@ -30,21 +30,21 @@ def codec_for(link: Link, peer: Peer) -> Codec:
     """Give the codec for talking to this peer."""
     wire = link.options.wire
     # By identity: hashing a record of options would take longer than all the rest.
-    beside = ASIDE in peer.abilities
-    key = (link.dialect, id(wire), link.serializer_name, peer.is_pyronb, beside)
+    beside, rows = ASIDE in peer.abilities, ROWS in peer.abilities
+    key = (link.dialect, id(wire), link.serializer_name, peer.is_pyronb, beside, rows)
     known = _codecs.get(key)
     if known is not None and known[0] is wire:
         return known[1]
     unsafe = frozenset({link.serializer_name}).intersection(UNSAFE)
     catalog = catalog_for(link.dialect, wire, pyronb_peer=peer.is_pyronb, unsafe=unsafe)
-    codec = Codec(link.dialect, catalog, wire, beside=beside)
+    codec = Codec(link.dialect, catalog, wire, beside=beside, rows=rows)
     if len(_codecs) >= _MOST_CODECS:
         _codecs.clear()
     _codecs[key] = wire, codec
     return codec
 
 
-_codecs: dict[tuple[Dialect, int, str, bool, bool], tuple[WireOptions, Codec]] = {}
+_codecs: dict[tuple[Dialect, int, str, bool, bool, bool], tuple[WireOptions, Codec]] = {}
 """What was given for which options, which are kept so that nothing else gets their id."""
 _MOST_CODECS = 64
 

@@ -63,7 +63,8 @@ class Call:
             for the object that a link is for.
         method: name of the method.
         args: positional arguments; for a batch, the list of its calls as (method, args, kwargs).
-        kwargs: named arguments; None in the pseudo-calls for batches and attributes, as real peers send it.
+        kwargs: named arguments; None in the pseudo-calls for batches and attributes, as real peers send it; for what
+            arrives as a batch with rows of calls, see `pyronb.rpc.rows`.
         oneway: no reply is wanted.
         batch: the arguments are many calls.
         annotations: chunks of bytes that go beside the payload.

@@ -11,6 +11,7 @@ from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeErro
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.rows import WITH_ROWS, in_rows
 from pyronb.serializers.base import CallParts, Scattered, Serializer
 from pyronb.serializers.beside import HOLDERS, READER, WRITER, BesideError, apart
 from pyronb.serializers.catalog import Catalog
@@ -44,13 +45,17 @@ class Codec:
         catalog: the serializers of that dialect.
         options: limits and compression.
         beside: the peer reads values beside the payload, which all of pyronb can; see `pyronb.serializers.beside`.
+        rows: the peer reads rows of calls in a batch; see `pyronb.rpc.rows`.
     """
 
-    def __init__(self, dialect: Dialect, catalog: Catalog, options: WireOptions, *, beside: bool = False) -> None:
+    def __init__(
+        self, dialect: Dialect, catalog: Catalog, options: WireOptions, *, beside: bool = False, rows: bool = False
+    ) -> None:
         self.dialect = dialect
         self.catalog = catalog
         self._options = options
         self._beside = beside
+        self._rows = rows
 
     # The asking side
 
@@ -66,6 +71,10 @@ class Codec:
         if isinstance(blob, SerializedBlob):
             return self._encode_blob(call, blob, serializer, flags, seq)
         parts = CallParts(call.object_id, call.method, call.args, call.kwargs)
+        if call.batch and self._rows:
+            rows = in_rows(call.args)
+            if len(rows) < len(call.args):
+                parts = parts._replace(args=rows, kwargs=WITH_ROWS)
         payload = self._written_call(serializer, parts)
         return self._message(INVOKE, serializer.number, flags, seq, payload, call.annotations, call.correlation_id)
 

@@ -22,6 +22,7 @@ __all__ = [
     "BACK",
     "DETAILS",
     "ITEMS",
+    "ROWS",
     "SIDE",
     "TOGETHER",
     "Acceptance",
@@ -42,6 +43,8 @@ DETAILS = "details"
 """The peer wants, or gives, documentation in its metadata."""
 ITEMS = "items"
 """The peer gives, or asks for, several items of a far stream at once."""
+ROWS = "rows"
+"""The peer reads batches in which calls that are alike are one entry; see `pyronb.rpc.rows`."""
 TOGETHER = "together"
 """The peer answers calls that are on their way together in any order, on a connection whose client wants that."""
 SIDE = "side"
@@ -50,7 +53,7 @@ SIDE = "side"
 ASIDE = "beside"
 """The peer reads payloads that have values beside them, whatever serializer they are in."""
 
-ABILITIES = (ASIDE, BACK, DETAILS, ITEMS, TOGETHER, SIDE)
+ABILITIES = (ASIDE, BACK, DETAILS, ITEMS, ROWS, TOGETHER, SIDE)
 """What this version can do."""
 
 _MAX_TEXT = 2000

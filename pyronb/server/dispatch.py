@@ -17,6 +17,7 @@ from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import CancelledError, PyroError
 from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.handshake import Peer
+from pyronb.rpc.rows import WITH_ROWS, one_by_one
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.coroutines import Pending
 from pyronb.server.exposure import is_exposed, is_private, is_reachable
@@ -225,7 +226,11 @@ class Dispatcher:
     def _run_batch(
         self, call: Call, caller: Caller, context: CallContext
     ) -> Generator[Coroutine[Any, Any, Any], Future[Any], list[Any]]:
-        """Run the calls of a batch one after the other; a coroutine that one of them gives is to be awaited."""
+        """Run the calls of a batch one after the other; a coroutine that one of them gives is to be awaited.
+
+        Each call finds its method anew, for the one before it may have changed the object. What a call cannot have is
+        an error when its turn comes, and those before it have run.
+        """
         target = self._target(call.object_id, caller)
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
@@ -233,14 +238,15 @@ class Dispatcher:
         names: set[str] = set()
         results: list[Any] = []
         keep = results.append
-        for entry in call.args:
+        rows = call.kwargs == WITH_ROWS
+        for entry in one_by_one(call.args) if rows else call.args:
             if context.side is not None and context.side.cancelled:
                 keep(BatchError(CancelledError("the batch was cancelled before this call")))
                 break
             # There may be many calls, of few methods, and asking the type itself takes less than asking a set of types.
-            proper = (type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH
+            proper = rows or ((type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH)
             name, args, kwargs = entry if proper else _NO_ENTRY
-            if (
+            if not rows and (
                 type(name) is not str
                 or not (type(args) is list or type(args) is tuple)
                 or not (kwargs is None or type(kwargs) is dict)

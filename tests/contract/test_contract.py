@@ -352,10 +352,17 @@ def test_batch(remote, serializer):
 
     assert [3, [["x"], {}], "y"] == remote.batch(("add", 1, 2), ("echo", "x"), ("give", "y"))
     assert [] == remote.batch()
+    alike = [("add", first, first + 1) for first in range(20)]
+    assert [sum(args) for _, *args in alike] + ["y"] == remote.batch(*alike, ("give", "y"))
+    pairs = [(1, 2), (3, 4), (5, 6)]
+    assert remote.batch(*[("give", pair) for pair in pairs]) == [remote.call("give", pair) for pair in pairs]
 
 
 def test_batch_with_an_error(remote, thing):
     """It is raised where it happened, and ends the batch."""
+    with pytest.raises(ValueError, match="boom"):
+        remote.batch(("fail", "boom"), ("fail", "never"), ("add", 3, 4))
+    assert [] == thing.calls
     with pytest.raises(ValueError, match="boom"):
         remote.batch(("add", 1, 2), ("fail", "boom"), ("add", 3, 4))
 

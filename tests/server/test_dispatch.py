@@ -312,6 +312,41 @@ def test_plain_calls_of_a_batch_are_known_from_then_on(run, thing):
     assert batch(run, ("add", (1,), {})) == Returned([11])
 
 
+def rows(run, *entries):
+    return run(BATCH_METHOD, *entries, batch=True, kwargs={"rows": True})
+
+
+def test_a_row_is_many_calls(run, thing):
+    """What a method gives and raises is as for single calls."""
+    assert rows(run, ("add", [1, 2, 3], 1), ["add", (1, 2, 3, 4), 2], ("add", (5,), {"b": 1})) == Returned(
+        [11, 12, 13, 3, 7, 6]
+    )
+    thing.done.clear()
+    outcome = rows(run, ("add", [1, "2", 3], 1), ("add", (5,), {}))
+    assert outcome.value[0] == 11
+    assert len(outcome.value) == 2
+    assert isinstance(outcome.value[1].exception, TypeError)
+    assert thing.done == ["add", "add"]
+
+
+def test_each_call_of_a_row_finds_its_method(run, thing):
+    """A method may put another one in its own place."""
+    Thing.turn = expose(lambda self, _: setattr(self, "turn", self.add) or "turned")
+    try:
+        assert rows(run, ("turn", [1, 2, 3], 1)) == Returned(["turned", 12, 13])
+    finally:
+        del Thing.turn
+
+
+@pytest.mark.parametrize(
+    "entry", [None, ("add", [], 1), ("add", [1, 2, 3], 2), ("_private", [1, 2], 1), ("stream", [1, 2], 1)]
+)
+def test_what_is_no_row_fails_the_whole_batch(run, thing, entry):
+    """When its turn comes."""
+    assert isinstance(error_of(rows(run, ("add", [1, 2], 1), entry)), TypeError | AttributeError | PyroError)
+    assert thing.done == ["add", "add"]
+
+
 def test_an_error_is_the_last_result_of_a_batch(run, thing, told):
     """The calls after it are not run."""
     outcome = batch(run, ("add", (1,), {}), ("fail", (), {}), ("add", (2,), {}))
@@ -343,7 +378,7 @@ def test_what_cannot_be_called_fails_the_whole_batch(run, name, error):
 
 
 @pytest.mark.parametrize(
-    "entry", [None, 3, "add", (), ("add",), ("add", ()), ("add", 3, {}), (3, (), {}), ("add", (), 3)]
+    "entry", [None, 3, "add", (), ("add",), ("add", ()), ("add", 3, {}), (3, (), {}), ("add", (), 3), ("add", [1], 1)]
 )
 def test_a_malformed_batch_is_an_error(run, entry):
     """Whatever its entries are."""

@@ -476,11 +476,12 @@ def test_malformed_batches_are_errors(daemon, serializer):
     with RawClient(daemon.locationStr, serializer) as client:
         client.greet("thing")
         for entries in ([3], [["echo"]], [["echo", 3, {}]], [["echo", [], 3]], [[3, [], {}]], [{}], ["echo"]):
-            call = ["thing", "<batch>", entries, None]
-            if serializer == "json":
-                call = {"object": "thing", "method": "<batch>", "params": entries, "kwargs": None}
-            client.send(packed(Message(INVOKE, number, 8, 1, dumps(call))))
-            assert isinstance(client.codec.decode_reply(client.message()), Raised)
+            for named in (None, {"rows": True}):
+                call = ["thing", "<batch>", entries, named]
+                if serializer == "json":
+                    call = {"object": "thing", "method": "<batch>", "params": entries, "kwargs": named}
+                client.send(packed(Message(INVOKE, number, 8, 1, dumps(call))))
+                assert isinstance(client.codec.decode_reply(client.message()), Raised)
         assert client.call("thing", "echo", 1).value == 1
 
 
