@@ -85,6 +85,10 @@ class Hooks:
         """Take back `register_dict_to_class`; nothing happens when there was none."""
         self._from_dict.pop(name, None)
 
+    def reads(self, name: str) -> bool:
+        """Tell whether a program has its own way to read dicts whose ``__class__`` is exactly this name."""
+        return name in self._from_dict
+
     def register_library_class(
         self, cls: type, tag_key: str, to_state: ToState, from_state: FromState, room: str = ""
     ) -> None:

@@ -11,6 +11,7 @@ Most values are no work for the package, nor for Python's parser: `nearlyjson` k
 from __future__ import annotations
 
 import enum
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from pyronb.dialects import Dialect
 from pyronb.options import WireOptions
 from pyronb.serializers import nearlyjson
 from pyronb.serializers.base import Buffer, CallParts
-from pyronb.serializers.hooks import attributes_as_dict, class_name
+from pyronb.serializers.hooks import HOOKS, attributes_as_dict, class_name
 from pyronb.serializers.literals import parse
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
@@ -32,6 +33,11 @@ __all__ = ["SerpentSerializer"]
 
 _BYTES = frozenset({bytes, bytearray, memoryview})
 _HEADER = "# serpent utf-8 python3.2\n"
+_uri_in = re.compile(
+    rf"(?:{_HEADER})?{{'__class__': ?'([\w.]+)', ?"
+    r"'state': ?\('PYRO', ?'([^'\\\x00-\x1f]+)', ?None, ?'([^'\\\x00-\x1f]+)', ?(0|[1-9][0-9]{0,4})\)}"
+).fullmatch
+"""Finds class, object, host and port in the usual answer of a name server."""
 
 
 class SerpentSerializer:
@@ -65,14 +71,27 @@ class SerpentSerializer:
         """Read a value."""
         try:
             text = str(data, "utf-8")
+            marked = MARK in text
+            if marked and (uri := self._read_uri(text)) is not None:
+                return uri
             value = nearlyjson.read(text, len(_HEADER) if text.startswith(_HEADER) else 0)
             if value is nearlyjson.UNKNOWN:
                 value = parse(text)
-            return recreate(value, self._dialect, self._room) if MARK in text else value
+            return recreate(value, self._dialect, self._room) if marked else value
         except OWN:
             raise
         except Exception as cause:
             raise read_error(self.name, cause) from cause
+
+    def _read_uri(self, text: str) -> URI | None:
+        """Read a text that is an address of the usual kind and nothing else; None when it is not."""
+        match = _uri_in(text)
+        if match is None or match[1] != self._dialect.tags["uri"] or HOOKS.reads(match[1]):
+            return None
+        _, name, host, port = match.groups()
+        uri = URI.__new__(URI)
+        uri.__setstate__(("PYRO", name, None, host, int(port)))
+        return uri
 
     def dumps_call(self, parts: CallParts) -> bytes:
         """Write a call."""

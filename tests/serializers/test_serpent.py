@@ -14,7 +14,9 @@ from pyronb.dialects import PYRO5
 from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
 from pyronb.serializers.base import CallParts
+from pyronb.serializers.hooks import HOOKS
 from pyronb.serializers.serpent import SerpentSerializer
+from pyronb.uri import URI
 
 HEADER = b"# serpent utf-8 python3.2\n"
 
@@ -37,6 +39,50 @@ def test_call_bytes(codec: SerpentSerializer) -> None:
 def test_header_is_optional(codec: SerpentSerializer, data: Any) -> None:
     """The header line is a comment like any other."""
     assert [1] == codec.loads(data)
+
+
+@pytest.mark.parametrize("space", ["", " "])
+@pytest.mark.parametrize("header", [b"", HEADER])
+@pytest.mark.parametrize(
+    ("parts", "uri"),
+    [
+        ("'object', None, 'localhost', 9999", "PYRO:object@localhost:9999"),
+        ("'\u00e4 \\'b\\'', None, '::1', 0", "PYRO:\u00e4_'b'@[::1]:0"),
+        ("'object', '/path', None, None", "PYRO:object@./u:/path"),
+        ('"object", None, "h", 1', "PYRO:object@h:1"),
+    ],
+)
+def test_address(codec: SerpentSerializer, parts: str, uri: str, header: bytes, space: str) -> None:
+    """An address is read alike in whatever form it is written."""
+    text = f"{{'__class__': 'Pyro5.core.URI', 'state': ('PYRO', {parts})}}"
+    found = codec.loads(header + text.replace(": ", f":{space}").replace(", ", f",{space}").encode())
+
+    assert type(found) is URI
+    assert uri == str(found).replace(" ", "_")
+    assert found == codec.loads(codec.dumps([found]))[0]
+
+
+@pytest.mark.parametrize(
+    "parts", ["'a\nb', None, 'h', 1", "'a\0b', None, 'h', 1", "'a', None, 'h', 01", "'a', None, 'h'"]
+)
+def test_spoilt_address(codec: SerpentSerializer, parts: str) -> None:
+    """What is no literal, or lacks a part, is no address."""
+    text = f"{{'__class__': 'Pyro5.core.URI', 'state': ('PYRO', {parts})}}"
+
+    with pytest.raises(SerializeError):
+        codec.loads(text.encode())
+
+
+def test_address_with_converter(codec: SerpentSerializer) -> None:
+    """A program that wants addresses read its own way gets them so."""
+    data = codec.dumps(URI("PYRO:object@localhost:9999"))
+    HOOKS.register_dict_to_class("Pyro5.core.URI", lambda name, data: [name, data["state"][1]])
+    try:
+        found = codec.loads(data)
+    finally:
+        HOOKS.unregister_dict_to_class("Pyro5.core.URI")
+
+    assert ["Pyro5.core.URI", "object"] == found
 
 
 def test_bytes_repr() -> None:
