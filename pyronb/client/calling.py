@@ -36,6 +36,7 @@ __all__ = [
     "deliver_notes",
     "exchange",
     "explained",
+    "forsake",
     "give_up",
     "invoke",
     "lend",
@@ -161,6 +162,9 @@ def exchange(
         if connection.side:
             hearing = Hearing(what.wishes.listener or ambient().listener, what.wishes.on_progress, what)
         event = yield Reply(link, seq, deadline, hearing)
+        # Before anything is called here, where an interrupt may strike.
+        if event.message.flags & codec.dialect.item_stream:
+            what.opening = event.message
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -233,9 +237,20 @@ def _became(link: Link, what: Call, answer: Any) -> str:
         return "has ended over there; its result is dropped"
     if isinstance(outcome, Raised):
         return f"has ended over there with {type(outcome.error).__name__}"
+    _forsake(link, outcome)
+    return "has ended over there; its result is dropped"
+
+
+def forsake(link: Link, what: Call) -> None:
+    """Leave a note for the daemon where a call was given up whose reply opened a far stream."""
+    if what.opening is not None and link.codec is not None:
+        with suppress(ProtocolError):
+            _forsake(link, link.codec.decode_reply(what.opening))
+
+
+def _forsake(link: Link, outcome: Outcome) -> None:
     if isinstance(outcome, StreamOpened) and outcome.stream_id is not None:
         link.notes.append(outcome.stream_id)
-    return "has ended over there; its result is dropped"
 
 
 def _leave_word(error: BaseException, word: str) -> None:
@@ -255,8 +270,20 @@ def calling(link: Link, what: Call) -> str:
 def deliver_notes(link: Link) -> Procedure[None]:
     """Tell the daemon which far streams nobody iterates any more."""
     while link.notes:
-        closed = Call(DAEMON_ID, "close_stream", (link.notes.pop(),), {}, oneway=True)
-        yield from call(link, closed, None)
+        # An interrupt leaves the note where it is, and another task may be about to deliver the same one: to be told
+        # twice does a daemon no harm.
+        stream_id = link.notes[-1]
+        try:
+            yield from call(link, Call(DAEMON_ID, "close_stream", (stream_id,), {}, oneway=True), None)
+        except Exception:
+            _strike_off(link, stream_id)
+            raise
+        _strike_off(link, stream_id)
+
+
+def _strike_off(link: Link, stream_id: str) -> None:
+    with suppress(ValueError):
+        link.notes.remove(stream_id)
 
 
 def ping(link: Link, deadline: float | None) -> Procedure[None]:

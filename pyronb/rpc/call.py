@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyronb.calls import CallRecord
-from pyronb.wire.message import NO_ANNOTATIONS, Buffer
+from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
     "BATCH_METHOD",
@@ -72,6 +72,7 @@ class Call:
         note: the record of the call, where one was begun before it is said; see `pyronb.calls`.
         wishes: how it is to be made; they stay on the caller's side.
         lent: what takes back, when the call is over, what the other side can ask for until then.
+        opening: the reply, where it opened a far stream; whoever gives the call up has to tell the daemon.
     """
 
     object_id: str
@@ -85,6 +86,7 @@ class Call:
     note: CallRecord | None = None
     wishes: Wishes = NO_WISHES
     lent: Sequence[Callable[[], None]] = ()
+    opening: Message | None = None
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyronb.client.bare import NOT_TAKEN
-from pyronb.client.calling import invoke
+from pyronb.client.calling import forsake, invoke
 from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
@@ -58,7 +58,11 @@ def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[st
 
 def value_of(link: Link, call: Call) -> Any:
     """Say one call and give its result, or raise what it raised."""
-    return settle(link, outcome_of(link, call), FarStream)
+    try:
+        return settle(link, outcome_of(link, call), FarStream)
+    except BaseException:
+        forsake(link, call)
+        raise
 
 
 _METHOD_DOC = """A method of a remote object, ready to be called.

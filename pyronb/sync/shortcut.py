@@ -12,7 +12,7 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import NOT_TAKEN, BareCalls, allows_bare_calls
-from pyronb.client.calling import calling, exchange, explained, give_up
+from pyronb.client.calling import calling, exchange, explained, forsake, give_up
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
@@ -138,6 +138,10 @@ class ShortCut(BareCalls):
     def _finish(link: Link, seq: int, buffers: Sequence[Buffer], what: Call) -> Any:
         """Have the procedures go on from here."""
         deadline = None if link.timeout is None else after(link.timeout)
-        outcome = run(exchange(link, what, seq, buffers, deadline))
-        take_annotations(ambient(), outcome)
-        return settle(link, outcome, FarStream)
+        try:
+            outcome = run(exchange(link, what, seq, buffers, deadline))
+            take_annotations(ambient(), outcome)
+            return settle(link, outcome, FarStream)
+        except BaseException:
+            forsake(link, what)
+            raise

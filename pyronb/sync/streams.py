@@ -124,13 +124,17 @@ class FarStream(Iterator[Any]):
                 run(hang_up(self._link))
 
     def _leave_note(self) -> None:
-        stream_id = self._items.give_up()
+        # In this order: an interrupt in between has the daemon told twice, which is better than never.
+        stream_id = self._items.stream_id
         if stream_id is not None:
             self._link.notes.append(stream_id)
+        self._items.give_up()
 
     def __del__(self) -> None:
         """Leave a note; a finaliser must not talk to the network."""
-        self._leave_note()
+        # An interrupt may come before it was made.
+        if hasattr(self, "_items"):
+            self._leave_note()
 
     def __repr__(self) -> str:
         """Show where it comes from."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import random
+import sys
 import threading
 
 import pytest
@@ -18,6 +19,7 @@ from pyronb.sync.shortcut import ShortCut
 from pyronb.sync.streams import FarStream
 from pyronb.tracebacks import getPyroTraceback
 from tests.support.serving import client_options, connect, serving
+from tests.support.strikes import Strikes
 from tests.support.waiting import eventually, scaled
 from tests.sync.test_proxy import SERIALIZERS
 
@@ -304,6 +306,40 @@ def test_stream_that_is_closed_with_items_at_hand(proxy, bench):
     assert [0, 1, 2, 3, 4] == taken
     assert [] == list(stream)
     assert eventually(lambda: "closed" in bench.streams)
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_an_interrupt_leaves_no_stream_open(bench, monkeypatch, short):
+    """Wherever it strikes while a stream is opened or given up: the daemon is told, or its connection ends."""
+    unheard = []
+    # Where the answer is lost between two calls here, no waiting brings it back.
+    monkeypatch.setattr("pyronb.client.calling._PATIENCE", 0.01)
+    monkeypatch.setattr(sys, "unraisablehook", lambda failed: unheard.append(failed.exc_value))
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    def work(proxy):
+        if not short:
+            proxy._pyro.short = None
+        stream = proxy.count(3)
+        stream.close()
+
+    with serving(stream_linger=0.0) as daemon, connect(daemon.register(bench, "bench")) as proxy:
+        for _ in range(2):
+            work(proxy)
+        number = 0
+        while True:
+            with Strikes(number, interrupt) as strikes, contextlib.suppress(KeyboardInterrupt):
+                work(proxy)
+            assert 3 == proxy.add(1, 2), strikes.place
+            eventually(lambda: not daemon._streams, what=f"the daemon to be told after {strikes.place}")
+            if not strikes.place:
+                break
+            number += 1
+
+    assert number > 50
+    assert [] == [error for error in unheard if not isinstance(error, KeyboardInterrupt)]
 
 
 @pytest.fixture
