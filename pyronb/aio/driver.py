@@ -111,7 +111,6 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_bare",
         "_early",
         "_heads",
         "_hearings",
@@ -120,6 +119,7 @@ class Mailbox:
         "_others",
         "_replies",
         "_rest",
+        "bare",
         "connection",
         "stock",
     )
@@ -133,10 +133,11 @@ class Mailbox:
         self._replies: dict[int, asyncio.Future[Any]] = {}
         # Greetings and pings have no numbers; their answers come in the order of the questions.
         self._others: deque[asyncio.Future[Event]] = deque()
-        # For the short-cut: who would rather have the payload, and how the replies look that are nothing but one.
-        self._bare: dict[int, asyncio.Future[Any]] = {}
+        self.bare: dict[int, asyncio.Future[Any]] = {}
+        """Who would rather have the payload of a reply, by its number: the calls of the short-cut."""
         # Who hears what is told of a call meanwhile.
         self._hearings: dict[int, Callable[[Message, float], None]] = {}
+        # How the replies look that are nothing but a payload.
         self._heads: frozenset[bytes] = frozenset()
         self._largest = 0
         self._rest = b""
@@ -145,12 +146,12 @@ class Mailbox:
     @property
     def busy(self) -> bool:
         """Whether anybody waits for a reply."""
-        return bool(self._bare or self._replies)
+        return bool(self.bare or self._replies)
 
     @property
     def impatient(self) -> bool:
         """Whether a reply may be held back over there until what came before it is acknowledged."""
-        return self.stock and bool(self._bare or self._replies)
+        return self.stock and bool(self.bare or self._replies)
 
     def take_bare(self, heads: frozenset[bytes], largest: int) -> None:
         """From now on, hand out the payload alone of replies with these heads, to those who expect them bare."""
@@ -162,7 +163,7 @@ class Mailbox:
         if seq is None:
             self._others.append(future)
         elif bare:
-            self._bare[seq] = future
+            self.bare[seq] = future
         else:
             self._replies[seq] = future
         return future
@@ -185,7 +186,7 @@ class Mailbox:
     def forget(self, seq: int) -> None:
         """Do not wait for this reply any more."""
         self._replies.pop(seq, None)
-        self._bare.pop(seq, None)
+        self.bare.pop(seq, None)
 
     def received(self, data: bytes) -> int | None:
         """Take bytes; give how many are missing, or None when the conversation is over."""
@@ -202,7 +203,7 @@ class Mailbox:
         while (event := connection.next_event()) is not None:
             if type(event) is Replied:
                 seq = event.message.seq
-                future = self._replies.pop(seq, None) or self._bare.pop(seq, None)
+                future = self._replies.pop(seq, None) or self.bare.pop(seq, None)
             elif type(event) is Told:
                 hear = self._hearings.get(event.message.seq)
                 if hear is not None:
@@ -223,7 +224,7 @@ class Mailbox:
             data, self._rest = self._rest + data, b""
         found, at, goes_on = bares_in(data, self._heads, self._largest)
         for seq, begin, end in found:
-            future = self._bare.pop(seq, None)
+            future = self.bare.pop(seq, None)
             if future is None:
                 # It is for somebody else, or for nobody any more.
                 return data[begin:]
@@ -242,10 +243,10 @@ class Mailbox:
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        waiting = [*self._others, *self._replies.values(), *self._bare.values()]
+        waiting = [*self._others, *self._replies.values(), *self.bare.values()]
         self._others.clear()
         self._replies.clear()
-        self._bare.clear()
+        self.bare.clear()
         for future in waiting:
             if not future.done():
                 future.set_exception(error)

@@ -23,7 +23,7 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.aiostream import AsyncStream, in_time
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
-from pyronb.wire.bare import pack_bare
+from pyronb.wire.bare import BARE_TAIL, pack_header
 from pyronb.wire.connection import OPEN
 
 __all__ = ["ShortCut", "short_cut"]
@@ -75,23 +75,23 @@ class ShortCut(BareCalls):
 
         A call that turns out not to be plain is made `otherwise`.
         """
-        connection, loop, mailbox = self._connection, self._loop, self._mailbox
-        payload = None
+        connection, stream, mailbox, loop = self._connection, self._stream, self._mailbox, self._loop
+        payload: Any = None
+        loaded = stream.loaded
         # Once the link is released, or connected anew, this is not its short-cut any more.
         if (
             link.short is self
             and connection.state is OPEN
             and not link.notes
-            and loop is asyncio.get_running_loop()
-            and not self._stream.crowded
+            and (loaded or (loop is asyncio.get_running_loop() and not stream.crowded))
         ):
             try:
                 payload = self._dumps((self._object_id, method, args, kwargs))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 payload = None
-        bare = payload is not None and self._is_bare(payload)
-        if payload is None or not (bare or not self._goes_apart(args)):
+        bare = type(payload) is bytes and len(payload) <= self._largest
+        if not bare and (payload is None or self._goes_apart(args)):
             return await otherwise(link, Call("", method, args, kwargs))
         timeout = link.timeout
         deadline = None if timeout is None else loop.time() + timeout
@@ -100,9 +100,13 @@ class ShortCut(BareCalls):
             return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
         connection.calls_made.add(seq)
         try:
-            # A call that is alone is not to wait for the end of the turn.
-            self._stream.send_small(pack_bare(self._head, seq, payload), at_once=not mailbox.busy)
-            future = mailbox.expect(seq, bare=True)
+            message = pack_header(self._head, seq, len(payload), BARE_TAIL) + payload
+            if loaded:
+                stream.load(message)
+            else:
+                # A call that is alone is not to wait for the end of the turn.
+                stream.send((message,), at_once=not mailbox.busy)
+            future = mailbox.bare[seq] = loop.create_future()
             answer = await (future if deadline is None else in_time(future, deadline, "receiving"))
         except GeneratorExit:
             raise

@@ -62,10 +62,6 @@ class BareCalls:
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
 
-    def _is_bare(self, payload: bytes) -> bool:
-        """Tell whether a payload is all there is of it, and is small enough to be joined to its header."""
-        return type(payload) is bytes and len(payload) <= self._largest
-
     def _goes_apart(self, args: Sequence[Any]) -> bool:
         """Tell whether arguments, of which a large payload was made, have bytes that go beside it.
 

@@ -14,6 +14,7 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from threading import get_ident
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -249,6 +250,15 @@ class AsyncStream:
         mover = self._mover
         return mover.paused or bool(mover.line) or mover.closing
 
+    @property
+    def loaded(self) -> bool:
+        """Whether this is in a turn of its loop that sends something already; then more may go with it, by `load`.
+
+        That is sooner found out than whether it is the loop's thread at all and nothing is `crowded`.
+        """
+        mover = self._mover
+        return bool(mover.held) and mover.thread == get_ident() and not mover.line and self.loop.is_running()
+
     async def turn(self, deadline: float | None) -> None:
         """Wait in line until there is room for a message; it is to be sent at once, before anything else is awaited.
 
@@ -267,15 +277,16 @@ class AsyncStream:
         """
         self._mover.send(buffers, at_once=at_once)
 
-    def send_small(self, message: bytes, *, at_once: bool) -> None:
-        """Do as `send` for one small message."""
-        mover = self._mover
-        if at_once or mover.gone or mover.line or mover.transport.is_closing():
-            mover.send((message,), at_once=at_once)
-            return
-        held = mover.held
+    def load(self, message: bytes) -> None:
+        """Do as `send` for one small message, where something is on its way already: it was `loaded` just now.
+
+        Raises:
+            ConnectionClosedError: the connection is gone.
+        """
+        mover, held = self._mover, self._mover.held
         if not held:
-            self.loop.call_soon(mover.flush)
+            mover.send((message,), at_once=False)
+            return
         held.append(message)
         mover.held_size += len(message)
         if mover.held_size > _HELD:
@@ -313,6 +324,8 @@ class _Mover(asyncio.BufferedProtocol):
         self._ended: asyncio.Future[None] = loop.create_future()
         self.held: list[Buffer] = []
         self.held_size = 0
+        # Which thread the loop runs in, as of when something was last held back.
+        self.thread = 0
         self._space = bytearray(_SMALL)
         self._view = memoryview(self._space)
 
@@ -417,6 +430,7 @@ class _Mover(asyncio.BufferedProtocol):
             self._write(buffers)
         else:
             if not held:
+                self.thread = get_ident()
                 self.loop.call_soon(self.flush)
             held.extend(buffers)
             self.held_size += sum(map(len, buffers))

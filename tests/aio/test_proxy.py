@@ -370,6 +370,29 @@ async def test_two_loops(make):
         assert 3 == await proxy.add(1, 2)
 
 
+def test_loop_that_stops_before_all_was_sent(make):
+    """Calls from another loop of the same thread are not taken for some of that turn."""
+    proxy = make()
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+
+    async def begin():
+        await proxy.add(1, 2)
+        return [asyncio.create_task(proxy.add(1, number)) for number in range(3)]
+
+    async def use():
+        return await proxy.add(1, 2)
+
+    tasks = first.run_until_complete(begin())
+    assert proxy._pyro.stream._mover.held
+    with pytest.raises(PyroError, match="connected in another event loop"):
+        second.run_until_complete(use())
+    assert [1, 2, 3] == first.run_until_complete(asyncio.wait_for(asyncio.gather(*tasks), scaled(5)))
+    first.run_until_complete(proxy._pyroRelease())
+    for loop in (first, second):
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 def test_settings_between_two_loops(make):
     """What lets go of a connection can be set when no loop runs, whatever became of the last one."""
     proxy = make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,6 +74,38 @@ async def test_both_ways(listener):
         assert isinstance(heard.error, ConnectionClosedError)
         with pytest.raises(ConnectionClosedError, match="closed"):
             stream.send([b"late"], at_once=True)
+
+
+async def test_more_of_what_leaves_in_this_turn(listener):
+    """It is known as such in the loop's own turn and thread, as long as nobody waits for room, and leaves with it."""
+    stream = await dial(place_of(listener), Heard(), None)
+    peer, _ = listener.accept()
+    with peer:
+        assert not stream.loaded
+        stream.send([b"one"], at_once=False)
+        assert stream.loaded
+        assert not in_another_thread(lambda: stream.loaded)
+        stream.load(b"two")
+        await asyncio.sleep(0)
+        assert not stream.loaded
+        stream.load(b"three")
+        assert stream.loaded
+        await asyncio.sleep(0)
+
+        assert b"onetwothree" == await asyncio.to_thread(take, peer, 11)
+        stream.send([b"last"], at_once=False)
+        stream.close()
+        assert not stream.loaded
+        with pytest.raises(ConnectionClosedError, match="closed"):
+            stream.load(b"late")
+        assert b"last" == await asyncio.to_thread(take, peer, 5)
+        await stream.closed()
+
+
+def in_another_thread(ask):
+    """Ask in another thread, without a turn of the loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(ask).result(scaled(5))
 
 
 def take(peer, size):
