@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from pyronb.client.face import check_method
 from pyronb.client.link import Link
 from pyronb.errors import ProtocolError, PyroError
-from pyronb.rpc.call import BATCH_METHOD, NO_WISHES, Call, Outcome, Raised, Returned, Wishes
+from pyronb.rpc.call import NO_WISHES, Call, Outcome, Raised, Returned, Wishes
+from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.hooks import BatchError
 
 __all__ = ["BatchFace", "is_asynchronous", "replay", "results_of"]

@@ -10,7 +10,6 @@ from pyronb.calls import CallRecord
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
-    "BATCH_METHOD",
     "DAEMON_ID",
     "FUNCTION_PREFIX",
     "ITERATOR_PREFIX",
@@ -27,7 +26,6 @@ __all__ = [
 
 DAEMON_ID = "Pyro.Daemon"
 NAMESERVER_ID = "Pyro.NameServer"
-BATCH_METHOD = "<batch>"
 FUNCTION_PREFIX = "function_"
 """Begins the id of an object that stands for a function: it has one method, ``call``."""
 ITERATOR_PREFIX = "iterator_"

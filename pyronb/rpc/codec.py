@@ -10,9 +10,9 @@ from pyronb.dialects import UNSAFE, Dialect
 from pyronb.errors import ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob, pack_info, unpack_info
-from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.rows import WITH_ROWS, in_rows
-from pyronb.serializers.base import CallParts, Scattered, Serializer
+from pyronb.serializers.base import BATCH_METHOD, CallParts, Scattered, Serializer
 from pyronb.serializers.beside import HOLDERS, READER, WRITER, BesideError, apart
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.exceptions import stand_in, writable

@@ -11,9 +11,12 @@ from typing import Any, NamedTuple, Protocol
 
 from pyronb.serializers.hooks import HOOKS
 
-__all__ = ["Buffer", "CallParts", "Scattered", "Serializer", "SerializerBase", "new_parts"]
+__all__ = ["BATCH_METHOD", "Buffer", "CallParts", "Scattered", "Serializer", "SerializerBase", "new_parts"]
 
 Buffer = bytes | bytearray | memoryview
+
+BATCH_METHOD = "<batch>"
+"""The method of a call whose arguments are the calls of a batch."""
 
 
 class CallParts(NamedTuple):

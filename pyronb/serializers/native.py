@@ -10,6 +10,7 @@ its keys are. Reading makes values of the types below and objects of registered 
 0x05  complex: two doubles
 0x06  Decimal: text, 0x07 Fraction: numerator and denominator
 0x08  UUID: 16 bytes
+0x09  list of tuples, as an argument or a result: the items of each
 0x10  date, 0x11 time, 0x12 datetime: ISO 8601 text; after an ``f``, the later one of
       two times that the clock shows twice (`datetime.datetime.fold`)
 0x13  timedelta: days, seconds, microseconds
@@ -62,7 +63,7 @@ import msgpack
 from pyronb.dialects import Dialect
 from pyronb.errors import SerializeError
 from pyronb.options import WireOptions
-from pyronb.serializers.base import Buffer, CallParts, Scattered
+from pyronb.serializers.base import BATCH_METHOD, Buffer, CallParts, Scattered
 from pyronb.serializers.beside import HOLDERS, Apart, apart
 from pyronb.serializers.plain import Plainer
 from pyronb.serializers.recreate import MARK, recreate
@@ -75,7 +76,7 @@ _DEEPEST = 64
 # A packer keeps the memory of the largest message that it has written.
 _KEEP_BELOW = 1 << 20
 
-_TUPLE, _SET, _FROZENSET, _INT, _COMPLEX, _DECIMAL, _FRACTION, _UUID = range(1, 9)
+_TUPLE, _SET, _FROZENSET, _INT, _COMPLEX, _DECIMAL, _FRACTION, _UUID, _ROWS = range(1, 10)
 _DATE, _TIME, _DATETIME, _TIMEDELTA = range(0x10, 0x14)
 _ORDERED, _RANGE = 0x20, 0x21
 _OBJECT = 0x30
@@ -96,6 +97,8 @@ _CALL = _TUPLES[4]
 _ATOMS = frozenset({type(None), bool, int, float, str})
 """Types that have one form. (Bytes may be large, and go apart.)"""
 _all_atoms = _ATOMS.issuperset
+_all_tuples = frozenset({tuple}).issuperset
+_all_lists = frozenset({list}).issuperset
 
 _DOUBLES = struct.Struct("<dd")
 _PLACE = struct.Struct("<QQ")
@@ -106,6 +109,22 @@ _FAMILIES = ("bhilq", "BHILQ", "f", "d")
 _new_tuple = tuple.__new__
 """Makes an `ExtType` without the checks of its own constructor, which is not needed for codes and bytes of ours."""
 _LATER = b"f"
+
+
+class _Rows:
+    """A list that has nothing but tuples in it."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
+        self.rows = rows
+
+
+def _laid_out(value: Any) -> Any:
+    """Give what is written for an argument or a result: mostly the value itself."""
+    if type(value) is list and value and type(value[0]) is tuple and _all_tuples(map(type, value)):
+        return _Rows(value)
+    return apart(value)
 
 
 class NativeSerializer:
@@ -135,7 +154,7 @@ class NativeSerializer:
             if data:
                 return _TUPLES[len(value)] + data[1:] if kind is tuple else data
         if kind in HOLDERS:
-            value = apart(value)
+            value = _laid_out(value)
         return self._dumps(value)
 
     def _plainly(self, value: Any) -> bytes:
@@ -163,7 +182,7 @@ class NativeSerializer:
             raise
         except Exception as cause:
             # The writer may hold half a message now; it is not used again.
-            raise write_error(self.name, value, cause) from cause
+            raise write_error(self.name, value.rows if type(value) is _Rows else value, cause) from cause
         size = len(data)
         if writer.beside:
             data = writer.with_memory(data)
@@ -225,7 +244,10 @@ class NativeSerializer:
                 if data:
                     return _CALL + data[1:] if tuples else data
             # The outer sequences are none of the caller's values; as lists they cost nothing.
-            args = [apart(arg) if type(arg) in HOLDERS else arg for arg in args]
+            args = [_laid_out(arg) if type(arg) in HOLDERS else arg for arg in args]
+        elif method == BATCH_METHOD:
+            # Nor are the entries and their own sequences.
+            args = [[name, _laid_out([*each]), named] for name, each, named in args]
         return self._dumps([object_id, method, args, kwargs])
 
     def loads_call(self, data: Buffer, *, blob: bool = False) -> CallParts:
@@ -420,6 +442,8 @@ _WRITERS: dict[type, _Write] = {
     range: lambda writer, value: writer.extension(_RANGE, [value.start, value.stop, value.step]),
     array: _write_plain_array,
     Apart: _write_apart,
+    # An extension for each tuple would take two callbacks on each end.
+    _Rows: lambda writer, value: writer.extension(_ROWS, list(map(list, value.rows))),
 }
 _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: value.value),
@@ -580,6 +604,13 @@ def _no_list(value: Any) -> SerializeError:
     return SerializeError(f"native data has a {type(value).__name__} where a list should be")
 
 
+def _read_rows(reader: _Reader, data: bytes) -> list[tuple[Any, ...]]:
+    rows = reader.items(data)
+    if not _all_lists(map(type, rows)):
+        raise _no_list(next(row for row in rows if type(row) is not list))
+    return list(map(tuple, rows))
+
+
 def _read_moment(kind: Any) -> Callable[[_Reader, bytes], Any]:
     def read(_: _Reader, data: bytes) -> Any:
         later = data.startswith(_LATER)
@@ -597,6 +628,7 @@ _READERS: dict[int, Callable[[_Reader, bytes], Any]] = {
     _DECIMAL: lambda _, data: Decimal(data.decode("ascii")),
     _FRACTION: lambda reader, data: Fraction(*reader.items(data)),
     _UUID: lambda _, data: UUID(bytes=data),
+    _ROWS: _read_rows,
     _DATE: _read_moment(dt.date),
     _TIME: _read_moment(dt.time),
     _DATETIME: _read_moment(dt.datetime),

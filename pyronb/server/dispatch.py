@@ -15,9 +15,10 @@ from typing import Any
 from pyronb.context import CallContext, Resources, enter, leave
 from pyronb.dialects import PYRO5, Dialect
 from pyronb.errors import CancelledError, PyroError
-from pyronb.rpc.call import BATCH_METHOD, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.handshake import Peer
 from pyronb.rpc.rows import WITH_ROWS, one_by_one
+from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.coroutines import Pending
 from pyronb.server.exposure import is_exposed, is_private, is_reachable

@@ -556,7 +556,12 @@ TABLE = (
         "batch",
         "1,000 small calls in a batch",
         many("batch"),
-        (RAW, *each("pyronb"), *each("Pyro5", "serpent", "json", "msgpack"), *each("Pyro4", "serpent")),
+        (
+            RAW,
+            *each("pyronb", *SERIALIZERS, "native"),
+            *each("Pyro5", "serpent", "json", "msgpack"),
+            *each("Pyro4", "serpent"),
+        ),
     ),
     Workload(
         "outstanding",

@@ -15,8 +15,9 @@ from pyronb.dialects import PYRO5
 from pyronb.errors import MessageTooLargeError, ProtocolError, PyroError, RemoteError, SerializeError
 from pyronb.options import WireOptions
 from pyronb.rpc.blob import SerializedBlob
-from pyronb.rpc.call import BATCH_METHOD, Call, Raised, Returned, StreamOpened
+from pyronb.rpc.call import Call, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
+from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.hooks import BatchError
 from pyronb.wire.message import INVOKE, RESULT, Message

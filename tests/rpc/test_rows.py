@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
-from pyronb.rpc.call import BATCH_METHOD, Call
+from pyronb.rpc.call import Call
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.rows import in_rows, one_by_one
+from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.catalog import Catalog
 
 CALLS = st.tuples(

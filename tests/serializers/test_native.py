@@ -22,7 +22,7 @@ from hypothesis.extra import numpy as hnp
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import NamingError, RemoteError, SecurityError, SerializeError
 from pyronb.options import WireOptions
-from pyronb.serializers.base import CallParts, Scattered
+from pyronb.serializers.base import BATCH_METHOD, CallParts, Scattered
 from pyronb.serializers.catalog import Catalog
 from pyronb.serializers.hooks import HOOKS, BatchError
 from pyronb.serializers.native import _Writer
@@ -275,6 +275,34 @@ def test_tuples_without_an_extension():
     assert b"\x94\xa1o\xa1m\x91\x91\1\x80" == NATIVE.dumps_call(CallParts("o", "m", ([1],), {}))
     assert b"\xc7" == NATIVE.dumps((1 << 64, 2))[:1]
     assert ((), (1,)) == NATIVE.loads(b"\xdc\0\2\x90\x91\1")
+
+
+ROWS = st.lists(st.tuples(ATOMS) | st.tuples(TREES, TREES), max_size=5)
+
+
+@given(ROWS, TREES)
+@example([(1, "a"), (2, "b")], 0)
+@example([(1,), ((2,), [(3,)])], ())
+@relaxed
+def test_lists_of_tuples(rows, more):
+    """As a result, as an argument, inside of others, and as the arguments of a batch's calls."""
+    assert same(rows, carried(rows))
+    assert same([*rows, more], carried([*rows, more]))
+    for args in ((rows, more), (rows,), (more, rows)):
+        assert same(list(args), NATIVE.loads_call(whole(NATIVE.dumps_call(CallParts("o", "m", args, {})))).args)
+    entries = [("m", rows, 1), ("n", tuple(rows), {"k": rows}), ("o", (more, rows), {})]
+    read = NATIVE.loads_call(whole(NATIVE.dumps_call(CallParts("o", BATCH_METHOD, entries, None))))
+    assert same([[name, list(args), named] for name, args, named in entries], read.args)
+
+
+def test_many_tuples_take_one_extension():
+    """And what is there in the place of a list of lists is refused."""
+    assert b"\xc7\x06\x09\x92\x92\1\2\x91\3" == NATIVE.dumps([(1, 2), (3,)])
+    for data in (b"\x01", b"\x80", b"\x92\x91\1\1", b"\x91\x80", b"\x92\x91"):
+        with pytest.raises(SerializeError, match="native"):
+            NATIVE.loads(bytes([0xC7, len(data), 0x09]) + data)
+    with pytest.raises(SerializeError, match=r"cannot write this builtins\.list: "):
+        NATIVE.dumps([("\udc80",)])
 
 
 def test_text_that_cannot_be_written():

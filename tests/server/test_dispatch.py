@@ -6,7 +6,8 @@ import pytest
 
 from pyronb.context import CallContext, current_context
 from pyronb.errors import DaemonError, PyroError
-from pyronb.rpc.call import BATCH_METHOD, Call, Raised, Returned, StreamOpened
+from pyronb.rpc.call import Call, Raised, Returned, StreamOpened
+from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.hooks import BatchError
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.exposure import callback, expose

@@ -15,7 +15,8 @@ from pyronb.context import ambient
 from pyronb.jupyter.ipython.style import clean, shorten
 from pyronb.jupyter.ipython.waiting import MOMENT, Waited, place_of_cell, settle_cell
 from pyronb.news import News, Output, Progress
-from pyronb.rpc.call import BATCH_METHOD, Call
+from pyronb.rpc.call import Call
+from pyronb.serializers.base import BATCH_METHOD
 
 __all__ = ["CellNews"]
 
