@@ -26,6 +26,8 @@ __all__ = ["MarshalSerializer", "marshal_text"]
 # The newest version that every Python reads which can run a peer. Python 3.14 writes a later one by default.
 _VERSION = 4
 _MARK = MARK.encode()
+# The type bytes of strings of bytes. Looking for an int takes a tenth of the time that looking for bytes does.
+_BYTES, _NUMBERED_BYTES = ord("s"), ord("s") | 0x80
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
@@ -63,11 +65,11 @@ class MarshalSerializer:
             if len(data) > safemarshal.LARGE and safemarshal.holds_large_bytes(data):
                 value, marked = unmarshal_marked(data)
                 return recreate(value, self._dialect, self._room, shared=True) if marked else value
-            raw = data if isinstance(data, bytes) else bytes(data)
+            raw = data if type(data) is bytes else bytes(data)
             value = safemarshal.read(raw)
             if value is safemarshal.UNKNOWN:
                 value = unmarshal(raw)
-            return recreate(value, self._dialect, self._room, shared=True) if _MARK in raw else value
+            return recreate(value, self._dialect, self._room, shared=True) if raw.find(_MARK) >= 0 else value
         except OWN:
             raise
         except Exception as cause:
@@ -134,7 +136,8 @@ def _shows_memory(value: Any, data: bytes) -> bool:
     It does that with whatever shows its memory, such as arrays; these modules have such types.
     """
     return (
-        ("array" in sys.modules or "numpy" in sys.modules)
+        (_BYTES in data or _NUMBERED_BYTES in data)
+        and ("array" in sys.modules or "numpy" in sys.modules)
         and (len(data) > safemarshal.LARGE or safemarshal.may_hold_bytes(data))
         and not _is_exact(value, len(data))
     )

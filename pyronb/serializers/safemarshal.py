@@ -23,7 +23,7 @@ import operator
 import re
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pyronb.serializers.base import Buffer
@@ -41,26 +41,37 @@ _INTERNED_FOR_EVER = sys.version_info >= (3, 12)
 # Nothing is kept to go back to, where the version of Python knows how.
 _ONCE = b"+" if sys.version_info >= (3, 11) else b""
 # Longer strings, and whatever else stops the patterns, are looked at one by one.
-_SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}" % size for size in range(41))
-# A type byte with the highest bit set numbers its value, so that references can lead to it. What is frequent comes
-# first; single bytes one by one are told apart sooner than sets and repetitions of them.
+_SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}%b" % (size, _ONCE) for size in range(41))
+# A type byte with the highest bit set numbers its value, so that references can lead to it.
 _TEXT = rb"[%b](?:%b)" % (rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda", _SHORT)
-_PLAIN = rb"i....|\xe9....|%b|[NTF0{\xfb]+%b|g........|\xe7........|\).|[\[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
-    _TEXT,
-    _ONCE,
-)
-_REFERENCE = rb"r...\0"
-# All of them match at least nothing, so there always is a match.
-_unreferred: Any = re.compile(rb"(?:%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_PLAIN, _ONCE), re.DOTALL).match
-_referred: Any = re.compile(rb"(?:%b|%b)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
-# With numbered tuples, as they are where the writer keeps them.
-_all: Any = re.compile(rb"(?:%b|%b|\xa9.|[\xa8\xbe].\0\0\0)*%b" % (_REFERENCE, _PLAIN, _ONCE), re.DOTALL).match
+# Each alternative takes time that is not taken: what is frequent comes first, and sets after single bytes.
+_OTHERS = rb"%b|[NTF0{\xfb]+%b|g........|\[.\0\0\0|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (_TEXT, _ONCE)
+_NUMBERED_TUPLES = rb"|\xa9.|[\xa8\xbe].\0\0\0"
+
+
+def _runs(run: bytes, tuples: bytes = b"") -> bytes:
+    """Give the pattern of many tokens; those of five bytes, in `run`, take half the time apart from the others."""
+    run = rb"(?:%b....)*%b" % (run, _ONCE)
+    return rb"(?:%b(?:\).%b|%b))*%b%b" % (run, tuples, _OTHERS, _ONCE, run)
+
+
+def _match(pattern: bytes) -> Any:
+    """Give what matches a pattern that matches at least nothing, so that there always is a match."""
+    return re.compile(pattern, re.DOTALL).match
+
+
+_WITH_REFERENCES = rb"[i\xe9r]"
+# Where a tuple is numbered, which the group tells, there may be no reference, and the other way round.
+_plain = _match(rb"(?:\).|\xa9().|i....|\xe9....|%b)*%b(?(1)|%b)" % (_OTHERS, _ONCE, _runs(_WITH_REFERENCES)))
+_referred = _match(_runs(_WITH_REFERENCES))
+# No reference may lead to the outermost tuple, which has number 0.
+_inside = _match(_runs(rb"(?:[i\xe9]|r(?!\0\0\0\0))"))
+_all = _match(_runs(_WITH_REFERENCES, _NUMBERED_TUPLES))
 # The type bytes of the numbered values, of what that pattern has matched.
 _numbered = re.compile(
-    rb"(?:%b|i....|[%b](?:%b)|[NTF0{]|g........|\).|[\[(<].\0\0\0|y.{16})*%b"
+    rb"(?:[ri]....|[%b](?:%b)|[NTF0{]|g........|\).|[\[(<].\0\0\0|y.{16})*%b"
     rb"(?:\Z|(?=([\x80-\xff]))(?:\xe9....|[%b](?:%b)|\xfb|\xe7........|\xa9.|[\xdb\xa8\xbc\xbe].\0\0\0|\xf9.{16}))"
     % (
-        _REFERENCE,
         b"z" if _INTERNED_FOR_EVER else b"zZ",
         _SHORT,
         _ONCE,
@@ -69,18 +80,13 @@ _numbered = re.compile(
     ),
     re.DOTALL,
 )
-_find_reference = re.compile(_REFERENCE, re.DOTALL).search
 # Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it.
-_find_references: Any = re.compile(rb"r(?=(...)\0)", re.DOTALL).findall
-# How a call begins, with the tuple of its arguments; and a tuple that may be numbered as well.
-_head: Any = re.compile(rb"\xa9\x04(?:%b){2}\xa9.|\xa9.|\xa8.\0\0\0" % _TEXT, re.DOTALL).match
+_find_references: Any = re.compile(rb"r(?=(....))", re.DOTALL).findall
 _TYPE_BYTE: Any = operator.itemgetter(1)
 _EARLY = 100
 """Up to so many numbered values are found one by one sooner than all at once."""
 _NUMBERED = 0x80
-_NUMBERED_TUPLE = ord(")") | _NUMBERED
 _SHORT_TEXTS = b"zZ\xfa\xda"
-_NUMBERS = bytes(range(_NUMBERED, 0x100))
 _BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
 _INT = struct.Struct("<i").unpack_from
 _DEEPEST = 200
@@ -90,37 +96,32 @@ _LONG_DIGITS = 64
 
 def read(data: bytes) -> Any:
     """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
-    tokens: Buffer = data
-    last_tuple = -1
-    if _find_reference(data) is None:
-        match = _unreferred
-        known = match(data).end()
-    else:
-        match = _referred
-        head = _head(data)
-        start = 0
-        if head is not None:
-            start = head.end()
-            last_tuple = start - 2 if data[start - 2] == _NUMBERED_TUPLE else 0
-        known = match(data, start).end()
-    if known != len(data) or last_tuple >= 0:
-        scan = _Scan(data, match, last_tuple)
-        if not scan.harmless(known) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
+    tokens = data
+    found = _plain(data)
+    if found.end() != len(data):
+        scan = _Scan(data)
+        if not scan.harmless(found) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
             return UNKNOWN
-        tokens = scan.data
-    deep = b""
-    if len(data) > _DEEPEST and len(data) - len(data.translate(None, _BRACKETS)) > _DEEPEST:
-        # It might have more levels than the general way reads. Inside so many others, there is room for no more.
-        deep = b")\x01" * (_most_levels() - _DEEPEST)
+        tokens = bytes(scan.data)
     try:
-        # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-        value = marshal.loads(b"".join((deep, b")\x02", tokens, b"S")))
-        if deep:
-            value = functools.reduce(operator.getitem, itertools.repeat(0, len(deep) // 2), value)
-        value, end = value
+        if len(data) > _DEEPEST and len(data) - len(data.translate(None, _BRACKETS)) > _DEEPEST:
+            value, end = _read_deep(tokens)
+        else:
+            # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
+            value, end = marshal.loads(b")\x02%bS" % tokens)
     except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
     return value if end is StopIteration else UNKNOWN
+
+
+def _read_deep(tokens: bytes) -> Any:
+    """Read what might have more levels than the general way reads, and what follows it.
+
+    It is put inside so many others that there is room for no more.
+    """
+    outside = _most_levels() - _DEEPEST
+    value = marshal.loads(b")\x01" * outside + b")\x02%bS" % tokens)
+    return functools.reduce(operator.getitem, itertools.repeat(0, outside), value)
 
 
 @functools.cache
@@ -138,15 +139,9 @@ def _most_levels() -> int:
     return most
 
 
-@functools.cache
-def _reference_up_to(number: int) -> Callable[[bytes], Any]:
-    """Give what looks for a reference to one of the first numbered values."""
-    return re.compile(rb"r[\0-%b]\0\0\0" % re.escape(bytes([number])), re.DOTALL).search
-
-
 def holds_large_bytes(data: Buffer) -> bool:
     """Whether the data, which can be read, has a large string of bytes in it; all of the data is never searched."""
-    scan = _Scan(data, _referred)
+    scan = _Scan(data)
     return scan.harmless() and scan.holds_large_bytes
 
 
@@ -167,22 +162,26 @@ def may_hold_bytes(data: bytes) -> bool:
 class _Scan:
     """One look through the data, token by token."""
 
-    __slots__ = ("announced", "data", "holds_large_bytes", "last_tuple", "match", "stretches")
+    __slots__ = ("announced", "data", "holds_large_bytes", "match", "stretches")
 
-    def __init__(self, data: Buffer, match: Any, last_tuple: int = -1) -> None:
+    def __init__(self, data: Buffer) -> None:
         self.data = data
-        self.match = match
+        self.match = _referred
         self.announced = 0
         self.holds_large_bytes = False
-        self.last_tuple = last_tuple
         self.stretches: list[tuple[int, int]] = []
         """Where what the patterns have matched begins and ends; between these are single tokens."""
 
-    def harmless(self, known: int = 0) -> bool:
-        """Go through all tokens, but for those that are known to be harmless, and tell whether they can be read."""
+    def harmless(self, found: re.Match[bytes] | None = None) -> bool:
+        """Go through all tokens, but for those that `_plain` has found, and tell whether they can be read."""
         size = len(self.data)
-        pos: int = known or self.match(self.data).end()
-        self.stretches = [(0, pos)]
+        start = 0
+        if self.data[:1] == b"\xa9":
+            start, self.match, found = 2, _inside, None
+        elif found is not None and found.lastindex:
+            self.match = _all
+        pos: int = found.end() if found is not None else self.match(self.data, start).end()
+        self.stretches = [(start, pos)]
         try:
             while pos < size:
                 after = self.token(pos)
@@ -231,17 +230,17 @@ class _Scan:
         self.announced += max(count, 0)
         if count < 0 or self.announced > len(self.data):
             return 0
-        return self.numbered(pos, pos + 5)
+        if self.data[pos] in _TUPLE_KINDS:
+            self.match = _all
+        return pos + 5
 
     def small_tuple(self, pos: int) -> int:
-        return self.numbered(pos, pos + 2)
+        self.match = _all
+        return pos + 2
 
-    def numbered(self, pos: int, after: int) -> int:
-        if self.match is not _unreferred and self.data[pos] in _NUMBERED_TUPLES:
-            # There may be many more of them.
-            self.match = _all
-            self.last_tuple = len(self.data)
-        return after
+    def reference(self, pos: int) -> int:
+        self.match = _all
+        return 0 if self.data[pos] & _NUMBERED else pos + 5
 
     def stretch(self, pos: int, width: int) -> tuple[int, int]:
         """Give where a string with a long length starts and ends; a negative number of digits is a sign."""
@@ -250,21 +249,17 @@ class _Scan:
 
     def tuple_may_be_referred_to(self) -> bool:
         """Whether a reference may lead to a tuple or frozenset; unsure is true."""
-        if self.last_tuple < 0:
+        if self.match is not _all:
             return False
         data = bytes(self.data)
-        if self.last_tuple < len(data):
-            # Its number is at most that of the bytes before it that could be the type bytes of numbered values. What
-            # looks like a reference to it may be text.
-            before = data[: self.last_tuple]
-            at_most = len(before) - len(before.translate(None, _NUMBERS))
-            return _reference_up_to(at_most)(data) is not None
         numbers = {int.from_bytes(number, "little") for number in set(_find_references(data))}
+        # There are fewer values than bytes. What looks like a reference may be text, which is a larger number.
+        numbers = {number for number in numbers if number < len(data)}
         # Mostly few values are referred to, and early ones.
         last = max(numbers, default=-1)
         kinds = b"".join(itertools.islice(self.numbered_kinds(data, one_by_one=last < _EARLY), last + 1))
         # More than there are lead nowhere, which the interpreter's reader finds out.
-        return any(kinds[number] in _NUMBERED_TUPLES for number in numbers if number < len(kinds))
+        return any(kinds[number] in _TUPLE_KINDS for number in numbers if number < len(kinds))
 
     def numbered_kinds(self, data: Buffer, *, one_by_one: bool) -> Iterator[Buffer]:
         """Give the type bytes of the numbered values, in their order; quickly all, or one by one quickly the first."""
@@ -285,7 +280,7 @@ def _unknown_token(_scan: _Scan, _pos: int) -> int:
 
 
 _NOT_INTERNED = {ord("Z"): ord("z"), ord("A"): ord("a"), ord("t"): ord("u")}
-_NUMBERED_TUPLES = bytes(byte | _NUMBERED for byte in b"()>")
+_TUPLE_KINDS = bytes(byte | _NUMBERED for byte in b"()>")
 _TOKENS = {
     **dict.fromkeys(b"zZ", _Scan.short_text),
     **dict.fromkeys(b"aA", _Scan.ascii_text),
@@ -294,4 +289,5 @@ _TOKENS = {
     ord("s"): _Scan.bytes,
     ord("l"): _Scan.long,
     ord(")"): _Scan.small_tuple,
+    ord("r"): _Scan.reference,
 }

@@ -132,7 +132,7 @@ def test_many_tuples_beside_references() -> None:
     assert calls == read(data)
 
     last = data.rindex(b"\xa9\x05")
-    scan = safemarshal._Scan(data[:last], safemarshal._referred)
+    scan = safemarshal._Scan(data[:last])
     assert scan.harmless()
     numbered = list(scan.numbered_kinds(data[:last], one_by_one=False))
     assert numbered == list(scan.numbered_kinds(data[:last], one_by_one=True))
