@@ -235,7 +235,6 @@ class Dispatcher:
         target = self._target(call.object_id, caller)
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
-        kind = type(target)
         names: set[str] = set()
         results: list[Any] = []
         keep = results.append
@@ -253,9 +252,9 @@ class Dispatcher:
                 or not (kwargs is None or type(kwargs) is dict)
             ):
                 raise TypeError("each call of a batch should be (method, args, kwargs)")
-            if name not in names and ((kind, name) in self._plain_functions or self._learn((kind, name))):
+            if name not in names and self.plain_method(target, name) is not None:
                 names.add(name)
-            # As in `plain_method`, without its frame.
+            # What it does for a name that it has found plain, without its frame.
             method: Any = getattr(target, name, None) if name in names else None
             plain = type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__
             if not plain:

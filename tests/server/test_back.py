@@ -84,6 +84,13 @@ class Station:
         with self.functions[-1] as function:
             return function.call(value)
 
+    def tell_last_in_a_batch(self, values):
+        with self.functions[-1] as function:
+            calls = function._pyroBatch()
+            for value in values:
+                calls.call(value)
+            return list(calls())
+
     def at_once(self, first, second, value):
         return [first(value), second(value), first(value)]
 
@@ -770,6 +777,15 @@ def test_in_the_context_that_gave_it(caller):
     assert {True} == {served for _, _, served in results.values()}
     assert all(place == seen for (_, place), (seen, _, _) in results.items())
     assert {5} == {value for _, value, _ in results.values()}
+
+
+def test_each_call_of_a_batch_is_in_that_context(caller):
+    """As single calls are, of a function and of an object."""
+    for given in (lambda value: Reporter().where(value), Reporter()):
+        token = PLACE.set("cell 3")
+        caller.subscribe(given)
+        PLACE.reset(token)
+        assert [["cell 3", value, True] for value in range(3)] == caller.tell_last_in_a_batch([0, 1, 2])
 
 
 def test_results_by_reference(caller, station):
