@@ -324,6 +324,55 @@ def one_name_for_one_thing(module: Module, _names: set[str]) -> Iterator[Complai
                     yield f"{module.path}:{node.lineno} gives {node.value.id} a second name, {second}"
 
 
+def bound_by(statement: ast.stmt) -> Iterator[str]:
+    """The names that one statement binds; not the further parts of an overloaded function or a property."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        marks = {ast.unparse(mark).rpartition(".")[2] for mark in statement.decorator_list}
+        if not marks & {"overload", "setter", "deleter"}:
+            yield statement.name
+    elif isinstance(statement, ast.ClassDef):
+        yield statement.name
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        if getattr(statement, "module", "") != "__future__":
+            yield from (alias.asname or alias.name for alias in statement.names)
+    elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.For)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for node in (node for target in targets for node in ast.walk(target)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+
+
+def branches_of(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """The blocks of a statement, only one of which runs to its end."""
+    if isinstance(statement, ast.Try):
+        tried = [*statement.body, *statement.orelse, *statement.finalbody]
+        return [tried, *(handler.body for handler in statement.handlers)]
+    if isinstance(statement, (ast.If, ast.For, ast.While, ast.With)):
+        return [statement.body, getattr(statement, "orelse", [])]
+    return []
+
+
+def bound_again(body: list[ast.stmt], bound: set[str]) -> Iterator[tuple[int, str]]:
+    """Line and name wherever a name is bound that is bound already; adds to `bound` what the statements bind."""
+    for statement in body:
+        for name in bound_by(statement):
+            if name in bound:
+                yield statement.lineno, name
+            bound.add(name)
+        before = set(bound)
+        for branch in branches_of(statement):
+            here = set(before)
+            yield from bound_again(branch, here)
+            bound |= here
+
+
+def one_thing_for_one_name(module: Module, _names: set[str]) -> Iterator[Complaint]:
+    """No constant, function or class takes the name of another one in its module or class."""
+    for scope in (module.tree, *(node for node, _ in module.nodes() if isinstance(node, ast.ClassDef))):
+        for line, name in bound_again(scope.body, set()):
+            yield f"{module.path}:{line} binds {name} a second time"
+
+
 RULES: tuple[Rule, ...] = (
     has_a_floor,
     imports_point_down,
@@ -337,6 +386,7 @@ RULES: tuple[Rule, ...] = (
     the_collector_leaves_a_note,
     camel_case_only_in_the_doors,
     one_name_for_one_thing,
+    one_thing_for_one_name,
 )
 
 TREE = modules(ROOT)
@@ -391,6 +441,10 @@ CAUGHT = [
     (one_name_for_one_thing, "core.py", "from pyronb.uri import URI as Uri", "pyronb/core.py:1 gives URI a second"),
     (one_name_for_one_thing, "core.py", "def a(): pass\nb = a", "pyronb/core.py:2 gives a a second name, b"),
     (one_name_for_one_thing, "uri.py", "class A:\n  def a(self): pass\n  b = a", "pyronb/uri.py:3 gives a a second"),
+    (one_thing_for_one_name, "uri.py", "_A = 1\ndef f(): pass\n_A = 2", "pyronb/uri.py:3 binds _A a second time"),
+    (one_thing_for_one_name, "uri.py", "import a\nif x:\n  a: int = 1", "pyronb/uri.py:3 binds a a second time"),
+    (one_thing_for_one_name, "uri.py", "try:\n  a = 1\n  a, b = 2\nexcept E:\n  a = 3", "pyronb/uri.py:3 binds a a"),
+    (one_thing_for_one_name, "uri.py", "class A:\n  def f(self): pass\n  f = 1", "pyronb/uri.py:3 binds f a second"),
 ]
 
 
@@ -421,6 +475,14 @@ ALLOWED = [
     (one_name_for_one_thing, "uri.py", "class A:\n  def __str__(self): pass\n  __repr__ = __str__\n  x = Any"),
     (one_name_for_one_thing, "core.py", "from pyronb.uri import URI as URI\nfrom pyronb.uri import a as _a"),
     (one_name_for_one_thing, "sync/lookup.py", "from pyronb.client import a as b\n__all__ = ['a']"),
+    (one_thing_for_one_name, "uri.py", "if x:\n  a = 1\nelse:\n  a = 2\ndef f():\n  a = 1\n  a = 2\na.b = a.c = 3"),
+    (one_thing_for_one_name, "uri.py", "try:\n  import a\nexcept ImportError:\n  a = None"),
+    (one_thing_for_one_name, "uri.py", "@overload\ndef f(): ...\n@t.overload\ndef f(a): ...\ndef f(a=1): pass"),
+    (
+        one_thing_for_one_name,
+        "uri.py",
+        "class A:\n  @property\n  def f(s): pass\n  @f.setter\n  def f(s, v): pass",
+    ),
 ]
 
 
