@@ -7,6 +7,7 @@ from pyronb.options import ClientOptions
 from pyronb.rpc.metadata import Metadata
 from pyronb.uri import URI
 from pyronb.wire.connection import ClientConnection
+from tests.support.byhand import link_to
 
 
 def test_twin_knows_the_same_and_is_not_connected():
@@ -25,6 +26,16 @@ def test_twin_knows_the_same_and_is_not_connected():
     assert (None, None, None, [], {}) == (twin.connection, twin.stream, twin.lock, twin.notes, twin.methods)
     assert twin.uri is not link.uri
     assert (True, False) == (link.connected, twin.connected)
+
+
+def test_options_are_where_a_link_starts_from():
+    """Timeout, retries and serializer of the options are the link's own to change."""
+    link = link_to(timeout=1.0, max_retries=2, serializer="json")
+    link.timeout, link.max_retries, link.serializer_name = 5.0, 0, "marshal"
+    twin = link.twin()
+
+    assert (5.0, 0, "marshal") == (twin.timeout, twin.max_retries, twin.serializer_name)
+    assert (1.0, 2, "json") == (link.options.timeout, link.options.max_retries, link.options.serializer)
 
 
 def test_object_id():

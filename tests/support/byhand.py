@@ -14,19 +14,23 @@ from typing import Any
 from pyronb.client.calling import check
 from pyronb.client.connecting import connect
 from pyronb.client.effects import Abandon, After, Broadcast, Connect, Dial, Effect, HangUp, Procedure, Reply, Send
+from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
-from pyronb.options import WireOptions
-from pyronb.rpc.call import Call, Outcome
+from pyronb.options import ClientOptions, WireOptions
+from pyronb.rpc.call import Call, Outcome, Returned
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import Greeting, decode_greeting, encode_acceptance, encode_refusal
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import Catalog
+from pyronb.uri import URI
 from pyronb.wire.connection import ServerConnection
 from pyronb.wire.events import Called, Greeted
 from pyronb.wire.message import CONNECTOK, PING, RESULT, Message
 from tests.support.pair import joined
 
 Answer = tuple[type, Any]
+
+HERE = "PYRO:obj@here:4711"
 
 
 class ByHand:
@@ -168,3 +172,21 @@ def acceptance(methods: Sequence[str] = ("add",), **more: Any) -> Message:
     return bare(
         CONNECTOK, {"handshake": "hello", "meta": {"methods": list(methods), "oneway": [], "attrs": []}, **more}
     )
+
+
+def link_to(uri: str = HERE, **options: Any) -> Link:
+    """Give a link with these options."""
+    return Link.to(URI(uri), ClientOptions(**options))
+
+
+def echo(what: Call) -> Outcome:
+    """Serve a call by giving back its arguments."""
+    return Returned(list(what.args))
+
+
+def connected(desk: ByHand, **options: Any) -> Link:
+    """Give a link that is connected to the desk's daemon."""
+    link = link_to(**options)
+    desk.run(connect(link))
+    desk.effects.clear()
+    return link
