@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+
 import pytest
 
 from pyronb.rpc.call import FUNCTION_PREFIX
 from pyronb.server.exposure import expose
 from pyronb.server.relays import Relay, relay_for
 from pyronb.sync.proxy import Proxy
+from tests.support.fix_stations import Reporter, nothing_waits
+from tests.support.paths import ROOT
 from tests.support.serving import connect, serving
+
+__all__ = ["nothing_waits"]
 
 
 @expose
@@ -69,3 +77,38 @@ def test_each_has_a_class_of_its_own():
     assert one._pyro_lent_as != two._pyro_lent_as
     assert one._pyro_lent_as.startswith(FUNCTION_PREFIX)
     assert thing._pyro_lent_as is None
+
+
+@contextlib.contextmanager
+def station_elsewhere():
+    """Give the URI of a station in a process of its own."""
+    program = (
+        "from pyronb import Daemon\n"
+        "from tests.support.fix_stations import Station\n"
+        "daemon = Daemon('127.0.0.1')\n"
+        "print(daemon.register(Station(), 'station'), flush=True)\n"
+        "daemon.requestLoop()\n"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def test_passed_on():
+    """What was given on by its receiver is called through that one, and so is what comes back as a result."""
+    heard = []
+    reporter = Reporter()
+    with station_elsewhere() as far, station_elsewhere() as near, connect(near) as caller:
+        assert [1, 1] == caller.pass_on(far, lambda value: [value, value], 1)
+        assert ["nowhere", 5, True] == caller.pass_on(far, reporter, 5)
+        with caller.give_back(heard.append) as function:
+            function("round")
+        with caller.give_back(reporter) as back_again:
+            assert 6 == back_again.where(6)[1]
+        assert caller.with_itself(lambda function, value: function(function, value - 1) if value else "end", 3) == "end"
+    assert ["round"] == heard
