@@ -2,8 +2,7 @@
 
 The server extension, the magics and the widgets all ask through here. `read_names` and `read_object` give the models
 of `models.py`; they take no longer than they are told and never raise for what a network or a peer does: every
-failure becomes a state with one sentence of what is wrong and one of what to do. Answers come from other machines and
-are untrusted: here they get their types and sizes checked, and whoever shows them escapes them.
+failure becomes a state with one sentence of what is wrong and one of what to do. `describing.py` makes the models.
 
 This module knows neither tornado nor IPython.
 """
@@ -11,7 +10,6 @@ This module knows neither tornado nor IPython.
 from __future__ import annotations
 
 import logging
-import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,59 +21,45 @@ from pyronb import errors
 from pyronb.calls import brief
 from pyronb.client.speech import AUTO
 from pyronb.config import config
-from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, is_default, parse_address
-from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
-from pyronb.jupyter.models import (
-    AttributeModel,
-    MethodModel,
-    NameModel,
-    NamesModel,
-    ObjectModel,
-    ValueModel,
-    ValuesModel,
+from pyronb.jupyter.addresses import LOOPBACK, Address, default_address, parse_address
+from pyronb.jupyter.describing import (
+    MAX_NAME,
+    MAX_TAG,
+    MAX_URI,
+    blank_names,
+    blank_object,
+    clip,
+    explained,
+    failed_object,
+    object_model,
+    registration,
+    registrations,
+    unread,
 )
+from pyronb.jupyter.explain import NAME_ANOTHER, Explanation, explain, first_upper, nearest, words
+from pyronb.jupyter.models import NameModel, NamesModel, ObjectModel, ValueModel, ValuesModel
 from pyronb.net.probe import answering
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import NAMESERVER_ID
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
-from pyronb.version import __version__
 
 __all__ = [
-    "MAX_NAME",
-    "MAX_URI",
     "ONLY_THERE",
-    "blank_names",
     "bounded_options",
-    "clip",
     "enter_name",
-    "failed_object",
     "leave_names",
-    "object_model",
     "only_there",
     "place_of",
     "read_names",
     "read_object",
     "read_values",
     "read_values_at",
-    "registrations",
     "remove_name",
-    "unread",
     "within",
 ]
 
 T = TypeVar("T")
-
-MAX_NAME = 500
-"""Most characters of a name that are passed on; likewise below."""
-MAX_URI = 1000
-MAX_DOC = 4000
-MAX_SIGNATURE = 1000
-MAX_TAG = 200
-MAX_TAGS = 50
-MAX_MEMBERS = 1000
-MAX_DOCS = 500_000
-"""Most characters of the documentation of all members of an object together."""
 
 MAX_ANSWER = 16 << 20
 """Most bytes of one answer that are read; reading takes memory and time that grow with it."""
@@ -204,30 +188,10 @@ def read_names(
         peer, names = within(timeout, ask)
     except Exception as error:
         _log.debug("asking the name server at %s failed", place, exc_info=True)
-        _explained(model, explain(error, address=question.where, another=another))
+        explained(model, explain(error, address=question.where, another=another))
     else:
         model["nameserver"]["server"] = clip(peer, MAX_TAG)
         model["names"], model["total"] = names[:limit], len(names)
-    return model
-
-
-def blank_names(address: str | None, place: Address | Explanation, viewpoint: str = "") -> NamesModel:
-    """Make the model of a name server that was not asked yet, or, where there is no place, cannot be asked."""
-    where = "" if isinstance(place, Explanation) else str(place)
-    known = not isinstance(place, Explanation) and is_default(place)
-    model: NamesModel = {
-        "version": __version__,
-        "viewpoint": viewpoint or f"Python on {platform.node() or 'this machine'}",
-        "nameserver": {"address": where or clip(address or "", MAX_NAME), "default": known, "server": ""},
-        "state": "ok",
-        "reason": "",
-        "hint": "",
-        "names": [],
-        "total": 0,
-        "age": 0.0,
-    }
-    if isinstance(place, Explanation):
-        _explained(model, place)
     return model
 
 
@@ -246,7 +210,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
     place = place_of(address, another)
     if isinstance(place, Explanation):
         return failed_object(name, place)
-    found = _blank(name)
+    found = blank_object(name)
     question = _Question(timeout * _PATIENCE, place)
 
     def ask() -> ObjectModel:
@@ -268,7 +232,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
             told = replace(told, hint=f"Did you mean {' or '.join(map(repr, map(words, error.alike)))}?")
         elif told.state == "unreachable" and only_there(model["uri"], place):
             told = replace(told, hint=ONLY_THERE)
-        _explained(model, told)
+        explained(model, told)
         return model
 
 
@@ -450,14 +414,14 @@ def _registration(place: Address, name: str, question: _Question) -> tuple[URI, 
             answer = ns.lookup(name, return_metadata=True)
         except errors.NamingError as error:
             raise _Unknown(str(error), _alike(name, ns, question)) from None
-    uri, tags = _pair(answer)
+    uri, tags = registration(answer)
     if not isinstance(uri, str | URI):
         raise errors.PyroError(f"it gave a {type(uri).__name__} instead of a URI")
     uri = URI(uri)
     # A name that stands for another name could go round in circles, and real name servers don't hold any.
     if uri.protocol != "PYRO":
         raise errors.PyroError(f"what is registered is no address of an object: {uri}")
-    return uri, _tags(tags)
+    return uri, tags
 
 
 def _alike(name: str, ns: Proxy, question: _Question) -> list[str]:
@@ -553,134 +517,3 @@ def _value(proxy: Proxy, attribute: str, known: Iterable[str]) -> ValueModel:
         return {"text": "", "number": None, "error": clip(f"{type(error).__name__}: {error}", MAX_TAG)}
     number = float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else None
     return {"text": clip(brief(value), MAX_NAME), "number": number, "error": ""}
-
-
-def unread(told: Explanation) -> ValuesModel:
-    """Tell why no attribute could be read."""
-    return {"state": told.state, "reason": told.reason, "hint": told.hint, "values": {}}
-
-
-# Models
-
-
-def object_model(proxy: Proxy, name: str, tags: Iterable[str] = ()) -> ObjectModel:
-    """Describe an object from what its proxy already knows; this does no input or output."""
-    link = proxy._pyro
-    model = _blank(name)
-    model["uri"] = clip(link.connected_uri or link.uri, MAX_URI)
-    model["tags"] = _tags(tags)
-    model["server"] = clip(link.peer, MAX_TAG)
-    model["serializer"] = link.serializer.name if link.connected and link.serializer is not None else ""
-    about = link.metadata
-    if about is None:
-        which = f"The proxy of {words(name)!r}" if name else "The proxy"
-        hint = "Call one of its methods, or its _pyroBind(), to connect it."
-        _explained(model, Explanation("unreachable", f"{which} is not connected.", hint))
-        return model
-    model["latency"] = link.latency
-    if about.details is not None:
-        model["class_name"] = clip(about.details.class_name, MAX_NAME)
-        model["doc"] = clip(about.details.doc, MAX_DOC)
-    docs = _Docs()
-    for method in sorted(about.methods)[:MAX_MEMBERS]:
-        detail = about.method(method)
-        entry: MethodModel = {
-            "name": clip(method, MAX_NAME),
-            "signature": clip(detail.signature, MAX_SIGNATURE) or "(...)",
-            "doc": docs.clip(detail.doc),
-            "oneway": method in about.oneway,
-        }
-        model["methods"].append(entry)
-    for attribute in sorted(about.attributes)[:MAX_MEMBERS]:
-        known = about.attribute(attribute)
-        row: AttributeModel = {
-            "name": clip(attribute, MAX_NAME),
-            "type": clip(known.type, MAX_SIGNATURE),
-            "doc": docs.clip(known.doc),
-            "writable": known.writable,
-        }
-        model["attributes"].append(row)
-    return model
-
-
-class _Docs:
-    """Shortens docstrings, each and all together."""
-
-    def __init__(self) -> None:
-        self.room = MAX_DOCS
-
-    def clip(self, text: str) -> str:
-        text = clip(text, min(MAX_DOC, self.room))
-        self.room -= len(text)
-        return text
-
-
-def failed_object(name: str, told: Explanation) -> ObjectModel:
-    """Describe an object that could not be asked."""
-    model = _blank(name)
-    _explained(model, told)
-    return model
-
-
-def _blank(name: str) -> ObjectModel:
-    return {
-        "name": clip(name, MAX_NAME),
-        "uri": "",
-        "tags": [],
-        "state": "ok",
-        "reason": "",
-        "hint": "",
-        "latency": None,
-        "server": "",
-        "serializer": "",
-        "class_name": "",
-        "doc": "",
-        "methods": [],
-        "attributes": [],
-    }
-
-
-def _explained(model: NamesModel | ObjectModel, told: Explanation) -> None:
-    model["state"], model["reason"], model["hint"] = told.state, told.reason, told.hint
-
-
-def registrations(answer: object) -> list[NameModel]:
-    """Read the answer of a name server's `list`: sorted, each name once, entries that make no sense left out.
-
-    Raises:
-        PyroError: it is no map of names.
-    """
-    if not isinstance(answer, Mapping):
-        raise errors.PyroError(f"it gave a {type(answer).__name__} instead of a map of names")
-    rows: dict[str, NameModel] = {}
-    for name, entry in answer.items():
-        uri, tags = _pair(entry)
-        if isinstance(name, str) and name and isinstance(uri, str | URI):
-            key = clip(name, MAX_NAME)
-            rows.setdefault(key, {"name": key, "uri": clip(uri, MAX_URI), "tags": _tags(tags)})
-    return [rows[key] for key in sorted(rows)]
-
-
-def _pair(entry: object) -> tuple[object, object]:
-    """Read a registration: a URI and its tags, as a tuple or a list, or the URI alone."""
-    if isinstance(entry, tuple | list) and len(entry) == 2:
-        return entry[0], entry[1]
-    return entry, ()
-
-
-def _tags(tags: object) -> list[str]:
-    """Read a collection of tags, whatever its kind; what is no text is left out."""
-    if isinstance(tags, str) or not isinstance(tags, Iterable):
-        return []
-    return sorted({clip(tag, MAX_TAG) for tag in tags if isinstance(tag, str) and tag})[:MAX_TAGS]
-
-
-def clip(text: object, size: int) -> str:
-    """Shorten a text that came from elsewhere, and make sure that it can be written as UTF-8."""
-    if isinstance(text, str) and text.isascii():
-        return text[:size]
-    try:
-        return str(text)[:size].encode("utf-8", "replace").decode("utf-8")
-    except Exception:
-        # A URI is made of whatever parts the peer sent.
-        return ""

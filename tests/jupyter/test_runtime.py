@@ -1,11 +1,10 @@
-"""The runtime of the Jupyter parts: addresses, explanations, and what it makes of good and bad peers."""
+"""The runtime of the Jupyter parts: what it makes of good and bad peers."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-import ssl
 import threading
 
 import pytest
@@ -13,13 +12,9 @@ import pytest
 from pyronb import errors
 from pyronb.config import config
 from pyronb.jupyter import runtime
-from pyronb.jupyter.addresses import Address, default_address, is_default, parse_address
-from pyronb.jupyter.explain import Explanation, explain, nearest
-from pyronb.jupyter.runtime import object_model, read_names, read_object, read_values
-from pyronb.options import ClientOptions
-from pyronb.rpc.metadata import AttributeDetails, Details, Metadata, MethodDetails
+from pyronb.jupyter.addresses import parse_address
+from pyronb.jupyter.runtime import read_names, read_object, read_values
 from pyronb.server.exposure import expose
-from pyronb.sync.proxy import Proxy
 from pyronb.version import __version__
 from tests.jupyter.server.peers import (
     BAD_PEERS,
@@ -44,242 +39,6 @@ from tests.support.waiting import eventually
 
 TIMEOUT = 2.0
 MARGIN = 0.5
-
-
-@pytest.fixture
-def names_of_config():
-    """Let a test change where name servers are looked for."""
-    before = config.NS_HOST, config.NS_PORT
-    yield config
-    config.NS_HOST, config.NS_PORT = before
-
-
-def because(error, cause):
-    """Give the error as if it had been raised from its cause."""
-    error.__cause__ = cause
-    return error
-
-
-def from_there(error):
-    """Give the error as if it had come over the wire."""
-    error._pyroTraceback = ["Traceback\n"]
-    return error
-
-
-# Addresses
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("lab-pc:9091", Address("lab-pc", 9091)),
-        (" lab-pc ", Address("lab-pc", 9090)),
-        ("10.0.0.1:1", Address("10.0.0.1", 1)),
-        ("[::1]:9091", Address("::1", 9091)),
-        ("[::1]", Address("::1", 9090)),
-        ("./u:/tmp/a.sock", Address("./u:/tmp/a.sock", None)),
-    ],
-)
-def test_address_is_read(text, address):
-    """Every form of an address is understood."""
-    assert address == parse_address(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("", "name of a host"),
-        (":9090", "name of a host"),
-        ("lab pc:9090", "name of a host"),
-        ("http://lab:80", "too many colons"),
-        ("user@lab", "name of a host"),
-        ("a\x00b", "name of a host"),
-        ("lab:", "the port in 'lab:'"),
-        ("lab:0", "the port"),
-        ("lab:65536", "the port"),
-        ("lab:+1", "the port"),
-        ("lab:1_0", "the port"),
-        ("lab:\u0661", "the port"),
-        ("lab:" + "9" * 5000, "the port"),
-        ("::1", "brackets"),
-        ("[::1", "brackets"),
-        ("[lab]:1", "brackets"),
-        ("[::1]9090", "brackets"),
-        ("./u:", "socket path"),
-        ("./u:a:b", "socket path"),
-    ],
-)
-def test_wrong_address_is_told(text, complaint):
-    """The message says which part is wrong."""
-    with pytest.raises(ValueError, match=complaint):
-        parse_address(text)
-
-
-@pytest.mark.parametrize("text", ["lab-pc:9091", "[::1]:9091", "./u:/tmp/a.sock"])
-def test_address_shows_as_it_is_read(text):
-    """Text and address are the same thing."""
-    assert text == str(parse_address(text))
-
-
-def test_port_comes_from_the_configuration(names_of_config):
-    """An address without a port means the usual one."""
-    names_of_config.NS_PORT = 7777
-
-    assert Address("lab", 7777) == parse_address("lab")
-
-
-def test_default_is_where_locate_ns_looks(names_of_config):
-    """The names of the loopback are the same place, and other ports are not."""
-    names_of_config.NS_HOST, names_of_config.NS_PORT = "localhost", 9123
-
-    assert default_address() == Address("localhost", 9123)
-    assert is_default(Address("127.0.0.1", 9123))
-    assert not is_default(Address("127.0.0.1", 9090))
-    assert not is_default(Address("lab", 9123))
-
-
-def test_default_may_be_a_unix_socket(names_of_config):
-    """NS_HOST can name a socket, which has no port."""
-    names_of_config.NS_HOST = "./u:/tmp/ns.sock"
-
-    assert str(default_address()) == "./u:/tmp/ns.sock"
-
-
-# Explanations
-
-CLOSED = errors.ConnectionClosedError("cannot connect to PYRO:x@lab:1: Connection refused")
-EXPLAINED = [
-    (because(CLOSED, ConnectionRefusedError(111, "refused")), "unreachable", "nothing listens there", "`pyronb ns`"),
-    (ConnectionRefusedError(111, "refused"), "unreachable", "nothing listens there", "--ns HOST:PORT"),
-    (FileNotFoundError(2, "no such file"), "unreachable", "no such socket", "`pyronb ns`"),
-    (because(errors.ConnectionClosedError(""), socket.gaierror(-2, "x")), "unreachable", "does not know", "spelling"),
-    (errors.ConnectionClosedError("the peer closed"), "unreachable", "failed: the peer closed.", "network"),
-    (OSError(113, "No route to host"), "unreachable", "No route to host", "network"),
-    (errors.TimeoutError("receiving"), "unreachable", "did not answer in time", "firewall"),
-    (TimeoutError(), "unreachable", "did not answer in time", "firewall"),
-    (errors.SecurityError("no key"), "refused", "refused: no key.", "access"),
-    (PermissionError(13, "Permission denied"), "refused", "Permission denied", "access"),
-    (
-        errors.CommunicationError("connection to PYRO:a@b:1 rejected: unknown object"),
-        "refused",
-        "refused: unknown object.",
-        "lets this machine in",
-    ),
-    (errors.DaemonError("unknown object"), "refused", "unknown object", "`pyronb ns`"),
-    (errors.ProtocolError("bad magic"), "wrong-version", "bad magic", "Pyro5 or pyronb"),
-    (errors.MessageTooLargeError("huge"), "error", "too large", "prefix"),
-    (errors.SerializeError("no"), "error", "cannot be read: no.", "serializer"),
-    (errors.NamingError("unknown name: x"), "unknown", "Unknown name: x.", "spelling"),
-    (because(errors.NamingError("none"), errors.ProtocolError("bad magic")), "wrong-version", "bad magic", "Pyro5"),
-    (because(errors.NamingError("none"), errors.TimeoutError("")), "unreachable", "in time", "firewall"),
-    (errors.PyroError("odd"), "error", "failed: odd.", "log"),
-    (errors.RemoteError("lab.Jammed", "stuck"), "error", "lab.Jammed: stuck", "log"),
-    (from_there(errors.RemoteError("lab.Jammed", "stuck")), "error", "raised lab.Jammed", "log"),
-    (from_there(ConnectionRefusedError("over there")), "error", "raised ConnectionRefusedError", "log"),
-    (from_there(errors.NamingError("unknown name: x")), "unknown", "Unknown name", "spelling"),
-    (KeyError("x"), "error", "failed", "log"),
-]
-
-
-@pytest.mark.parametrize(("error", "state", "reason", "hint"), EXPLAINED, ids=[repr(row[0]) for row in EXPLAINED])
-def test_each_failure_is_explained(error, state, reason, hint):
-    """Every exception becomes a state, what is wrong, and what to do."""
-    told = explain(error, address="lab:9090")
-
-    assert state == told.state
-    assert reason in told.reason
-    assert hint in told.hint
-
-
-@pytest.mark.parametrize("error", [row[0] for row in EXPLAINED], ids=repr)
-@pytest.mark.parametrize("name", ["", "lab.motor"])
-def test_explanations_are_sentences(error, name):
-    """One sentence each, about the thing that was asked, with nothing left to fill in."""
-    told = explain(error, address="lab:9090", name=name)
-
-    for sentence in (told.reason, told.hint):
-        assert sentence[0].isupper()
-        assert sentence.endswith(".")
-        assert not {"{", "}", "\n"} & set(sentence)
-    assert ("lab.motor" in told.reason) == bool(name)
-    assert told.state in ("unknown", "error") or "lab:9090" in told.reason
-
-
-def test_explanation_names_the_object_and_its_place():
-    """A failed object is told from a failed name server."""
-    told = explain(because(CLOSED, ConnectionRefusedError()), address="lab:4000", name="lab.motor")
-
-    assert told == Explanation(
-        "unreachable",
-        "The object 'lab.motor' at lab:4000 is not running: nothing listens there.",
-        "Start the program that serves it, or remove the stale name from the name server.",
-    )
-
-
-def test_explanation_says_how_to_name_another():
-    """Where people choose a name server depends on where they are."""
-    told = explain(ConnectionRefusedError(), another="choose another in the settings")
-
-    assert told.hint == "Start one with `pyronb ns`, or choose another in the settings."
-
-
-def test_explanation_of_trouble_with_tls():
-    """What was raised from an error of TLS says it, not that error, which looks like one of the network."""
-    said = errors.CommunicationError("the daemon's certificate has expired")
-    told = explain(because(said, ssl.SSLCertVerificationError(1, "bad")), address="lab:9090")
-
-    assert told.state == "refused"
-    assert told.reason == "The name server at lab:9090 refused: the daemon's certificate has expired."
-
-
-def test_explanation_of_a_hostile_text_is_short():
-    """What a peer says is shortened and has no line breaks."""
-
-    class Odd(Exception):
-        def __str__(self):
-            raise ValueError("no text")
-
-    assert explain(Odd()).reason.endswith("failed: Odd.")
-    told = explain(errors.PyroError("a\nb\x1b[2J" + "x" * 10**6))
-
-    assert len(told.reason) < 300
-    assert told.reason.isprintable()
-
-
-def test_explanation_ends_with_endless_causes():
-    """A loop of causes is no trap."""
-    first, second = ValueError("a"), ValueError("b")
-    first.__cause__, second.__cause__ = second, first
-
-    assert explain(first).state == "error"
-
-
-# Names that were meant
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("lab.motr", ["lab.motor"]),
-        ("LAB.MOTOR", ["lab.motor"]),
-        ("motor", ["lab.motor"]),
-        ("other.scope", ["demo.scope"]),
-        ("zzz", []),
-        ("", []),
-    ],
-)
-def test_nearest(name, expected):
-    """Slips of the finger, the wrong case, a part of the name, the wrong folder."""
-    assert expected == nearest(name, ["lab.motor", "demo.scope", "Pyro.NameServer"], n=1)
-
-
-def test_nearest_is_quick():
-    """Twenty thousand names take no time worth a mention."""
-    names = [f"lab{n % 7}.rack{n % 100}.device{n}" for n in range(20000)]
-
-    with at_most(3.0):
-        found = nearest("lab1.rack1.devise1", names)
-    assert len(found) == 3
 
 
 # Reading names
@@ -316,11 +75,12 @@ def test_names_are_read():
     assert (model["reason"], model["hint"], model["age"]) == ("", "", 0.0)
 
 
-def test_names_of_the_default(names_of_config):
+def test_names_of_the_default(monkeypatch):
     """Without an address the configuration's is asked, and it is known to be that."""
     with nameserver() as daemon:
         host, port = parse_address(address_of(daemon))
-        names_of_config.NS_HOST, names_of_config.NS_PORT = host, port
+        monkeypatch.setattr(config, "NS_HOST", host)
+        monkeypatch.setattr(config, "NS_PORT", port)
         model = read_names(None)
 
     assert model["state"] == "ok"
@@ -554,6 +314,13 @@ def test_huge_answer_is_refused(monkeypatch):
     assert "too large" in model["reason"]
 
 
+@pytest.mark.parametrize("peer", [silent, trickling], ids=lambda peer: peer.__name__)
+def test_short_timeouts_are_kept(peer):
+    """Less time than usual is less time."""
+    with listening(peer) as address, at_most(0.3 + MARGIN):
+        assert read_names(address, timeout=0.3)["state"] == "unreachable"
+
+
 # Reading objects
 
 
@@ -670,73 +437,6 @@ def test_loopback_address_from_elsewhere(monkeypatch):
 
     assert model["state"] == "unreachable"
     assert "only its own machine" in model["hint"]
-
-
-# Models of proxies
-
-
-def proxy_with(metadata):
-    proxy = Proxy("PYRO:motor@127.0.0.1:1", options=ClientOptions())
-    proxy._pyro.metadata = metadata
-    return proxy
-
-
-def test_model_of_an_unconnected_proxy():
-    """There is nothing to tell yet, and nothing is asked."""
-    model = object_model(proxy_with(None), "lab.motor", ["b", "a"])
-
-    assert model["state"] == "unreachable"
-    assert model["reason"] == "The proxy of 'lab.motor' is not connected."
-    assert (model["uri"], model["tags"]) == ("PYRO:motor@127.0.0.1:1", ["a", "b"])
-
-
-def test_model_without_details():
-    """A real Pyro tells names only."""
-    metadata = Metadata(frozenset({"b", "a"}), frozenset({"b"}), frozenset({"x"}))
-    model = object_model(proxy_with(metadata), "lab.motor")
-
-    assert model["state"] == "ok"
-    assert model["methods"] == [
-        {"name": "a", "signature": "(...)", "doc": "", "oneway": False},
-        {"name": "b", "signature": "(...)", "doc": "", "oneway": True},
-    ]
-    assert model["attributes"] == [{"name": "x", "type": "", "doc": "", "writable": None}]
-
-
-def test_model_of_hostile_details():
-    """Long texts are shortened; markup stays text."""
-    details = Details(
-        HOSTILE, "d" * 9000, {"a" * 900: MethodDetails("(" + "x" * 9000, HOSTILE)}, {"x": AttributeDetails("t" * 9000)}
-    )
-    metadata = Metadata(frozenset({"a" * 900}), frozenset(), frozenset({"x"}), details)
-    model = object_model(proxy_with(metadata), HOSTILE)
-
-    assert (model["name"], model["class_name"], len(model["doc"])) == (HOSTILE, HOSTILE, 4000)
-    assert [len(model["methods"][0][key]) for key in ("name", "signature", "doc")] == [500, 1000, len(HOSTILE)]
-    assert len(model["attributes"][0]["type"]) == 1000
-
-
-def test_model_of_too_many_members():
-    """There is a limit to how much one object can be."""
-    methods = {f"m{n:04}": MethodDetails("()", "d" * 4000) for n in range(3000)}
-    model = object_model(proxy_with(Metadata(frozenset(methods), details=Details(methods=methods))), "x")
-
-    assert len(model["methods"]) == runtime.MAX_MEMBERS
-    assert sum(len(method["doc"]) for method in model["methods"]) == runtime.MAX_DOCS
-
-
-def test_lone_surrogates_are_replaced():
-    """What cannot be written as UTF-8 does not get far."""
-    model = object_model(proxy_with(Metadata(frozenset({"a\ud800"}))), "n\udfff")
-
-    assert (model["name"], model["methods"][0]["name"]) == ("n?", "a?")
-
-
-@pytest.mark.parametrize("peer", [silent, trickling], ids=lambda peer: peer.__name__)
-def test_short_timeouts_are_kept(peer):
-    """Less time than usual is less time."""
-    with listening(peer) as address, at_most(0.3 + MARGIN):
-        assert read_names(address, timeout=0.3)["state"] == "unreachable"
 
 
 # Attributes

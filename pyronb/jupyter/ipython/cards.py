@@ -7,8 +7,8 @@ from typing import Any
 from pyronb.calls import brief
 from pyronb.client.face import ProxyFace
 from pyronb.futures import FutureResult
+from pyronb.jupyter.describing import object_model
 from pyronb.jupyter.ipython.reprs import future_html, object_html, uri_html
-from pyronb.jupyter.runtime import object_model
 
 __all__ = ["html_of"]
 

@@ -24,10 +24,11 @@ from pyronb.calls import CallRecord, Recording, brief
 from pyronb.client.face import ProxyFace
 from pyronb.client.link import Link
 from pyronb.futures import FutureResult
+from pyronb.jupyter.describing import MAX_NAME, MAX_URI, object_model
 from pyronb.jupyter.ipython.looking import futures_in
 from pyronb.jupyter.ipython.publishing import EmbeddedNameServer, Publisher
 from pyronb.jupyter.ipython.style import clean, shorten
-from pyronb.jupyter.runtime import MAX_NAME, MAX_URI, object_model, read_values_at
+from pyronb.jupyter.runtime import read_values_at
 from pyronb.jupyter.widgets.feed import Feed
 from pyronb.news import Progress
 from pyronb.server.givenout import GivenOut

@@ -19,10 +19,11 @@ from pyronb import errors
 from pyronb.client.speech import AUTO, CHOICES
 from pyronb.config import config
 from pyronb.jupyter.addresses import default_address
+from pyronb.jupyter.describing import object_model
 from pyronb.jupyter.explain import explain, nearest
 from pyronb.jupyter.ipython.completion import known_names
 from pyronb.jupyter.models import NamesModel, ObjectModel
-from pyronb.jupyter.runtime import object_model, read_names
+from pyronb.jupyter.runtime import read_names
 from pyronb.jupyter.targets import Target, is_pattern, matching, pattern_place, read_target
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI

@@ -15,6 +15,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from pyronb.client.speech import AUTO
 from pyronb.config import ITEMS, config
 from pyronb.futures import FutureResult
+from pyronb.jupyter.describing import object_model
 from pyronb.jupyter.doctor import diagnose, section_of
 from pyronb.jupyter.ipython.connect import LIMIT, Names, check_variable, is_proxy, reach
 from pyronb.jupyter.ipython.publishing import Publisher
@@ -22,7 +23,6 @@ from pyronb.jupyter.ipython.reprs import names_html, names_text, object_html, ob
 from pyronb.jupyter.ipython.views import Cell, Section, sections_html, sections_text
 from pyronb.jupyter.ipython.words import arguments, listed, parse, proxies_in, proxy_named, show
 from pyronb.jupyter.models import NamesModel
-from pyronb.jupyter.runtime import object_model
 from pyronb.jupyter.targets import is_pattern
 from pyronb.server.references import given_out
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from pyronb import errors
 from pyronb.aio.proxy import Proxy
-from pyronb.jupyter.runtime import bounded_options, clip
+from pyronb.jupyter.describing import clip
+from pyronb.jupyter.runtime import bounded_options
 from pyronb.options import ClientOptions
 
 __all__ = ["clock", "in_time", "options_within", "peer_of"]

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from pyronb import errors
 from pyronb.aio.proxy import Proxy
+from pyronb.jupyter.describing import blank_names, clip, registrations
 from pyronb.jupyter.explain import Explanation, explain
 from pyronb.jupyter.models import ListingModel, NameModel
-from pyronb.jupyter.runtime import blank_names, clip, place_of, registrations
+from pyronb.jupyter.runtime import place_of
 from pyronb.jupyter.server.asking import clock, in_time, options_within, peer_of
 from pyronb.nameserver.changes import Changes
 from pyronb.rpc.call import NAMESERVER_ID

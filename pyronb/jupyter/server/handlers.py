@@ -16,7 +16,8 @@ import tornado.web
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 
-from pyronb.jupyter.runtime import MAX_NAME, MAX_URI, MAX_VALUES
+from pyronb.jupyter.describing import MAX_NAME, MAX_URI
+from pyronb.jupyter.runtime import MAX_VALUES
 from pyronb.jupyter.server.manager import (
     MAX_WAIT,
     Manager,

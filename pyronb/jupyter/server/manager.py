@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 from pyronb.jupyter.addresses import Address, is_default, parse_address
+from pyronb.jupyter.describing import failed_object, unread
 from pyronb.jupyter.explain import Explanation
 from pyronb.jupyter.models import (
     HealthsModel,
@@ -27,7 +28,7 @@ from pyronb.jupyter.models import (
     OutcomeModel,
     ValuesModel,
 )
-from pyronb.jupyter.runtime import failed_object, place_of, read_object, read_values, remove_name, unread
+from pyronb.jupyter.runtime import place_of, read_object, read_values, remove_name
 from pyronb.jupyter.server.asking import clock
 from pyronb.jupyter.server.embedded import Embedded
 from pyronb.jupyter.server.following import Follower, Manners

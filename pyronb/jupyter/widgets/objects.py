@@ -16,10 +16,10 @@ import ipywidgets
 
 from pyronb.calls import brief
 from pyronb.client.face import signature_of
+from pyronb.jupyter.describing import object_model
 from pyronb.jupyter.ipython.reprs import object_html, object_text
 from pyronb.jupyter.ipython.style import chip, clean, clock, code, muted, shorten, table
 from pyronb.jupyter.models import AttributeModel, MethodModel, ObjectModel
-from pyronb.jupyter.runtime import object_model
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.errands import Errands
 from pyronb.jupyter.widgets.failures import error_line, failure_html
