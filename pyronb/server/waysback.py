@@ -139,6 +139,9 @@ class WayBack:
             self._waiting += 1
         keep_alive(stream.socket)
         self._daemon.adopt(stream, connection.leave(), self)
+        if self._over:
+            # `end` may have come before there was anything to dismiss.
+            self._daemon.dismiss(self)
 
     def _be_patient(self) -> None:
         self._pause = min(max(_FIRST_PAUSE, 2 * self._pause), _LONGEST_PAUSE)

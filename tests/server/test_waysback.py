@@ -21,6 +21,7 @@ from pyronb import aio
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError
 from pyronb.net import back
 from pyronb.server.daemon import Daemon
+from pyronb.server.officedaemon import OfficeDaemon
 from pyronb.server.references import _offices, given_out, withdraw
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.uri import URI, back_location
@@ -287,6 +288,25 @@ def test_connection_that_is_lost_while_it_waits(caller, daemon):
     eventually(lambda: back.waiting() == 1)
     caller.tell(1)
     assert [1] == heard
+
+
+def test_way_that_is_ended_while_a_connection_is_made(caller, monkeypatch):
+    """That connection does not stay either."""
+    adopt, ended = OfficeDaemon.adopt, threading.Event()
+
+    def adopt_late(self, stream, data, way, **more):
+        way.end()
+        adopt(self, stream, data, way, **more)
+        ended.set()
+
+    def function(value):
+        return value
+
+    monkeypatch.setattr(OfficeDaemon, "adopt", adopt_late)
+    caller.subscribe(function)
+
+    assert ended.wait(scaled(5))
+    eventually(lambda: not back.waiting())
 
 
 # What cannot be reached

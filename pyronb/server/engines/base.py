@@ -126,6 +126,8 @@ class Engine(abc.ABC, Generic[C]):
             self.watch(listener, self._accept)
         self.watch(self._wakeup, self._catch_up)
         self._soon: deque[Handler] = deque()
+        # Connections that the loop is still to take up, which nobody else would close.
+        self._adopted: set[SocketStream] = set()
         self._clients: set[C] = set()
         self._lock = threading.Lock()
         self._oneways: set[threading.Thread] = set()
@@ -328,18 +330,26 @@ class Engine(abc.ABC, Generic[C]):
 
     def adopt(self, stream: SocketStream, conversation: Conversation, data: bytes) -> None:
         """Serve over a connection that this program made, after these bytes have come; safe from any thread."""
-        self.call_soon(partial(self._adopt, stream, conversation, data))
-        if self._closed:
+        with self._lock:
+            late = self._closed
+            if not late:
+                self._adopted.add(stream)
+        if late:
             stream.close()
+        else:
+            self.call_soon(partial(self._adopt, stream, conversation, data))
 
     def _adopt(self, stream: SocketStream, conversation: Conversation, data: bytes) -> None:
-        if not stream.closed:
-            client = self._make_client(*stream.release(), conversation, None)
-            self._admit(client)
-            self._watch_client(client)
-            if data:
-                client.tasks = conversation.receive(data)
-                self._ready(client)
+        with self._lock:
+            if stream not in self._adopted:
+                return
+            self._adopted.discard(stream)
+        client = self._make_client(*stream.release(), conversation, None)
+        self._admit(client)
+        self._watch_client(client)
+        if data:
+            client.tasks = conversation.receive(data)
+            self._ready(client)
 
     def dismiss(self, unwanted: Callable[[Conversation], bool]) -> None:
         """End the clients that are not wanted and do nothing at the moment; safe from any thread."""
@@ -520,6 +530,10 @@ class Engine(abc.ABC, Generic[C]):
         self._join(until)
         for client in clients:
             self._end(client)
+        with self._lock:
+            adopted, self._adopted = self._adopted, set()
+        for stream in adopted:
+            stream.close()
         self.selector.close()
         self._wakeup.close()
         if alone:

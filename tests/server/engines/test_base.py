@@ -14,6 +14,7 @@ from contextlib import ExitStack
 import pytest
 
 from pyronb.errors import CommunicationError
+from pyronb.net.stream import SocketStream
 from pyronb.server.daemon import Daemon
 from tests.support.held import Thing, in_threads, join, started, workers
 from tests.support.serving import LOCAL, RawClient, connect, daemon_options, serving
@@ -256,6 +257,21 @@ def test_closing_is_quick_when_nothing_runs():
         assert time.monotonic() - began < scaled(1.5)
         with pytest.raises(CommunicationError):
             proxy.echo(2)
+
+
+def test_a_connection_that_the_loop_has_not_taken_up_is_closed_with_the_engine():
+    """Whoever made it has handed it over, so nobody else would; nor is one kept that comes later."""
+    daemon = Daemon(options=daemon_options())
+    early, late = socket.socketpair(), socket.socketpair()
+    daemon._engine.adopt(SocketStream(early[0]), daemon._converse("early"), b"")
+    daemon.close()
+    daemon._engine.adopt(SocketStream(late[0]), daemon._converse("late"), b"")
+
+    for ours, theirs in (early, late):
+        with theirs:
+            theirs.settimeout(scaled(5))
+            assert b"" == theirs.recv(1)
+            assert -1 == ours.fileno()
 
 
 @pytest.mark.parametrize("where", ["housekeeping", "condition", "disconnect"])
