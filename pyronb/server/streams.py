@@ -1,10 +1,10 @@
 """Streams: iterators that stay here while a client asks for their items. (Wire specification, section 13.)
 
 Clients that are pyronb ask for several items at once and get those that come without waiting. An iterator may take its
-time for any item, so where several are asked for it runs in a thread of its own: what it has made is given after a
-moment, and the item that it is busy with goes into the next answer. Blocks are made while those before them are on
-their way, as many as go into one answer and no more: whoever takes his time holds the iterator up. What was given is
-kept until the client says that it has it, for an answer may be lost with its connection.
+time for any item, so where several are asked for it runs in a thread of its own, and an async one in a task of its own:
+what it has made is given after a moment, and the item that it is busy with goes into the next answer. Blocks are made
+while those before them are on their way, as many as go into one answer and no more: whoever takes his time holds the
+iterator up. What was given is kept until the client says that it has it, for an answer may be lost with its connection.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class _Stream:
     """Weight of all items at which it stops in any case."""
     running: bool = False
     """Whether the iterator is making an item."""
+    task: Any = None
+    """In which an async iterator does."""
     failed: BaseException | None = None
     """What the iterator ended with."""
     closed: bool = False
@@ -160,7 +162,7 @@ class Streams:
         """
         stream = self._asked(stream_id, owner)
         if isinstance(stream.iterator, AsyncIterator):
-            return self._item_later(stream_id, stream, stream.iterator)
+            return self._item_later(stream_id, stream)
         with stream.changed:
             self._have_made(stream_id, stream, 1, self._heavy)
             item = stream.made[0]
@@ -168,7 +170,7 @@ class Streams:
             return item
 
     def next_items(self, stream_id: str, arrived: int, most: int, owner: object, heavy: int = HEAVY) -> Any:
-        """Give the next items, one at least, and more if they come at once; of an async iterator, a coroutine for one.
+        """Give the next items, one at least, and more if they come at once; of an async iterator, a coroutine for them.
 
         What was given before and has not arrived is given again.
 
@@ -189,10 +191,10 @@ class Streams:
         if stream_id not in self._streams and stream_id in self._ended:
             raise StopIteration
         stream = self._asked(stream_id, owner)
-        if isinstance(stream.iterator, AsyncIterator):
-            return self._items_later(stream_id, stream, stream.iterator, arrived)
         most = min(max(1, most), _MOST)
         heavy = min(max(1, heavy), self._heavy)
+        if isinstance(stream.iterator, AsyncIterator):
+            return self._items_later(stream_id, stream, arrived, most, heavy)
         with stream.changed:
             stream.confirm(arrived)
             self._have_made(stream_id, stream, most, heavy)
@@ -226,9 +228,13 @@ class Streams:
                 if stream.made:
                     break
             stream.changed.wait(left if left > 0 else None)
+        self._have_ended(stream_id, stream)
+
+    def _have_ended(self, stream_id: str, stream: _Stream) -> None:
+        """Raise what ended the iterator, if nothing is left of what it made before."""
         if not stream.made and stream.failed is not None:
             self._forget(stream_id)
-            if isinstance(stream.failed, StopIteration):
+            if isinstance(stream.failed, StopIteration | StopAsyncIteration):
                 self._ended.append(stream_id)
             raise stream.failed
 
@@ -253,7 +259,11 @@ class Streams:
             stream.changed.acquire()
 
     def _run_alone(self, stream: _Stream) -> bool:
-        """Have the iterator make items in a thread of its own; tell whether there was one to be had."""
+        """Have the iterator make items in a thread or task of its own; tell whether there was one to be had."""
+        if isinstance(stream.iterator, AsyncIterator):
+            stream.running = True
+            stream.task = sys.modules["asyncio"].create_task(self._make_later(stream))
+            return True
         with self._lock:
             if self._threads >= self._most_threads:
                 return False
@@ -311,39 +321,67 @@ class Streams:
         if closed:
             _close_now(iterator)
 
-    async def _item_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> Any:
+    async def _item_later(self, stream_id: str, stream: _Stream) -> Any:
         if stream.running:
             raise PyroError("somebody else is waiting for the next item of this stream")
-        if not stream.made:
-            await self._make_later(stream_id, stream, iterator)
-        item = stream.made[0]
+        items = await self._items_later(stream_id, stream, stream.arrived, 1, self._heavy)
         stream.confirm(stream.arrived + 1)
-        return item
+        return items[0]
 
-    async def _items_later(
-        self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any], arrived: int
-    ) -> list[Any]:
-        while stream.running:
-            # For one whose connection is gone, who else would ask twice.
-            await sys.modules["asyncio"].sleep(_MOMENT)
+    async def _items_later(self, stream_id: str, stream: _Stream, arrived: int, most: int, heavy: int) -> list[Any]:
+        """Do as `next_items` does, in the one thread of the event loop."""
         stream.confirm(arrived)
-        if not stream.made:
+        stream.want(most, heavy)
+        started = self._clock()
+        while stream.failed is None and not stream.enough:
             if stream.closed:
                 raise PyroError("item stream terminated")
-            await self._make_later(stream_id, stream, iterator)
-        return stream.made[:1]
+            left = started + _MOMENT - self._clock()
+            if left <= 0:
+                stream.wanted = 0
+                if stream.made:
+                    break
+            if not stream.running:
+                if most == 1:
+                    stream.running = True
+                    await self._make_later(stream)
+                    continue
+                self._run_alone(stream)
+            await self._wait_later(stream_id, stream, left if left > 0 else None)
+        self._have_ended(stream_id, stream)
+        items = stream.first(most, heavy)
+        if most > 1 and stream.failed is None:
+            self._go_ahead(stream, most, heavy, items)
+        return items
 
-    async def _make_later(self, stream_id: str, stream: _Stream, iterator: AsyncIterator[Any]) -> None:
-        stream.running = True
+    async def _wait_later(self, stream_id: str, stream: _Stream, limit: float | None) -> None:
+        asyncio = sys.modules["asyncio"]
+        if stream.task is None:
+            # Who asked for one item runs it: one whose connection is gone, who else would ask twice.
+            await asyncio.sleep(_MOMENT)
+            return
         try:
-            stream.made.append(await anext(iterator))
-        except BaseException as error:
+            await asyncio.wait((stream.task,), timeout=limit)
+        except asyncio.CancelledError:
+            # Whoever withdraws the request does not want the stream any more, and the iterator is told.
             self.close(stream_id)
-            if isinstance(error, StopAsyncIteration):
-                self._ended.append(stream_id)
             raise
+
+    async def _make_later(self, stream: _Stream) -> None:
+        """Run an async iterator until as many items are there as are wanted, for a moment at most if it never waits."""
+        iterator, until = stream.iterator, self._clock() + _MOMENT
+        assert isinstance(iterator, AsyncIterator)
+        try:
+            while not stream.closed:
+                item = await anext(iterator)
+                stream.made.append(item)
+                stream.weight += weight(item)
+                if stream.stops(stream.count) or self._clock() >= until:
+                    break
+        except BaseException as error:  # noqa: BLE001 - whoever asks next gets it
+            stream.failed = None if stream.closed else error
         finally:
-            stream.running = False
+            stream.running, stream.task = False, None
             if stream.closed:
                 await _close_later(stream, iterator)
 
@@ -406,8 +444,10 @@ class Streams:
 
 
 async def _close_later(stream: _Stream, iterator: AsyncIterator[Any]) -> None:
-    """End an async generator; one that is in the middle of an item ends after that item."""
-    if not stream.running and isinstance(iterator, AsyncGenerator):
+    """End an async generator; one that is in the middle of an item that somebody waits for ends after that item."""
+    if stream.task is not None:
+        stream.task.cancel()
+    elif not stream.running and isinstance(iterator, AsyncGenerator):
         with suppress(Exception, SystemExit, GeneratorExit):
             await iterator.aclose()
 

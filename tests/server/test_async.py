@@ -255,6 +255,22 @@ def test_an_async_generator_is_a_far_stream(proxy, thing, daemon):
     assert len(daemon._streams) == 0
 
 
+def test_items_of_an_async_generator_come_several_at_once(proxy, thing, daemon, monkeypatch):
+    """Its error comes after the items before it."""
+    answers, real = [], daemon._streams.next_items
+    monkeypatch.setattr(daemon._streams, "next_items", lambda *asked: answers.append(asked) or real(*asked))
+    items = []
+    with pytest.raises(ValueError, match="in mid-stream"):
+        for item in proxy.count(400, fail=True):
+            items.append(item)  # noqa: PERF402 - what came before the error is to be there
+
+    assert list(range(400)) == items
+    assert list(range(400)) == list(proxy.count(400))
+    assert 200 > len(answers)
+    assert thing.done == ["closed"] * 2
+    assert len(daemon._streams) == 0
+
+
 def test_async_generators_end_with_their_daemon(thing, engine):
     """Their `finally` runs."""
     with serving() as daemon, connect(daemon.register(thing)) as proxy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -483,3 +484,167 @@ def test_no_block_is_lost_or_doubled(sizes, asks):
     assert sizes[: len(got)] == list(map(len, got))
     streams.clear()
     assert at_rest(streams)
+
+
+# Async iterators
+
+
+class NotedLater:
+    """An async generator that notes its end, which waits before the items that a gate stands before."""
+
+    def __init__(self, total, fails=None, gate=None, wait=0):
+        self.ended = []
+        self.gate = asyncio.Event()
+        self.iterator = self.generate(total, fails, gate, wait)
+
+    async def generate(self, total, fails, gate, wait):
+        try:
+            for number in range(total):
+                if number == gate:
+                    await self.gate.wait()
+                if wait is not None:
+                    await asyncio.sleep(wait)
+                yield number
+            if fails:
+                raise fails
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        finally:
+            self.ended.append("closed")
+
+
+def started():
+    """Give streams that close async iterators on the loop that runs, with the tasks in which they do."""
+    tasks = []
+    streams = Streams(0, 30, time.monotonic, lambda coroutine: tasks.append(asyncio.create_task(coroutine)))
+    return streams, tasks
+
+
+async def ended(noted):
+    """Wait until the generator has ended, and tell how."""
+
+    async def end():
+        while "closed" not in noted.ended:
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(end(), scaled(5))
+    return noted.ended
+
+
+@given(
+    total=st.integers(0, 40),
+    fails=st.booleans(),
+    waits=st.booleans(),
+    asks=st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=60),
+)
+def test_neither_lost_nor_doubled_later(total, fails, waits, asks):
+    """As of other iterators."""
+
+    async def main():
+        streams, tasks = started()
+        noted = NotedLater(total, KeyError("x") if fails else None, wait=0 if waits else None)
+        stream_id, got, end = streams.open(noted.iterator, "me"), [], None
+        for most, arrives in asks:
+            try:
+                items = await streams.next_items(stream_id, len(got), most, "me")
+            except (StopAsyncIteration, KeyError) as error:
+                end = error
+                break
+            assert 1 <= len(items) <= most
+            if arrives:
+                got += items
+        assert list(range(len(got))) == got
+        if end is not None:
+            assert (total, fails, ["closed"]) == (len(got), isinstance(end, KeyError), noted.ended)
+        streams.clear()
+        await asyncio.gather(*tasks)
+        assert noted.iterator.ag_frame is None
+
+    asyncio.run(main())
+
+
+async def test_several_items_later():
+    """They come together, and those that take their time hold back neither the others nor, later, themselves."""
+    streams, _ = started()
+    noted = NotedLater(8, gate=5)
+    stream_id = streams.open(noted.iterator, "me")
+
+    assert [0] == await streams.next_items(stream_id, 0, 1, "me")
+    assert [1, 2, 3] == await streams.next_items(stream_id, 1, 3, "me")
+    assert [4] == await streams.next_items(stream_id, 4, 10, "me")
+    asyncio.get_running_loop().call_later(0.02, noted.gate.set)
+    assert 5 == (await streams.next_items(stream_id, 5, 10, "me"))[0]
+    assert [6, 7] == await streams.next_items(stream_id, 6, 10, "me")
+    for _ in range(2):
+        with pytest.raises((StopAsyncIteration, StopIteration)):
+            await streams.next_items(stream_id, 8, 10, "me")
+    assert ["closed"] == noted.ended
+
+
+async def test_an_iterator_that_never_waits_leaves_time_for_others():
+    """What it has made in a moment is given, whatever was asked for."""
+    streams, _ = started()
+
+    async def busy():
+        while True:
+            time.sleep(0.001)
+            yield 1
+
+    stream_id = streams.open(busy(), "me")
+
+    assert 0 < len(await streams.next_items(stream_id, 0, 10_000, "me")) < 100
+    streams.clear()
+
+
+@pytest.mark.parametrize("most", [1, 5])
+async def test_closing_ends_an_async_iterator(most):
+    """What nobody waits for any more is cancelled; an item that somebody asked for alone comes first."""
+    streams, tasks = started()
+    noted = NotedLater(5, gate=1)
+    stream_id = streams.open(noted.iterator, "me")
+    await streams.next_items(stream_id, 0, most, "me")
+    waiting = asyncio.create_task(streams.next_items(stream_id, 1, most, "me"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    streams.close(stream_id)
+    if most == 1:
+        noted.gate.set()
+        assert [1] == await waiting
+    else:
+        with pytest.raises(PyroError, match="item stream terminated"):
+            await waiting
+    await asyncio.gather(*tasks)
+
+    assert (["closed"] if most == 1 else ["cancelled", "closed"]) == await ended(noted)
+
+
+@pytest.mark.parametrize("most", [1, 5])
+async def test_a_request_that_is_withdrawn(most):
+    """The iterator is told, and the stream has ended."""
+    streams, _ = started()
+    noted = NotedLater(5, gate=1)
+    stream_id = streams.open(noted.iterator, "me")
+    await streams.next_items(stream_id, 0, 1, "me")
+    waiting = asyncio.create_task(streams.next_items(stream_id, 1, most, "me"))
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert ["cancelled", "closed"] == await ended(noted)
+    assert gone(streams, stream_id)
+
+
+async def test_two_who_ask_for_the_same_items():
+    """One whose connection is gone, who has asked over another one meanwhile, gets the same."""
+    streams, _ = started()
+    noted = NotedLater(5, gate=2)
+    stream_id = streams.open(noted.iterator, "me")
+    for most in (1, 5):
+        arrived = len(await streams.next_items(stream_id, 0, 1, "me")) if most == 1 else 2
+        both = [asyncio.create_task(streams.next_items(stream_id, arrived, most, who)) for who in ("me", "again")]
+        asyncio.get_running_loop().call_later(0.02, noted.gate.set)
+
+        assert [arrived, arrived] == [(await each)[0] for each in both]
+    streams.clear()
