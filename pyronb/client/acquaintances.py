@@ -15,7 +15,7 @@ from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import SIDE, Acceptance
 from pyronb.serializers.base import Serializer
 from pyronb.serializers.recreate import MARK
-from pyronb.wire.bare import bare_head, pack_bare
+from pyronb.wire.bare import bare_bytes
 from pyronb.wire.message import NO_ANNOTATIONS, Message
 
 __all__ = ["Acquaintance", "acquaintance", "remember"]
@@ -40,8 +40,8 @@ class Acquaintance:
     def __init__(self, link: Link, greeting: Message, reply: Message, acceptance: Acceptance) -> None:
         self.options: ClientOptions = link.options
         self.greeting = greeting
-        self.said = _laid_out(greeting)
-        self._heard = _laid_out(reply)
+        self.said = bare_bytes(greeting)
+        self._heard = bare_bytes(reply)
         self._acceptance = acceptance
         self._codec: Codec | None = link.codec
         self._serializer: Serializer | None = link.serializer
@@ -59,11 +59,6 @@ class Acquaintance:
         link.remote = acceptance.peer
         link.learn(metadata)
         return True
-
-
-def _laid_out(message: Message) -> bytes:
-    assert type(message.payload) is bytes
-    return pack_bare(bare_head(message.type, message.serializer_id, message.flags), message.seq, message.payload)
 
 
 _known: dict[Any, Acquaintance] = {}

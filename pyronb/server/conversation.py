@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from pyronb.context import CallContext, enter, leave
+from pyronb.context import CallContext, context_of_call, enter, leave
 from pyronb.dialects import PYRO5, SAFE, UNSAFE, Dialect
 from pyronb.errors import CancelledError, ProtocolError, PyroError, SecurityError, SerializeError
 from pyronb.net.stream import SocketStream
@@ -33,7 +33,16 @@ from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
 from pyronb.server.shortcut import ShortCut
 from pyronb.server.side import OVER, Side, Way
-from pyronb.wire.bare import BARE_SIZE, HEAD_SIZE, LARGEST_BARE, bare_head, bares_in, read_bare, serializer_of
+from pyronb.wire.bare import (
+    BARE_SIZE,
+    HEAD_SIZE,
+    LARGEST_BARE,
+    bare_bytes,
+    bare_head,
+    bares_in,
+    read_bare,
+    serializer_of,
+)
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
 from pyronb.wire.message import CANCELS, HEARD, INVOKE, PING, WANTS_OUTPUT, Buffer, Message
@@ -61,6 +70,17 @@ Answer = Buffers | None | Pending[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class _Acquaintance:
+    """A greeting, and the bytes that it was answered with when this answer and this metadata were to be told."""
+
+    message: Message
+    understood: tuple[Greeting, Codec, Serializer]
+    answer: str
+    metadata: Metadata | None
+    said: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """What all conversations of a daemon share.
 
@@ -80,6 +100,7 @@ class Host:
             made when it is first needed.
         greetings: what greetings say, and how these clients are talked to, by the bytes of the greetings: most clients
             say one and the same.
+        acquaintances: what greetings were answered with, by all the bytes of the greetings.
     """
 
     dispatcher: Dispatcher
@@ -95,6 +116,7 @@ class Host:
     output: bool = True
     codecs: dict[tuple[Dialect, bool, bool], Codec] = field(default_factory=dict)
     greetings: dict[Any, tuple[Greeting, Codec, Serializer]] = field(default_factory=dict)
+    acquaintances: dict[bytes, _Acquaintance] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -203,6 +225,10 @@ class Conversation:
             short = self.short or self.first_short(data)
             if short is not None:
                 return self._together(short, data)
+        elif self._codec is None:
+            known = self._host.acquaintances.get(data)
+            if known is not None and self._connection.meet():
+                return iter((Task(partial(self._answer_greeting, known.message, known)),))
         self._connection.receive(data)
         return self._tasks()
 
@@ -301,38 +327,33 @@ class Conversation:
 
     def _context(self, message: Message) -> CallContext:
         """Make the context in which the code of the user hears a message."""
-        caller = self.caller
-        return CallContext(
-            caller,
-            caller.address,
-            message.seq,
-            message.flags,
-            message.serializer_id,
-            dict(message.annotations) if message.annotations else {},
-            {},
-            UUID(bytes=message.correlation_id) if message.correlation_id else None,
-            caller.resources,
-        )
+        context = context_of_call(self.caller, message.seq, message.flags, message.serializer_id)
+        if message.annotations:
+            context.annotations = dict(message.annotations)
+        if message.correlation_id:
+            context.correlation_id = UUID(bytes=message.correlation_id)
+        return context
 
-    def _answer_greeting(self, message: Message) -> Buffers:
+    def _answer_greeting(self, message: Message, known: _Acquaintance | None = None) -> Buffers:
         dialect = self._connection.dialect
         assert dialect is not None
         self.caller.dialect = dialect
         try:
-            greeting, codec, serializer = self._understood_greeting(dialect, message)
+            understood = self._understood_greeting(dialect, message) if known is None else known.understood
         except (ProtocolError, SecurityError) as error:
             return self._refuse(str(error))
+        greeting, codec, _ = understood
         self.caller.peer = greeting.peer
         self.together = TOGETHER in greeting.peer.wants
         context = self._context(message)
         token = enter(context)
         try:
             answer, metadata = self._host.greet(self.caller, greeting)
-            taken = codec.catalog.names_among(self._host.serializers)
-            acceptance = encode_acceptance(serializer, dialect, metadata, answer, greeting.peer, message, taken)
-            if context.response_annotations or self._host.annotated:
-                acceptance.annotations = {**context.response_annotations, **self._host.annotations()}
-            buffers = self._connection.accept(acceptance)
+            if known is not None and self._is_as_before(known, answer, metadata, context):
+                self._connection.open()
+                buffers: Buffers = [known.said]
+            else:
+                buffers = self._accept_client(message, understood, answer, metadata, context)
             if greeting.peer.back:
                 self._connection.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code; what it raises is its reason to refuse
@@ -342,6 +363,44 @@ class Conversation:
             leave(token)
         self._codec = codec
         self._connection.side = SIDE in greeting.peer.abilities
+        return buffers
+
+    @staticmethod
+    def _is_as_before(known: _Acquaintance, answer: Any, metadata: Metadata | None, context: CallContext) -> bool:
+        same = type(answer) is str and answer == known.answer and metadata is known.metadata
+        return same and not context.response_annotations
+
+    def _accept_client(
+        self,
+        message: Message,
+        understood: tuple[Greeting, Codec, Serializer],
+        answer: Any,
+        metadata: Metadata | None,
+        context: CallContext,
+    ) -> Buffers:
+        """Say that a client is taken in, and keep how that was said where it may be said again."""
+        (greeting, codec, serializer), host = understood, self._host
+        taken = codec.catalog.names_among(host.serializers)
+        acceptance = encode_acceptance(serializer, codec.dialect, metadata, answer, greeting.peer, message, taken)
+        if context.response_annotations or host.annotated:
+            acceptance.annotations = {**context.response_annotations, **host.annotations()}
+        buffers = self._connection.accept(acceptance)
+        payload = message.payload
+        if (
+            codec.dialect is PYRO5
+            and type(payload) is bytes
+            and len(payload) <= _LONGEST_GREETING
+            and type(greeting.handshake) is type(answer) is str
+            and not (message.seq or message.annotations or message.correlation_id or acceptance.annotations)
+            and not (host.annotated or host.wire.log or greeting.peer.back)
+            and _MARK not in payload
+            and len(buffers) == 1
+            and type(said := buffers[0]) is bytes
+            and len(said) <= LARGEST_BARE
+        ):
+            if len(host.acquaintances) >= _MOST_GREETINGS:
+                host.acquaintances.clear()
+            host.acquaintances[bare_bytes(message)] = _Acquaintance(message, understood, answer, metadata, said)
         return buffers
 
     def _understood_greeting(self, dialect: Dialect, message: Message) -> tuple[Greeting, Codec, Serializer]:

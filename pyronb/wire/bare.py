@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
+from pyronb.wire.message import Message
 
 __all__ = [
     "BARE_MAGIC",
@@ -19,6 +20,7 @@ __all__ = [
     "BARE_TAIL",
     "HEAD_SIZE",
     "LARGEST_BARE",
+    "bare_bytes",
     "bare_head",
     "bares_in",
     "pack_bare",
@@ -61,6 +63,12 @@ def serializer_of(data: bytes) -> int:
 def pack_bare(head: bytes, seq: int, payload: bytes) -> bytes:
     """Lay out a bare message as one buffer."""
     return pack_header(head, seq, len(payload), BARE_TAIL) + payload
+
+
+def bare_bytes(message: Message) -> bytes:
+    """Lay out a message that has nothing beside its payload, which is in one piece."""
+    assert type(message.payload) is bytes
+    return pack_bare(bare_head(message.type, message.serializer_id, message.flags), message.seq, message.payload)
 
 
 def bares_in(data: bytes, heads: Collection[bytes], largest: int) -> tuple[list[tuple[int, int, int]], int, bool]:

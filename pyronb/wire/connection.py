@@ -465,6 +465,17 @@ class ServerConnection(_Connection):
         """Go on without a greeting, on a socket that was connected by other means."""
         self.state = OPEN
 
+    def meet(self) -> bool:
+        """Take a bare greeting in protocol 502 as read, which is known to the byte; False where it has to be read.
+
+        `accept` or `refuse` comes next, or `open` where the bytes of the answer are known too.
+        """
+        if self.state is not NEW or self._whole is not None or self._buffer.size or self._key or self._watch:
+            return False
+        self._recognise(_MOSTLY)
+        self.state = GREETING
+        return True
+
     def accept(self, message: Message) -> list[Buffer]:
         """Say CONNECTOK."""
         buffers = self.pack(message)
