@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import math
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +35,7 @@ from pyronb.client.link import Link
 from pyronb.errors import CommunicationError, ConnectionClosedError, PyroError, TimeoutError
 from pyronb.net import aiostream
 from pyronb.net.aiobroadcast import ask
-from pyronb.net.aiostream import AsyncStream, in_time
+from pyronb.net.aiostream import AsyncStream
 from pyronb.wire.bare import BARE_SIZE, bares_in
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Event, Replied, Told
@@ -111,15 +112,18 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_bare",
+        "_due",
         "_early",
         "_heads",
         "_hearings",
         "_largest",
+        "_limits",
         "_loop",
         "_others",
         "_replies",
         "_rest",
-        "bare",
+        "_timer",
         "connection",
         "stock",
     )
@@ -133,40 +137,68 @@ class Mailbox:
         self._replies: dict[int, asyncio.Future[Any]] = {}
         # Greetings and pings have no numbers; their answers come in the order of the questions.
         self._others: deque[asyncio.Future[Event]] = deque()
-        self.bare: dict[int, asyncio.Future[Any]] = {}
-        """Who would rather have the payload of a reply, by its number: the calls of the short-cut."""
+        # For the short-cut: who would rather have the payload, and how the replies look that are nothing but one.
+        self._bare: dict[int, asyncio.Future[Any]] = {}
         # Who hears what is told of a call meanwhile.
         self._hearings: dict[int, Callable[[Message, float], None]] = {}
-        # How the replies look that are nothing but a payload.
         self._heads: frozenset[bytes] = frozenset()
         self._largest = 0
         self._rest = b""
         self._early = b""
+        # Until when each of them waits that does not wait for ever. There is one timer for all: it is for the first of
+        # those moments, or for one that is not needed any more.
+        self._limits: dict[asyncio.Future[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
 
     @property
     def busy(self) -> bool:
         """Whether anybody waits for a reply."""
-        return bool(self.bare or self._replies)
+        return bool(self._bare or self._replies)
 
     @property
     def impatient(self) -> bool:
         """Whether a reply may be held back over there until what came before it is acknowledged."""
-        return self.stock and bool(self.bare or self._replies)
+        return self.stock and bool(self._bare or self._replies)
 
     def take_bare(self, heads: frozenset[bytes], largest: int) -> None:
         """From now on, hand out the payload alone of replies with these heads, to those who expect them bare."""
         self._heads, self._largest = heads, largest
 
-    def expect(self, seq: int | None, *, bare: bool = False) -> asyncio.Future[Any]:
-        """Give the future of the reply with this number, or, for None, of the next event that has none."""
+    def expect(self, seq: int | None, deadline: float | None = None, *, bare: bool = False) -> asyncio.Future[Any]:
+        """Give the future of the reply with this number, or, for None, of the next event that has none.
+
+        It fails with a `TimeoutError` at the deadline, a moment on the loop's clock.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
-        if seq is None:
-            self._others.append(future)
-        elif bare:
-            self.bare[seq] = future
-        else:
+        if bare and seq is not None:
+            self._bare[seq] = future
+        elif seq is not None:
             self._replies[seq] = future
+        else:
+            self._others.append(future)
+        if deadline is not None:
+            self._limits[future] = deadline
+            if deadline < self._due:
+                self._remind(deadline)
         return future
+
+    def _remind(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = moment
+        self._timer = self._loop.call_at(moment, self._look_at_limits)
+
+    def _look_at_limits(self) -> None:
+        now = self._loop.time()
+        for future, deadline in list(self._limits.items()):
+            if deadline <= now:
+                del self._limits[future]
+                if not future.done():
+                    future.set_exception(TimeoutError("receiving: no answer in time"))
+        self._timer, self._due = None, math.inf
+        if self._limits:
+            self._remind(min(self._limits.values()))
 
     def catch_up(self) -> None:
         """Take what came before anything was said, now that somebody waits for an answer."""
@@ -185,8 +217,9 @@ class Mailbox:
 
     def forget(self, seq: int) -> None:
         """Do not wait for this reply any more."""
-        self._replies.pop(seq, None)
-        self.bare.pop(seq, None)
+        future = self._replies.pop(seq, None) or self._bare.pop(seq, None)
+        if future is not None:
+            self._limits.pop(future, None)
 
     def received(self, data: bytes) -> int | None:
         """Take bytes; give how many are missing, or None when the conversation is over."""
@@ -203,7 +236,7 @@ class Mailbox:
         while (event := connection.next_event()) is not None:
             if type(event) is Replied:
                 seq = event.message.seq
-                future = self._replies.pop(seq, None) or self.bare.pop(seq, None)
+                future = self._replies.pop(seq, None) or self._bare.pop(seq, None)
             elif type(event) is Told:
                 hear = self._hearings.get(event.message.seq)
                 if hear is not None:
@@ -214,8 +247,10 @@ class Mailbox:
                 return None
             else:
                 future = self._others.popleft() if self._others else None
-            if future is not None and not future.done():
-                future.set_result(event)
+            if future is not None:
+                self._limits.pop(future, None)
+                if not future.done():
+                    future.set_result(event)
         return None if connection.state is CLOSED else connection.missing
 
     def _hand_out_bare(self, connection: ClientConnection, data: bytes) -> bytes:
@@ -223,12 +258,15 @@ class Mailbox:
         if self._rest:
             data, self._rest = self._rest + data, b""
         found, at, goes_on = bares_in(data, self._heads, self._largest)
+        limits = self._limits
         for seq, begin, end in found:
-            future = self.bare.pop(seq, None)
+            future = self._bare.pop(seq, None)
             if future is None:
                 # It is for somebody else, or for nobody any more.
                 return data[begin:]
             connection.calls_made.discard(seq)
+            if limits:
+                limits.pop(future, None)
             if not future.done():
                 future.set_result(data[begin + BARE_SIZE : end])
         if goes_on:
@@ -243,10 +281,14 @@ class Mailbox:
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        waiting = [*self._others, *self._replies.values(), *self.bare.values()]
+        waiting = [*self._others, *self._replies.values(), *self._bare.values()]
         self._others.clear()
         self._replies.clear()
-        self.bare.clear()
+        self._bare.clear()
+        self._limits.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._due = None, math.inf
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
@@ -451,14 +493,14 @@ async def _reply(effect: Reply) -> Event:
     if stream is None:
         raise ConnectionClosedError("receiving: the connection was released")
     mailbox: Mailbox = stream.receiver
-    answer: asyncio.Future[Event] = mailbox.expect(seq)
+    answer: asyncio.Future[Event] = mailbox.expect(seq, effect.deadline)
     if seq is None:
         mailbox.catch_up()
     if seq is None or hearing is None:
-        return await in_time(answer, effect.deadline, "receiving")
+        return await answer
     mailbox.listen(seq, hearing)
     try:
-        return await in_time(answer, effect.deadline, "receiving")
+        return await answer
     finally:
         mailbox.deafen(seq)
 

@@ -20,7 +20,7 @@ from pyronb.client.link import Link
 from pyronb.client.outcomes import settle, take_annotations
 from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
-from pyronb.net.aiostream import AsyncStream, in_time
+from pyronb.net.aiostream import AsyncStream
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
 from pyronb.wire.bare import BARE_TAIL, pack_header
@@ -106,9 +106,9 @@ class ShortCut(BareCalls):
             else:
                 # A call that is alone is not to wait for the end of the turn.
                 stream.send((message,), at_once=not mailbox.busy)
-            future = mailbox.bare[seq] = loop.create_future()
-            answer = await (future if deadline is None else in_time(future, deadline, "receiving"))
+            answer = await mailbox.expect(seq, deadline, bare=True)
         except GeneratorExit:
+            mailbox.forget(seq)
             raise
         except BaseException as error:
             owed = Abandon(link, connection, seq, sent=True)

@@ -15,7 +15,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from threading import get_ident
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
@@ -27,9 +27,7 @@ from pyronb.options import TLSOptions
 from pyronb.uri import URI
 from pyronb.wire.message import Buffer
 
-__all__ = ["AsyncStream", "Receiver", "adopt", "dial", "in_time"]
-
-T = TypeVar("T")
+__all__ = ["AsyncStream", "Receiver", "adopt", "dial"]
 
 _SMALL = 64 * 1024
 _LARGE = 1024 * 1024
@@ -194,26 +192,6 @@ async def adopt(sock: socket.socket, receiver: Receiver) -> AsyncStream:
     # Whether a socket blocks is a matter of both descriptors.
     mover.at_end = lambda: sock.settimeout(before)
     return AsyncStream(mover)
-
-
-async def in_time(future: asyncio.Future[T], deadline: float | None, doing: str) -> T:
-    """Wait for a future until a moment on the loop's clock.
-
-    Raises:
-        TimeoutError: the deadline passed.
-    """
-    if deadline is None:
-        return await future
-    timer = future.get_loop().call_at(deadline, _expire, future, doing)
-    try:
-        return await future
-    finally:
-        timer.cancel()
-
-
-def _expire(future: asyncio.Future[Any], doing: str) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError(f"{doing}: no answer in time"))
 
 
 class AsyncStream:
@@ -467,9 +445,10 @@ class _Mover(asyncio.BufferedProtocol):
 
     async def turn(self, deadline: float | None) -> None:
         waiter = self.loop.create_future()
+        timer = None if deadline is None else self.loop.call_at(deadline, _expire, waiter)
         self.line.append(waiter)
         try:
-            await in_time(waiter, deadline, "sending")
+            await waiter
         except BaseException:
             if waiter.done() and not waiter.cancelled():
                 # It was this one's turn: pass it on.
@@ -478,6 +457,8 @@ class _Mover(asyncio.BufferedProtocol):
         finally:
             with contextlib.suppress(ValueError):
                 self.line.remove(waiter)
+            if timer is not None:
+                timer.cancel()
 
     def _next_in_line(self) -> None:
         while self.line and not self.paused and not self.closing:
@@ -514,6 +495,11 @@ class _Mover(asyncio.BufferedProtocol):
                 await asyncio.shield(self._ended)
             finally:
                 impatience.cancel()
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("sending: no answer in time"))
 
 
 _keepers: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[None, None], WeakSet[_Mover]]] = {}

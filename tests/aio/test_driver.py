@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import select
 import socket
@@ -112,6 +113,26 @@ async def test_timeout(make, bench, dials):
 
         assert ["mine", 3] == [await proxy.give("mine"), await proxy.add(1, 2)]
         assert 1 == len(dials)
+
+
+async def test_a_call_that_is_dropped_does_not_time_out(make, bench, entered):
+    """Nobody is told of its end, and its reply disturbs no other call."""
+    loop, complaints = asyncio.get_running_loop(), []
+    async with make() as proxy:
+        assert 3 == await proxy.add(1, 2)
+        proxy._pyroTimeout = 0.05
+        dropped = proxy.wait("dropped")
+        dropped.send(None)
+        await entered()
+        loop.set_exception_handler(lambda _, what: complaints.append(what))
+        dropped.close()
+        proxy._pyroTimeout = scaled(10)
+        await asyncio.sleep(0.06)
+        bench.go.set()
+        assert 3 == await proxy.add(1, 2)
+        gc.collect()
+
+    assert [] == complaints
 
 
 async def test_timeout_of_one_among_many(make, bench, entered):

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from pyronb.aio.driver import Mailbox
 from pyronb.dialects import PYRO5
-from pyronb.errors import ProtocolError
+from pyronb.errors import ConnectionClosedError, ProtocolError, TimeoutError
 from pyronb.wire.bare import bare_head
 from pyronb.wire.connection import LAYOUTS, ClientConnection
 from pyronb.wire.message import CONNECT, PING, RESULT, Message
 from tests.support.pair import joined
+from tests.support.waiting import scaled
 
 LAYOUT = LAYOUTS[PYRO5]
 HEADS = frozenset({bare_head(RESULT, 1)})
@@ -92,3 +93,33 @@ def test_a_peer_that_speaks_first_is_heard_once_somebody_waits():
         assert flooded.received(b"x") is None
 
     asyncio.run(main())
+
+
+async def test_limits():
+    """Who waits only until a moment is told when it has passed, in any order; who has the answer is not."""
+    loop = asyncio.get_running_loop()
+    mailbox = Mailbox()
+    mailbox.connection = ClientConnection(PYRO5)
+    mailbox.connection.open()
+    mailbox.take_bare(HEADS, LARGEST)
+    for seq in range(5):
+        mailbox.connection.calls_made.add(seq)
+    now = loop.time()
+    late = mailbox.expect(0, now + scaled(60))
+    soon = mailbox.expect(1, now + 0.02, bare=True)
+    sooner = mailbox.expect(2, now + 0.01)
+    answered = mailbox.expect(3, now + 0.015, bare=True)
+    patient = mailbox.expect(4)
+    mailbox.received(joined(LAYOUT.pack(Message(RESULT, 1, 0, 3, b"yes"))))
+    for hasty in (sooner, soon):
+        with pytest.raises(TimeoutError, match="receiving: no answer in time"):
+            await hasty
+    assert b"yes" == await answered
+    assert not late.done()
+    assert not patient.done()
+
+    mailbox.lost(ConnectionClosedError("gone"))
+    assert isinstance(late.exception(), ConnectionClosedError)
+    assert isinstance(patient.exception(), ConnectionClosedError)
+    assert not mailbox._limits
+    assert mailbox._timer is None

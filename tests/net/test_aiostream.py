@@ -11,7 +11,7 @@ import pytest
 
 from pyronb.errors import ConnectionClosedError
 from pyronb.errors import TimeoutError as PyroTimeoutError
-from pyronb.net.aiostream import adopt, dial, in_time
+from pyronb.net.aiostream import adopt, dial
 from pyronb.uri import URI
 from tests.support.waiting import scaled
 
@@ -106,6 +106,12 @@ def in_another_thread(ask):
     """Ask in another thread, without a turn of the loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(ask).result(scaled(5))
+
+
+def swallow(peer, size):
+    peer.settimeout(scaled(5))
+    while size > 0:
+        size -= len(peer.recv(1 << 20))
 
 
 def take(peer, size):
@@ -221,15 +227,23 @@ async def test_closing_does_not_wait_for_ever(listener):
         await asyncio.wait_for(stream.closed(), scaled(10))
 
 
-async def test_deadline():
-    """A future is waited for until its moment, and not longer."""
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    done.set_result(5)
+async def test_waiting_for_room(listener):
+    """Whoever wants to send while the peer does not read waits until a moment; then it is the next one's turn."""
+    stream = await dial(place_of(listener), Heard(), None)
+    peer, _ = listener.accept()
+    with peer:
+        stream.send([bytes(20_000_000)], at_once=True)
+        assert stream.crowded
+        patient = asyncio.create_task(stream.turn(stream.loop.time() + scaled(30)))
+        with pytest.raises(PyroTimeoutError, match="sending: no answer in time"):
+            await stream.turn(stream.loop.time() + 0.01)
+        assert not patient.done()
+        await asyncio.to_thread(swallow, peer, 20_000_000)
+        await asyncio.wait_for(patient, scaled(10))
 
-    assert 5 == await in_time(done, loop.time() - 1, "waiting")
-    with pytest.raises(PyroTimeoutError, match="waiting: no answer in time"):
-        await in_time(loop.create_future(), loop.time() + 0.01, "waiting")
+        assert not stream.crowded
+        stream.close()
+        await stream.closed()
 
 
 async def test_given_socket():
