@@ -3,73 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 
 import pytest
 
 from pyronb.aio import Proxy, batch
-from pyronb.context import current_context
 from pyronb.errors import TimeoutError
-from pyronb.server.exposure import behavior, expose, oneway
-from tests.support.fix_daemons import Bench
 from tests.support.serving import client_options, serving
+from tests.support.together import Session, thing
 from tests.support.waiting import eventually, scaled
 
-
-@expose
-class Thing(Bench):
-    """A bench with what matters for calls that run together."""
-
-    def __init__(self):
-        super().__init__()
-        self.meeting = threading.Barrier(5)
-
-    def meet(self):
-        """Wait until five calls are here."""
-        return self.meeting.wait(scaled(10))
-
-    def context(self, seconds):
-        """Tell the circumstances of the call, before and after others had theirs."""
-        first = current_context.seq
-        time.sleep(seconds)
-        assert current_context.seq == first
-        return first
-
-    def count(self, most):
-        """Count, slowly."""
-        for number in range(most):
-            time.sleep(0.003)
-            yield number
-
-    @oneway
-    def note(self, value):
-        """Take a value, without an answer."""
-        self.calls.append(value)
-
-
-@expose
-@behavior(instance_mode="session")
-class Session:
-    """An object of which each client has its own."""
-
-    def __init__(self):
-        self.values = []
-
-    def add(self, value):
-        """Take a value, slowly."""
-        before = list(self.values)
-        time.sleep(0.004)
-        assert before == self.values
-        self.values.append(value)
-        return len(self.values)
-
-
-@pytest.fixture
-def thing():
-    made = Thing()
-    yield made
-    made.go.set()
+__all__ = ["thing"]
 
 
 @pytest.fixture
@@ -96,7 +39,7 @@ async def entered(thing, calls):
 async def test_they_run_at_the_same_time(proxy, daemon):
     """All of them, over one connection; on the first calls that are made, too."""
     for _ in range(3):
-        assert list(range(5)) == sorted(await asyncio.gather(*(proxy.meet() for _ in range(5))))
+        assert list(range(5)) == sorted(await asyncio.gather(*(proxy.be_five() for _ in range(5))))
     assert 1 == daemon._engine.clients
 
 
@@ -131,7 +74,7 @@ async def test_session(daemon):
 
 async def test_circumstances(proxy):
     """Each call has its own, also while others run."""
-    numbers = await asyncio.gather(*(proxy.context(0.005 * (number % 3)) for number in range(30)))
+    numbers = await asyncio.gather(*(proxy.look(0.005 * (number % 3)) for number in range(30)))
 
     assert 30 == len(set(numbers))
 
