@@ -32,10 +32,10 @@ export interface Api {
   forgetNameServer(address: string): Promise<NameServersModel>;
   startEmbedded(): Promise<NameServersModel>;
   stopEmbedded(): Promise<NameServersModel>;
-  /** Gives up when `signal` says so. */
+  /** Gives up when `signal` says so, and so do the next two. */
   names(address: string, query: IListingQuery, signal?: AbortSignal): Promise<ListingModel>;
-  object(address: string, name: string, fresh?: boolean): Promise<ObjectModel>;
-  health(address: string, names: string[], fresh: boolean): Promise<HealthsModel>;
+  object(address: string, name: string, fresh?: boolean, signal?: AbortSignal): Promise<ObjectModel>;
+  health(address: string, names: string[], fresh: boolean, signal?: AbortSignal): Promise<HealthsModel>;
   unregister(address: string, name: string, uri: string): Promise<OutcomeModel>;
 }
 
@@ -85,19 +85,19 @@ export class ServerApi implements Api {
     return this._ask('names', query, asListing, { signal, patience: wait * 1000 });
   }
 
-  object(address: string, name: string, fresh = false): Promise<ObjectModel> {
+  object(address: string, name: string, fresh = false, signal?: AbortSignal): Promise<ObjectModel> {
     const query: Array<[string, string]> = [
       ['ns', address],
       ['name', name],
       ['fresh', fresh ? '1' : '0']
     ];
-    return this._ask('object', query, asObject);
+    return this._ask('object', query, asObject, { signal });
   }
 
-  health(address: string, names: string[], fresh: boolean): Promise<HealthsModel> {
+  health(address: string, names: string[], fresh: boolean, signal?: AbortSignal): Promise<HealthsModel> {
     const query: Array<[string, string]> = names.map(name => ['name', name]);
     query.push(['ns', address], ['fresh', fresh ? '1' : '0']);
-    return this._ask('health', query, asHealths);
+    return this._ask('health', query, asHealths, { signal });
   }
 
   unregister(address: string, name: string, uri: string): Promise<OutcomeModel> {

@@ -128,7 +128,7 @@ export class Directory {
   async forget(address: string): Promise<void> {
     this._saveWanted(this._wanted.filter(wanted => wanted !== address));
     this._recent = [address, ...this._recent.filter(recent => recent !== address)].slice(0, MAX_RECENT);
-    this._take(await this._api.forgetNameServer(address));
+    await this._without(address, () => this._api.forgetNameServer(address));
   }
 
   forgetRecent(address: string): void {
@@ -145,7 +145,24 @@ export class Directory {
   }
 
   async stopEmbedded(): Promise<void> {
-    this._take(await this._api.stopEmbedded());
+    await this._without(this.embedded, () => this._api.stopEmbedded());
+  }
+
+  /** Has a name server removed; nobody looks at it any more by then, and so nobody asks about what is gone. */
+  private async _without(address: string, removed: () => Promise<NameServersModel>): Promise<void> {
+    const before = this._known;
+    // The default one stays, whoever runs it.
+    const others = this.nameServers.filter(known => known.address !== address || known.default);
+    if (before && others.length > 0) {
+      this._take({ ...before, nameservers: others });
+    }
+    try {
+      this._take(await removed());
+    } catch (error) {
+      this._known = before;
+      this._tell();
+      throw error;
+    }
   }
 
   private async _addWanted(): Promise<void> {

@@ -102,6 +102,7 @@ export class Health {
     if (this._address !== this._store.address) {
       this._address = this._store.address;
       this._all = new Map();
+      this._giveUp?.abort();
     }
     const begins = runs && !this._runs;
     if (this._runs && !runs) {
@@ -124,7 +125,8 @@ export class Health {
     const { address } = this._store;
     const names = this._wanted();
     if (names.length > 0) {
-      const { objects } = await this._api.health(address, names, false);
+      const giveUp = (this._giveUp = new AbortController());
+      const { objects } = await this._api.health(address, names, false, giveUp.signal);
       if (address === this._store.address) {
         this._take(objects);
       }
@@ -171,6 +173,7 @@ export class Health {
   private _enabled = true;
   private _runs = false;
   private _address = '';
+  private _giveUp: AbortController | null = null;
   private _changed = new Signal<this, void>(this);
   private _poll: Poll;
   private _rested: Debouncer;

@@ -271,8 +271,11 @@ export class Store {
     this._address = address;
     this._mark = '';
     this._asked++;
+    this._objectGiveUp?.abort();
     this._update({ ...NOTHING_KNOWN, ...(this._views.get(address) ?? NO_VIEW), searched: new Map() });
     if (this._state.active && !this._state.paused && !this._loading) {
+      this._turn++;
+      this._giveUp?.abort();
       this._askAgain();
     }
   }
@@ -399,9 +402,10 @@ export class Store {
       return;
     }
     const asked = ++this._asked;
+    const giveUp = (this._objectGiveUp = new AbortController());
     let patch: Partial<PanelState>;
     try {
-      const object = await this._api.object(this._address, name);
+      const object = await this._api.object(this._address, name, false, giveUp.signal);
       patch = { object, objectCondition: conditionOfObject(object) };
     } catch (error) {
       patch = { objectCondition: conditionOfError(error) };
@@ -440,6 +444,7 @@ export class Store {
   private _turn = 0;
   private _asked = 0;
   private _giveUp: AbortController | null = null;
+  private _objectGiveUp: AbortController | null = null;
   private _indexed: NameModel[] = [];
   private _index = new Map<string, NameModel>();
   private _changed = new Signal<this, void>(this);

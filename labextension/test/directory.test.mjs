@@ -76,6 +76,35 @@ test('a choice that is gone gives way to the first', async () => {
   assert.deepEqual(directory.recent, []);
 });
 
+test('one is left before it is removed, and looked at again if that fails', async () => {
+  const { api, directory } = await loaded();
+  directory.choose('test-pc:9090');
+  const seen = [];
+  api.forgetNameServer = async () => {
+    seen.push(directory.address);
+    throw new Trouble({ kind: 'network', reason: 'gone', hint: '' });
+  };
+
+  await assert.rejects(directory.forget('test-pc:9090'), Trouble);
+  assert.deepEqual(seen, ['127.0.0.1:9090']);
+  assert.equal(directory.address, 'test-pc:9090');
+});
+
+test('the last one is looked at until it is removed', async () => {
+  const { api, directory } = await loaded();
+  api.known.nameservers = [{ address: 'only:1', origin: 'added', default: false }];
+  await directory.load();
+  const forget = api.forgetNameServer.bind(api);
+  const seen = [];
+  api.forgetNameServer = address => {
+    seen.push(directory.address);
+    return forget(address);
+  };
+  await directory.forget('only:1');
+
+  assert.deepEqual([seen, directory.address], [['only:1'], '']);
+});
+
 test('one that is added is looked at and kept in the settings', async () => {
   const { directory, saved } = await loaded();
   await directory.add(' new-pc:9090 ');

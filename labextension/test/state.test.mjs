@@ -231,6 +231,33 @@ test(
 );
 
 test(
+  'questions about a name server that is left are given up at once, which is no failure',
+  shown(async (store, api) => {
+    const last = {};
+    const { names } = api;
+    api.names = (address, query, signal) => {
+      last.names = signal;
+      return names.call(api, address, query, signal);
+    };
+    api.object = (address, name, fresh, signal) => {
+      last.object = signal;
+      return new Promise(() => undefined);
+    };
+    store.select('demo.host', 'demo.host');
+    store.refresh();
+    await until(() => last.object && api.asked.at(-1) === 'names, waiting');
+    const kinds = new Set();
+    store.changed.connect(() => kinds.add(store.state.condition.kind));
+    const { names: ofNames, object: ofObject } = last;
+    store.directory.choose('test-pc:9090');
+
+    assert.deepEqual([ofNames.aborted, ofObject.aborted], [true, true]);
+    await until(() => store.state.condition.kind === 'ok');
+    assert.deepEqual([...kinds], ['loading', 'ok']);
+  })
+);
+
+test(
   'names that were kept while the Jupyter server was restarted are replaced by all there are, not by changes',
   shown(async (store, api) => {
     api.reply = contract.failed;
