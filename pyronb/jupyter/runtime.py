@@ -83,10 +83,10 @@ _slots = threading.BoundedSemaphore(MAX_QUESTIONS)
 
 
 class _Question:
-    """One question on its way: until when, and whom it has got to."""
+    """One question on its way, that may take so many seconds: until when, and whom it has got to."""
 
     def __init__(self, seconds: float, address: Address) -> None:
-        self._end = time.monotonic() + seconds
+        self._end = time.monotonic() + seconds * _PATIENCE
         self.where = str(address)
         self.name = ""
 
@@ -95,6 +95,11 @@ class _Question:
         return bounded_options(self.left(), largest)
 
     def left(self) -> float:
+        """Give the seconds that are left.
+
+        Raises:
+            TimeoutError: there are none.
+        """
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise errors.TimeoutError("no time is left")
@@ -176,7 +181,7 @@ def read_names(
     model = blank_names(address, place, viewpoint)
     if isinstance(place, Explanation):
         return model
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
 
     def ask() -> tuple[str, list[NameModel]]:
         with _nameserver(place, question) as ns:
@@ -211,7 +216,7 @@ def read_object(address: str | None, name: str, *, timeout: float = 2.0, another
     if isinstance(place, Explanation):
         return failed_object(name, place)
     found = blank_object(name)
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
 
     def ask() -> ObjectModel:
         uri, found["tags"] = _registration(place, name, question)
@@ -315,7 +320,7 @@ def enter_name(
     place = place_of(address, NAME_ANOTHER)
     if isinstance(place, Explanation):
         return place
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
     metadata = sorted(tags)
 
     def ask() -> None:
@@ -344,7 +349,7 @@ def leave_names(address: str, names: Mapping[str, URI], *, timeout: float = 1.0)
     place = place_of(address, NAME_ANOTHER)
     if isinstance(place, Explanation) or not names:
         return
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
 
     def ask() -> None:
         with _nameserver(place, question) as ns:
@@ -383,7 +388,7 @@ def remove_name(
     place = place_of(address, another)
     if isinstance(place, Explanation):
         return place
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
 
     def ask() -> None:
         with _nameserver(place, question) as ns:
@@ -464,7 +469,7 @@ def read_values(
     place = place_of(address, another)
     if isinstance(place, Explanation):
         return unread(place)
-    question = _Question(timeout * _PATIENCE, place)
+    question = _Question(timeout, place)
 
     def find() -> URI:
         uri, _ = _registration(place, name, question)
@@ -476,7 +481,7 @@ def read_values(
 
 def read_values_at(uri: URI, attributes: Sequence[str], *, timeout: float = 2.0) -> ValuesModel:
     """Read attributes of the object at an address; as `read_values`."""
-    question = _Question(timeout * _PATIENCE, default_address())
+    question = _Question(timeout, default_address())
     question.where, question.name = str(uri.location), str(uri.object)
     return _read(question, lambda: uri, attributes, timeout, NAME_ANOTHER)
 
