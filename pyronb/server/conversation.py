@@ -53,6 +53,7 @@ __all__ = ["Conversation", "Host", "Task"]
 log = logging.getLogger("pyronb.server")
 
 _beginning = threading.Lock()
+"""Held while what goes beside a call is made, or is looked for to withdraw it; that takes no time."""
 
 _LONGEST_GREETING = 1000
 _MOST_GREETINGS = 100
@@ -150,11 +151,7 @@ class Conversation:
     _unwanted: set[int] = _NONE
 
     def __init__(self, host: Host, address: Any) -> None:
-        """Start the conversation with a client at this address.
-
-        `short` is the short-cut for plain calls, once the client was taken in and if the settings allow one. Bytes that
-        arrived are offered to it first, and go to `receive` when it takes them not.
-        """
+        """Start the conversation with a client at this address."""
         self.caller = Caller(address)
         self._host = host
         self._connection = ServerConnection(
@@ -163,6 +160,8 @@ class Conversation:
         self._codec: Codec | None = None
         self._accepted: tuple[int, ...] = ()
         self.short: ShortCut | None = None
+        """The short-cut for plain calls, once the client has called and if the settings allow one. Bytes that arrive
+        are offered to it first, and go to `receive` if it does not take them."""
         self.together = False
         """Whether calls may be answered in any order, as the client wants it."""
         self._tail = b""

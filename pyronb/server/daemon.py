@@ -93,10 +93,11 @@ class Daemon:
         if unsafe:
             log.warning("this daemon accepts %s: whoever can reach it can run code here", ", ".join(unsafe))
         engine: Callable[..., Engine[Any]] = engine_named(self._options.engine)
-        nat = None
         if connected_socket is None and unixsocket is None:
             nat = _nat(self._options, nathost, natport)
-        elif nathost is not None or natport is not None:
+        elif nathost is None and natport is None:
+            nat = None
+        else:
             other = "connected_socket" if unixsocket is None else "unixsocket"
             raise ValueError(f"cannot use nathost and natport together with {other}: nobody translates its address")
         if connected_socket is None:
@@ -130,29 +131,7 @@ class Daemon:
         )
         self._closed = threading.Event()
         self._guest_of: Daemon | None = None
-        dispatcher = self._dispatcher(
-            self._objects,
-            self._instances,
-            self._streams,
-            streaming=self._options.streaming,
-            detailed=self._options.detailed_traceback,
-            require_expose=self._options.require_expose,
-            on_error=self._on_error,
-            start=self._coroutines.start,
-        )
-        self._host = Host(
-            dispatcher,
-            self._options.wire,
-            self._options.serializers,
-            self._greet,
-            self._reply_annotations,
-            "annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
-            self._options.oneway_threaded,
-            lambda: self._key,
-            self._lend,
-            self._keep,
-            self._options.give_output,
-        )
+        self._host = self._make_host()
         self._engine = engine(sock, self._converse, self._gone, self._chores, self._options)
         try:
             self._objects.register(interface(self), DAEMON_ID)
@@ -160,6 +139,33 @@ class Daemon:
             self.close()
             raise
         back.begin(self)
+
+    def _make_host(self) -> Host:
+        """Make what all conversations share."""
+        options = self._options
+        dispatcher = self._dispatcher(
+            self._objects,
+            self._instances,
+            self._streams,
+            streaming=options.streaming,
+            detailed=options.detailed_traceback,
+            require_expose=options.require_expose,
+            on_error=self._on_error,
+            start=self._coroutines.start,
+        )
+        return Host(
+            dispatcher,
+            options.wire,
+            options.serializers,
+            greet=self._greet,
+            annotations=self._reply_annotations,
+            annotated="annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
+            oneway_threaded=options.oneway_threaded,
+            key=lambda: self._key,
+            lend=self._lend,
+            keep=self._keep,
+            output=options.give_output,
+        )
 
     def _listen(self, host: str, port: int, unixsocket: str | None) -> Any:
         """Give the socket to listen on; None for a daemon that serves only over connections that it makes itself."""
