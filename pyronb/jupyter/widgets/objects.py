@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import inspect
 import math
-import reprlib
 import time
 import weakref
 from collections.abc import Callable
 from html import escape
-from itertools import islice
 from typing import Any
 
 import ipywidgets
 
-from pyronb.calls import brief
 from pyronb.client.face import signature_of
 from pyronb.jupyter.describing import object_model
 from pyronb.jupyter.ipython.reprs import object_html, object_text
-from pyronb.jupyter.ipython.style import chip, clean, clock, code, muted, shorten, table
-from pyronb.jupyter.models import AttributeModel, MethodModel, ObjectModel
+from pyronb.jupyter.ipython.style import clean, code, muted, table
+from pyronb.jupyter.models import ObjectModel
 from pyronb.jupyter.widgets.cells import variable_of
 from pyronb.jupyter.widgets.errands import Errands
-from pyronb.jupyter.widgets.failures import error_line, failure_html
-from pyronb.jupyter.widgets.forms import (
-    Arguments,
-    Field,
-    call_code,
-    field_of_value,
-    fields_of,
-    read_fields,
-    set_code,
-    shown_in,
-)
+from pyronb.jupyter.widgets.failures import failure_html
 from pyronb.jupyter.widgets.live import LiveView, button, close_all, fragment, row
+from pyronb.jupyter.widgets.panels import AttributePanel, MethodPanel, Value
 from pyronb.jupyter.widgets.search import fits
 from pyronb.sync.proxy import Proxy
 
@@ -42,27 +30,13 @@ __all__ = ["ObjectView"]
 READ_TIMEOUT = 5.0
 """Most seconds for reading an attribute."""
 MAX_PINS = 50
+"""Most attributes that can be pinned."""
 MIN_INTERVAL = 0.05
 MAX_INTERVAL = 3600.0
+"""Fewest and most seconds between two readings."""
 _MAX_DELAY = 30.0
-_BEAT = 0.2
+"""Most seconds between two attempts to reach an object that could not be reached, unless the interval is longer."""
 _NOTHING = "Select a method or an attribute."
-_LONGEST = 10_000
-
-
-class _InOrder(reprlib.Repr):
-    """Shows the items of a dict in their order, for that may say something."""
-
-    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        if level <= 0 and x:
-            return "{...}"
-        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
-        return f"{{{', '.join([*shown, *(['...'] if len(x) > self.maxdict else [])])}}}"
-
-
-_full = _InOrder()
-_full.maxstring = _full.maxother = _full.maxlong = 2000
-_full.maxlist = _full.maxtuple = _full.maxset = _full.maxfrozenset = _full.maxdict = 100
 
 
 class ObjectView(LiveView):
@@ -93,11 +67,11 @@ class ObjectView(LiveView):
         self._model = _model_of(proxy)
         self._signatures: Callable[[str], inspect.Signature | None] = lambda name: signature_of(proxy._pyro, name)
         self._trouble: BaseException | None = None
-        self._values: dict[str, _Value] = {}
+        self._values: dict[str, Value] = {}
         self._pins: dict[str, None] = {}
         self._failures = 0
-        self._panel: _MethodPanel | _AttributePanel | None = None
-        self._panels: dict[str, _MethodPanel | _AttributePanel] = {}
+        self._panel: MethodPanel | AttributePanel | None = None
+        self._panels: dict[str, MethodPanel | AttributePanel] = {}
         self._make_parts(interval)
         pinned = ipywidgets.VBox([row(self._poll, self._interval, self._poll_note), self._table])
         self._pinned = pinned
@@ -208,7 +182,7 @@ class ObjectView(LiveView):
     def result(self) -> Any:
         """What the last call from the selected method's form gave; None when it failed or there was none."""
         panel = self._panel
-        return panel.result if isinstance(panel, _MethodPanel) else None
+        return panel.result if isinstance(panel, MethodPanel) else None
 
     # On the threads of the errands
 
@@ -228,7 +202,7 @@ class ObjectView(LiveView):
         self._feed.poke()
 
     def _read_one(self, proxy: Proxy, name: str) -> None:
-        value = _Value(proxy, name)
+        value = Value(proxy, name)
         with self._guard:
             self._values[name] = value
         self._feed.poke()
@@ -240,7 +214,7 @@ class ObjectView(LiveView):
         except Exception as error:
             trouble = error
         panel = self._panels.get(name)
-        if isinstance(panel, _AttributePanel):
+        if isinstance(panel, AttributePanel):
             panel.was_set(trouble)
         if trouble is None:
             self._read_one(proxy, name)
@@ -293,13 +267,13 @@ class ObjectView(LiveView):
                 self._details.children = (panel.all,)
         self._feed.poke()
 
-    def _make_panel(self, name: str) -> _MethodPanel | _AttributePanel | None:
+    def _make_panel(self, name: str) -> MethodPanel | AttributePanel | None:
         for method in self._model["methods"]:
             if method["name"] == name:
-                return _MethodPanel(self, method, self._signatures(name))
+                return MethodPanel(self, method, self._signatures(name))
         for attribute in self._model["attributes"]:
             if attribute["name"] == name:
-                return _AttributePanel(self, attribute)
+                return AttributePanel(self, attribute)
         return None
 
     # Drawing
@@ -342,259 +316,9 @@ class ObjectView(LiveView):
             return object_html(self._model) + read
 
 
-class _Value:
-    """What reading an attribute gave."""
-
-    def __init__(self, proxy: Proxy, name: str) -> None:
-        self.value: object = None
-        self.error: BaseException | None = None
-        try:
-            self.value = getattr(proxy, name)
-        except Exception as error:
-            self.error = error
-        self.time = time.time()
-        self.text = error_line(self.error) if self.error is not None else shorten(brief(self.value))
-        self.html = f'<span class="pyronb-bad">{escape(self.text)}</span>' if self.error else code(self.text)
-
-    @property
-    def clock_html(self) -> str:
-        return f'<span class="pyronb-time">{time.strftime("%H:%M:%S", time.localtime(self.time))}</span>'
-
-
-class _AttributePanel:
-    """An attribute, with its value."""
-
-    def __init__(self, view: ObjectView, model: AttributeModel) -> None:
-        self.name = model["name"]
-        self._view = view
-        notes = "".join(map(chip, [] if model["writable"] is not False else ["read-only"]))
-        title = self.name + (f": {model['type']}" if model["type"] else "")
-        about = ipywidgets.HTML(fragment("about", f"<div>{code(title)} {notes}</div>", _doc_html(model["doc"])))
-        read = button("Read", "Read it now", icon="eye")
-        self._pin = ipywidgets.ToggleButton(
-            value=self.name in view.pinned,
-            description="Pin",
-            icon="thumb-tack",
-            tooltip="Read it again and again, below",
-            layout=ipywidgets.Layout(width="auto"),
-        )
-        self._value = ipywidgets.HTML()
-        read.on_click(lambda _: view.read(self.name))
-        self._pin.observe(self._pin_clicked, "value")
-        self.read = read
-        parts = [about, row(read, self._pin), self._value]
-        self.form = None if model["writable"] is False else _SetForm(self, view, model["type"])
-        self.all = ipywidgets.VBox([*parts, *(self.form.all if self.form else [])])
-
-    def _pin_clicked(self, change: Any) -> None:
-        (self._view.pin if change["new"] else self._view.unpin)(self.name)
-
-    def was_set(self, trouble: BaseException | None) -> None:
-        """Take note of how setting it went."""
-        if self.form is not None:
-            self.form.was_set(trouble)
-
-    def draw(self) -> float | None:
-        value = self._view._values.get(self.name)
-        if self.form is not None:
-            self.form.draw(value)
-        if value is None:
-            self._value.value = fragment("value", muted("Not read yet."))
-        elif value.error is not None:
-            self._value.value = fragment("value", failure_html(value.error))
-        else:
-            self._value.value = fragment(
-                "value", f"<pre>{escape(_whole(value.value))}</pre>", muted("read at "), value.clock_html
-            )
-        return None
-
-
-class _SetForm:
-    """Sets an attribute: a field, the code that it makes, and how that went."""
-
-    def __init__(self, panel: _AttributePanel, view: ObjectView, kind: str) -> None:
-        self._view = view
-        self._name = panel.name
-        self._field = field_of_value(kind)
-        self.input = _input(self._field)
-        self.input.observe(self._typed, "value")
-        self.set = button("Set", "Run this code", icon="pencil")
-        self.set.on_click(lambda _: self.start())
-        self._code = ipywidgets.HTML()
-        self._shown = ipywidgets.HTML()
-        self._outcome = ""
-        self._running = False
-        self._touched = False
-        self._filling = False
-        self._followed: _Value | None = None
-        self.all = [row(_label(self._field), self.input), self._code, row(self.set), self._shown]
-
-    def _typed(self, _: object) -> None:
-        self._touched = self._touched or not self._filling
-        self._view._feed.poke()
-
-    def _given(self) -> Any:
-        (value,), _ = read_fields([self._field], {self._field.name: self.input.value})
-        return value
-
-    def start(self) -> None:
-        """Set it to what the field holds."""
-        with self._view._guard:
-            if self._running:
-                return
-            try:
-                value = self._given()
-            except ValueError:
-                return
-            self._running, self._outcome = True, ""
-        self._view.write(self._name, value)
-        self._view._feed.poke()
-
-    def was_set(self, trouble: BaseException | None) -> None:
-        """Show how it went; the value that was read last stays where it failed."""
-        with self._view._guard:
-            self._running = False
-            if trouble is None:
-                self._touched = False
-                self._outcome = fragment("outcome", muted(time.strftime("set at %H:%M:%S")))
-            else:
-                self._outcome = fragment("outcome", "<div>It could not be set.</div>", failure_html(trouble))
-
-    def draw(self, value: _Value | None) -> None:
-        """Bring it up to date; as long as nothing was typed, the field follows what was read."""
-        if value is not None and value is not self._followed and value.error is None and not self._touched:
-            self._followed = value
-            shown = shown_in(self._field, value.value)
-            if shown is not None and shown != self.input.value:
-                self._filling = True
-                self.input.value = shown
-                self._filling = False
-        try:
-            text, wrong = set_code(self._view._variable, self._name, self._given()), ""
-        except ValueError as error:
-            text, wrong = "", str(error)
-        bad = f'<span class="pyronb-bad">{escape(clean(wrong))}</span>'
-        self._code.value = fragment("code", bad if wrong else code(text))
-        self.set.disabled = self._running or bool(wrong)
-        self._shown.value = self._outcome
-
-
-class _MethodPanel:
-    """A method: its form, the code that the form makes, and what came of calling it."""
-
-    def __init__(self, view: ObjectView, model: MethodModel, signature: inspect.Signature | None) -> None:
-        self.name = model["name"]
-        self.result: Any = None
-        self._view = view
-        self._fields = fields_of(signature)
-        self._inputs = {field.name: _input(field) for field in self._fields}
-        self._began = 0.0
-        self._running = False
-        self._outcome = ""
-        notes = "".join(map(chip, ["oneway"] if model["oneway"] else []))
-        title = self.name + model["signature"]
-        about = ipywidgets.HTML(fragment("about", f"<div>{code(title)} {notes}</div>", _doc_html(model["doc"])))
-        self._code = ipywidgets.HTML()
-        self.call = button("Call", "Run this code", icon="play")
-        self._leave = button("Stop waiting", "Wait no longer; over there it may go on", icon="times")
-        self._state = ipywidgets.HTML()
-        self._shown = ipywidgets.HTML()
-        self.call.on_click(lambda _: self.start())
-        self._leave.on_click(lambda _: view._calls.give_up())
-        for field_input in self._inputs.values():
-            field_input.observe(lambda _: view._feed.poke(), "value")
-        lines = [row(_label(field), self._inputs[field.name]) for field in self._fields]
-        self.all = ipywidgets.VBox([about, *lines, self._code, row(self.call, self._leave, self._state), self._shown])
-
-    def arguments(self) -> Arguments:
-        return read_fields(self._fields, {name: part.value for name, part in self._inputs.items()})
-
-    def start(self) -> None:
-        """Call it with what the form holds."""
-        with self._view._guard:
-            if self._running:
-                return
-            try:
-                args, kwargs = self.arguments()
-            except ValueError:
-                return
-            self._running, self._began, self._outcome = True, time.monotonic(), ""
-        self._view._calls.do(lambda proxy: self._call(proxy, args, kwargs))
-        self._view._feed.poke()
-
-    def _call(self, proxy: Proxy, args: list[Any], kwargs: dict[str, Any]) -> None:
-        result: Any = None
-        try:
-            result = getattr(proxy, self.name)(*args, **kwargs)
-            outcome = f"<pre>{escape(_whole(result))}</pre>"
-        except Exception as error:
-            outcome = failure_html(error)
-        took = clock(time.monotonic() - self._began)
-        with self._view._guard:
-            self.result = result
-            self._running = False
-            self._outcome = fragment("outcome", outcome, muted(f"took {took}"))
-        self._view._feed.poke()
-
-    def draw(self) -> float | None:
-        try:
-            text, wrong = call_code(self._view._variable, self.name, self.arguments()), ""
-        except ValueError as error:
-            text, wrong = "", str(error)
-        bad = f'<span class="pyronb-bad">{escape(clean(wrong))}</span>'
-        self._code.value = fragment("code", bad if wrong else code(text))
-        self.call.disabled = self._running or bool(wrong)
-        self._leave.layout.display = None if self._running else "none"
-        elapsed = f"running, {clock(time.monotonic() - self._began)}" if self._running else ""
-        self._state.value = fragment("state", muted(elapsed)) if elapsed else ""
-        self._shown.value = self._outcome
-        return _BEAT if self._running else None
-
-
-def _label(field: Field) -> Any:
-    # HTML rather than a Label, which would typeset what it takes for formulas.
-    layout = ipywidgets.Layout(flex="0 0 14rem", min_width="0")
-    return ipywidgets.HTML(fragment("label", code(shorten(field.label, 60))), layout=layout)
-
-
-def _input(field: Field) -> Any:
-    """Make the widget for a field."""
-    layout = ipywidgets.Layout(width="16rem")
-    if field.kind == "truth":
-        return ipywidgets.Checkbox(value=bool(field.default), indent=False, layout=layout)
-    if field.kind == "whole":
-        return ipywidgets.IntText(value=field.default or 0, layout=layout)
-    if field.kind == "number":
-        return ipywidgets.FloatText(value=field.default or 0.0, layout=layout)
-    if field.kind == "choice":
-        options = [(clean(repr(choice)), choice) for choice in field.choices]
-        return ipywidgets.Dropdown(
-            options=options, value=field.choices[0] if field.required else field.default, layout=layout
-        )
-    if field.kind == "text":
-        return ipywidgets.Text(value=field.default or "", layout=layout)
-    if field.kind == "more":
-        return ipywidgets.Text(placeholder="1, 'two', three=3", layout=layout)
-    hint = "a value, such as 1, 'text', [1, 2]" if field.required else f"empty for {field.default!r}"
-    return ipywidgets.Text(placeholder=shorten(clean(hint), 60), layout=layout)
-
-
 def _model_of(proxy: Proxy) -> ObjectModel:
     link = proxy._pyro
     return object_model(proxy, str(link.uri.object) if link.uri.protocol == "PYRONAME" else "")
-
-
-def _whole(value: object) -> str:
-    """Write a value at some length, but not at any."""
-    try:
-        text = _full.repr(value)
-    except Exception as error:
-        text = f"<{type(value).__name__}; its repr raised {type(error).__name__}>"
-    return clean(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
-
-
-def _doc_html(doc: str) -> str:
-    return f'<div class="pyronb-doc">{escape(clean(doc.strip()))}</div>' if doc.strip() else ""
 
 
 def _head_html(model: ObjectModel, trouble: BaseException | None) -> str:
