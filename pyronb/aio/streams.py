@@ -48,6 +48,8 @@ class FarStream(AsyncIterator[Any]):
             ConnectionClosedError: the proxy was released in between. (After `_pyroReconnect` it goes on.)
         """
         items, link = self._items, self._link
+        if items.given:
+            return items.given.popleft()
         async with self._turn:
             while not items.given:
                 if items.stream_id is None:
