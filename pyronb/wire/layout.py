@@ -43,7 +43,7 @@ class Layout(Protocol):
         """
 
     def unpack_whole(self, data: bytes) -> Message | None:
-        """Read a message from bytes that are exactly one message without annotations; None when they are not.
+        """Read a message from bytes that are exactly one message; None when they are not, or it has annotations.
 
         It is a short-cut for what mostly arrives, and never the judge: whatever it does not take is read in pieces.
         """

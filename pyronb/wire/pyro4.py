@@ -31,11 +31,15 @@ from pyronb.wire.message import NO_ANNOTATIONS, Buffer, Message
 __all__ = ["Pyro4Layout"]
 
 _HEADER = struct.Struct("!4sHHHHiHHHH")
+_HEADER_SIZE = _HEADER.size
+_unpack = _HEADER.unpack_from
 _CHUNK = struct.Struct("!4sH")
 _MAGIC = 0x34E9
 _VERSION = PYRO4.version
 _CORRELATION = "CORR"
 _CORRELATION_SIZE = 16
+_CORRELATION_HEAD = _CHUNK.pack(_CORRELATION.encode("ascii"), _CORRELATION_SIZE)
+_ONLY_CORRELATION = len(_CORRELATION_HEAD) + _CORRELATION_SIZE
 _LARGEST_PAYLOAD = 0x7FFFFFFF
 _LARGEST_ANNOTATIONS = 0xFFFF
 _SIXTEEN = 0xFFFF
@@ -45,18 +49,15 @@ _JOIN_BELOW = 32 * 1024
 class Pyro4Layout:
     """Protocol 48."""
 
-    header_size = _HEADER.size
+    header_size = _HEADER_SIZE
 
     def pack(self, message: Message, key: bytes | None = None) -> list[Buffer]:
         """Lay out a message, signed if there is a key; a small one as a single buffer."""
         payload = b"".join((message.payload, *message.beside)) if message.beside else message.payload
-        annotations = dict(message.annotations)
-        if message.correlation_id is not None:
-            annotations[_CORRELATION] = message.correlation_id
-        if key is not None:
-            annotations[signing.NAME] = signing.sign(key, payload, annotations)
         size = len(payload)
-        chunks = b"".join(_pack_chunk(name, value) for name, value in annotations.items())
+        chunks = b""
+        if message.annotations or message.correlation_id is not None or key is not None:
+            chunks = _chunks_of(message, payload, key)
         room = len(chunks)
         if size > _LARGEST_PAYLOAD or room > _LARGEST_ANNOTATIONS:
             raise MessageTooLargeError(
@@ -81,9 +82,28 @@ class Pyro4Layout:
         return [header + chunks, payload]
 
     def unpack_whole(self, data: bytes) -> Message | None:
-        """Leave it to reading in pieces: nearly every message of a real peer has annotations."""
-        del data
-        return None
+        """Read a message from bytes that are exactly one message, with no annotation or the usual one; else give None.
+
+        Nearly every message of a real peer has a correlation id beside it, and nothing else.
+        """
+        total = len(data)
+        if total < _HEADER_SIZE:
+            return None
+        tag, version, kind, flags, seq, size, serializer, room, _, checksum = _unpack(data)
+        if (
+            size < 0
+            or _HEADER_SIZE + room + size != total
+            or tag != TAG
+            or version != _VERSION
+            or checksum != _checksum(kind, flags, seq, size, serializer, room)
+        ):
+            return None
+        if not room:
+            return Message(kind, serializer, flags, seq, data[_HEADER_SIZE:])
+        if room != _ONLY_CORRELATION or not data.startswith(_CORRELATION_HEAD, _HEADER_SIZE):
+            return None
+        at = _HEADER_SIZE + room
+        return Message(kind, serializer, flags, seq, data[at:], NO_ANNOTATIONS, data[at - _CORRELATION_SIZE : at])
 
     def unpack_header(self, data: Buffer) -> Header:
         """Read a header; the reserved field is not looked at, as real peers do not either."""
@@ -118,6 +138,15 @@ class Pyro4Layout:
 
 def _checksum(kind: int, flags: int, seq: int, size: int, serializer: int, room: int) -> int:
     return (kind + _VERSION + size + room + serializer + flags + seq + _MAGIC) & _SIXTEEN
+
+
+def _chunks_of(message: Message, payload: Buffer, key: bytes | None) -> bytes:
+    annotations = dict(message.annotations)
+    if message.correlation_id is not None:
+        annotations[_CORRELATION] = message.correlation_id
+    if key is not None:
+        annotations[signing.NAME] = signing.sign(key, payload, annotations)
+    return b"".join(_pack_chunk(name, value) for name, value in annotations.items())
 
 
 def _pack_chunk(name: str, value: Buffer) -> bytes:

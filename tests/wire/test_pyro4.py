@@ -205,3 +205,30 @@ def only_502(client):
     client.greet(Message(CONNECT, 1, 0x10, 0, GREETING))
     (event,) = heard(client, bytes.fromhex("5059524f01f603020000000000000000"))
     return event
+
+
+@given(
+    payload=st.binary(max_size=40),
+    beside=st.sampled_from([(None, {}), (CORRELATION, {}), (CORRELATION, {"ABCD": b"x"}), (None, {"CORR": b"short"})]),
+    change=st.tuples(st.integers(0, 60), st.integers(0, 255)),
+    extra=st.sampled_from([b"", b"P"]),
+)
+def test_a_message_that_comes_alone(payload, beside, change, extra):
+    """It is read in one go, and to the same end as in pieces; also where something in it is wrong."""
+    correlation, annotations = beside
+    [data] = LAYOUT.pack(Message(RESULT, 1, 0, 7, payload, annotations, correlation))
+    changed = bytearray(data)
+    changed[change[0] % len(data)] = change[1]
+    for each in (data + extra, bytes(changed)):
+        ends = []
+        for chunk in (None, 1):
+            client = ClientConnection(PYRO4)
+            client.open()
+            client.calls_made = set(range(0x10000))
+            ends.append(
+                [str(event.error) if isinstance(event, Broken) else event for event in heard(client, each, chunk)]
+            )
+
+        assert ends[0] == ends[1]
+    usual = len(annotations) == 0
+    assert usual == (LAYOUT.unpack_whole(data) is not None)
