@@ -38,6 +38,8 @@ _LONG = struct.Struct("l")
 _LONGS = {4: struct.Struct("=i"), 8: struct.Struct("=q")}
 # A memoryview can be searched by a pattern only, and need not be copied for it.
 _has_mark = re.compile(MARK.encode()).search
+# Bytes that lack even the first letter of the mark, as many do, are told in a tenth of the time.
+_FIRST = ord(MARK[0])
 # Searching more than this takes longer than looking at each dict.
 _SEARCH_BELOW = 1 << 20
 # A packer keeps the memory of the largest message that it has written.
@@ -83,7 +85,9 @@ class MsgpackSerializer:
             # No length is believed beyond the length of the data: that is what unpackb takes for its limits.
             if len(data) < _SEARCH_BELOW:
                 value = msgpack.unpackb(data, raw=False, strict_map_key=False, ext_hook=_extension)
-                return recreate(value, self._dialect, self._room, inside_out=True) if _has_mark(data) else value
+                if (type(data) is bytes and _FIRST not in data) or not _has_mark(data):
+                    return value
+                return recreate(value, self._dialect, self._room, inside_out=True)
             marked: list[bool] = []
 
             def look(made: dict[Any, Any]) -> dict[Any, Any]:
