@@ -7,16 +7,22 @@ from typing import Any
 
 from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
+from pyronb.errors import ProtocolError, SecurityError
+from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call
 from pyronb.serializers.base import Scattered
 from pyronb.serializers.beside import holds_large, watchful
-from pyronb.wire.bare import LARGEST_BARE, bare_head
+from pyronb.wire.bare import BARE_TAIL, LARGEST_BARE, bare_head, bares_in, pack_header
+from pyronb.wire.connection import ClientConnection
 from pyronb.wire.message import INVOKE, RESULT, Message
 
-__all__ = ["NOT_TAKEN", "BareCalls", "allows_bare_calls"]
+__all__ = ["NOT_TAKEN", "BareCalls", "Plain", "allows_bare_calls"]
 
 NOT_TAKEN = object()
 """What a short-cut gives for a call that has to go the long way."""
+
+Plain = tuple[str, Sequence[Any], Mapping[str, Any]]
+"""Method and arguments: a call with nothing beside it, as most are; it is made a `Call` where that is needed."""
 
 
 def allows_bare_calls(link: Link) -> bool:
@@ -61,6 +67,43 @@ class BareCalls:
         self._object_id = link.object_id
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+
+    def pack(self, connection: ClientConnection, what: Call | Plain) -> tuple[bytes, int] | None:
+        """Lay a call out, and give its number; None when it has to go the long way."""
+        if isinstance(what, tuple):
+            method, args, kwargs = what
+        elif what.note is not None or what.wishes.output or what.annotations or what.correlation_id is not None:
+            return None
+        else:
+            method, args, kwargs = what.method, what.args, what.kwargs or {}
+        if method in self._oneway or (args and type(args[0]) is SerializedBlob):
+            return None
+        try:
+            payload = self._dumps((self._object_id, method, args, kwargs))
+        except (ProtocolError, SecurityError):
+            # What cannot be written here may be something that only goes the long way, as functions do.
+            return None
+        if type(payload) is not bytes or len(payload) > self._largest:
+            return None
+        seq = connection.next_sequence()
+        connection.calls_made.add(seq)
+        return pack_header(self._head, seq, len(payload), BARE_TAIL) + payload, seq
+
+    def find(self, data: bytes) -> tuple[list[tuple[int, int, int]], int, bool]:
+        """Find the replies that bytes begin with; as `bares_in`."""
+        return bares_in(data, self._heads, self._largest)
+
+    def take(self, connection: ClientConnection, data: bytes, seq: int) -> bytes | None:
+        """Give the payload of the one reply that is waited for, if that is all that has arrived, and it is bare."""
+        reply = connection.take_bare(data)
+        if reply is None or reply[0] not in self._heads or reply[1] != seq:
+            return None
+        connection.calls_made.discard(seq)
+        return reply[2]
+
+    def read(self, payload: bytes) -> Any:
+        """Read the value in a reply."""
+        return self._loads(payload)
 
     def _goes_apart(self, args: Sequence[Any]) -> bool:
         """Tell whether arguments, of which a large payload was made, have bytes that go beside it.

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyronb.net.broadcast import listen_for_broadcasts
 from pyronb.net.sockets import address_towards, location_of
-from pyronb.server.engines.wakeup import Wakeup
+from pyronb.net.wakeup import Wakeup
 from pyronb.uri import URI
 
 __all__ = ["BroadcastServer"]

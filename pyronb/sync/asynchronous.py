@@ -1,9 +1,9 @@
 """AsyncProxy: calls that run in the background. (Client chapter, "Asynchronous ('future') remote calls"; S66-S77.)
 
 Calls really run at the same time over there. Towards daemons of pyronb they share one connection (`line.py`); towards
-others each call that is on its way has a connection and a thread. There is a limit to how many; calls beyond it wait
-their turn. Threads end when there is nothing to do, connections stay for the next calls until the proxy is released or
-dropped.
+others each call that is on its way has a connection, and one thread looks after all of them (`pool.py`). Calls that are
+not plain have a thread each. There is a limit to how many; calls beyond it wait their turn. Threads end when there is
+nothing to do, connections stay for the next calls until the proxy is released or dropped.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pyronb.client.bare import NOT_TAKEN
-from pyronb.client.connecting import hang_up
+from pyronb.client.bare import Plain
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
+from pyronb.client.outcomes import settle
 from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
 from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
 from pyronb.rpc.call import NO_WISHES, Call, Wishes
-from pyronb.sync.driver import run, withdraw
-from pyronb.sync.line import Line, Plain, Work, may_share
-from pyronb.sync.methods import add_context, call_remote, value_of
+from pyronb.sync.driver import withdraw
+from pyronb.sync.line import Line, Work, call_of, may_share
+from pyronb.sync.methods import add_context, outcome_of
+from pyronb.sync.pool import MOST, Pool, Stock
 from pyronb.sync.proxy import Proxy
+from pyronb.sync.streams import FarStream
 from pyronb.uri import URI
 
 __all__ = ["AsyncProxy", "asyncproxy"]
 
-_MOST = 32
-"""Most calls of one proxy that are on their way at the same time."""
 _IDLE = 0.5
 """Seconds after which a thread without work ends."""
 _MOMENT = 0.005
@@ -50,16 +50,16 @@ _FIRST = 0.02
 
 
 class _Crew:
-    """The threads and connections of one proxy. Threads hold the crew and not the proxy, so a dropped proxy goes.
+    """The threads of one proxy, for calls that are not plain and for whatever users do with results.
 
-    More threads cost more than they give where calls are quick. So there is one at first, and twice as many each time
-    that a moment has passed in which those that are there have not got on quickly, as long as that helps.
+    Threads hold the crew and not the proxy, so a dropped proxy goes. More threads cost more than they give where calls
+    are quick. So there is one at first, and twice as many each time that a moment has passed in which those that are
+    there have not got on quickly, as long as that helps.
     """
 
-    def __init__(self, link: Link) -> None:
-        self._model = link
-        self._work: deque[Work | Callable[[], None]] = deque()
-        self._links: list[Link] = []
+    def __init__(self, stock: Stock) -> None:
+        self._stock = stock
+        self._work: deque[Work | Callable[[], Any]] = deque()
         self._running: dict[FutureResult, Link] = {}
         self._withdrawing = threading.Lock()
         # The lock is taken itself: an interrupt may strike in a condition that was just entered, which then stays so.
@@ -67,34 +67,28 @@ class _Crew:
         self._came = threading.Condition(self._lock)
         self._waiting = 0
         self._threads = 0
-        self._dismissed = False
         # How much work was begun; how much it was at the last look, how much more that was than at the one before, and
         # whether there is going to be another one.
         self._begun = 0
         self._seen = 0
         self._pace = 0
         self._watched = False
-        # What calls have come to that is not published yet, and when that was done last: whoever waits for many quick
-        # calls is not woken by each. As long as there is going to be another look, nothing stays here for long.
-        self._settled: deque[tuple[FutureResult, Any, BaseException | None]] = deque()
-        self._told = 0.0
 
-    def submit(self, work: Work | Callable[[], None]) -> None:
+    def submit(self, work: Work | Callable[[], Any]) -> None:
         with self._lock:
-            self._dismissed = False
             self._work.append(work)
             # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
             if self._waiting:
                 self._came.notify()
             if not self._threads:
                 self._hire(1)
-            elif self._waiting < len(self._work) and not self._watched and self._threads < _MOST:
+            elif self._waiting < len(self._work) and not self._watched and self._threads < MOST:
                 self._watched, self._seen, self._pace = True, self._begun, 0
                 # The first one has to connect.
                 TICKER.remind(self, time.monotonic() + (_MOMENT if self._begun > 1 else _FIRST))
 
     def _hire(self, threads: int) -> None:
-        for _ in range(min(threads, _MOST - self._threads)):
+        for _ in range(min(threads, MOST - self._threads)):
             self._threads += 1
             threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
 
@@ -106,8 +100,7 @@ class _Crew:
             if pace < _QUICK or self._pace * _PAYS < pace < _QUICK * self._threads:
                 self._hire(min(left, self._threads))
             self._seen, self._pace = self._begun, pace
-            again = self._watched = left > 0 and self._threads < _MOST
-        self._tell(self.submit)
+            again = self._watched = left > 0 and self._threads < MOST
         return time.monotonic() + _MOMENT if again else None
 
     def _be_thread(self) -> None:
@@ -122,49 +115,26 @@ class _Crew:
     def _make_call(self, what: Call | Plain, future: FutureResult) -> None:
         if not future.set_running_or_notify_cancel():
             return
-        link = self._take_link()
+        link = self._stock.take() or self._stock.make()
         result: Any = None
         error: BaseException | None = None
         self._running[future] = link
         try:
-            result = self._result_of(what, future, link)
+            call = call_of(what)
+            call.wishes = replace(call.wishes, listener=future.report, on_progress=None)
+            result = settle(link, outcome_of(link, call), partial(FarStream, alone=True))
         except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
             error = failed
         with self._withdrawing:
             del self._running[future]
             link.unwanted = False
-        # First of all, for whoever has the result may release the proxy at once.
-        self._return_link(link)
-        self._settled.append((future, result, error))
-        # In this order: whoever looks last sees that nobody else is going to.
-        if not self._work or not self._watched or time.monotonic() - self._told > _MOMENT / 5:
-            self._tell(lambda step: step())
-
-    def _tell(self, run: Callable[[Callable[[], None]], None]) -> None:
-        """Publish what calls have come to; this runs what users have to do with it."""
-        while self._settled:
-            try:
-                future, result, error = self._settled.popleft()
-            except IndexError:
-                break
-            if future.publish(result, error):
-                continue
-            if error is None:
-                run(partial(future.set_result, result))
-            else:
-                run(partial(future.set_exception, error))
-        self._told = time.monotonic()
-
-    @staticmethod
-    def _result_of(what: Call | Plain, future: FutureResult, link: Link) -> Any:
-        if isinstance(what, tuple):
-            if link.remote is not None and not link.remote.is_pyronb:
-                # It tells nothing of its calls.
-                value = NOT_TAKEN if link.short is None else link.short.call(link, *what)
-                return call_remote(link, *what) if value is NOT_TAKEN else value
-            what = Call("", *what)
-        what.wishes = replace(what.wishes, listener=future.report, on_progress=None)
-        return value_of(link, what)
+        # First of all, for whoever has the result may release the proxy at once. A far stream keeps its connection.
+        if type(result) is not FarStream:
+            self._stock.put(link)
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
     def withdraw(self, future: FutureResult) -> None:
         """Tell the daemon that the answer to a call that runs is not wanted."""
@@ -174,43 +144,22 @@ class _Crew:
             if link is not None:
                 withdraw(link)
 
-    def _next(self) -> Work | Callable[[], None] | None:
+    def _next(self) -> Work | Callable[[], Any] | None:
         with self._lock:
             while not self._work:
                 self._waiting += 1
-                came = not self._dismissed and self._came.wait(_IDLE)
+                came = not self._stock.released and self._came.wait(_IDLE)
                 self._waiting -= 1
-                if not self._work and (self._dismissed or not came):
+                if not self._work and (self._stock.released or not came):
                     self._threads -= 1
                     return None
             self._begun += 1
             return self._work.popleft()
 
-    def _take_link(self) -> Link:
-        try:
-            return self._links.pop()
-        except IndexError:
-            link = self._model.twin()
-            link.lock = threading.RLock()
-            return link
-
-    def _return_link(self, link: Link) -> None:
-        with self._lock:
-            if not self._dismissed:
-                self._links.append(link)
-                return
-        with link.lock:
-            run(hang_up(link))
-
     def release(self) -> None:
-        """Close the connections on which nothing is on its way, and end the threads without work."""
+        """End the threads without work."""
         with self._lock:
-            self._dismissed = True
             self._came.notify_all()
-        while self._links:
-            link = self._links.pop()
-            with link.lock:
-                run(hang_up(link))
 
 
 class AsyncCalls:
@@ -251,7 +200,7 @@ class AsyncProxy:
     """
 
     # The functions that start calls are in its dict, by name, once the object is known to have such methods.
-    __slots__ = ("__dict__", "_crew", "_line", "_link")
+    __slots__ = ("__dict__", "_crew", "_line", "_link", "_pool", "_stock")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
@@ -260,13 +209,15 @@ class AsyncProxy:
     def _begin(self, link: Link) -> None:
         self._link = link
         vars(self).clear()
-        self._crew = crew = _Crew(link)
+        self._stock = stock = Stock(link)
+        self._crew = crew = _Crew(stock)
+        self._pool = pool = Pool(link, stock, crew.submit)
 
         def unable(works: Iterable[Work]) -> None:
             for work in works:
-                crew.submit(work)
+                pool.submit(*work)
 
-        self._line = Line(self._link, unable, crew.submit) if may_share(self._link) else None
+        self._line = Line(link, unable, crew.submit) if may_share(link) else None
 
     def __getattr__(self, name: str) -> Callable[..., FutureResult]:
         """Give a function that starts a call of this method."""
@@ -282,7 +233,7 @@ class AsyncProxy:
         object.__setattr__(self, name, value)
 
     def _starter(self, name: str, wishes: Wishes) -> Callable[..., FutureResult]:
-        link, crew, line = self._link, self._crew, self._line
+        link, stock, crew, pool, line = self._link, self._stock, self._crew, self._pool, self._line
         check_method(link, name, "are called in the background")
         shown = link.options.remote_output
 
@@ -291,22 +242,25 @@ class AsyncProxy:
         def start(*args: Any, **kwargs: Any) -> FutureResult:
             future = FutureResult()
             future.withdraws(tell)
+            stock.released = False
             context = ambient()
+            what: Call | Plain
             if plain and not context.annotations and context.listener is None and context.correlation_id is None:
                 # The way of most calls.
-                if line is not None and line.able:
-                    line.submit((name, args, kwargs), future)
-                else:
-                    crew.submit(((name, args, kwargs), future))
-                return future
-            call = Call("", name, args, kwargs, wishes=wishes)
-            add_context(link, call)
-            if shown or call.wishes is not NO_WISHES:
-                listen(future, link, call)
-            if line is not None and line.able:
-                line.submit(call, future)
+                what = (name, args, kwargs)
             else:
-                crew.submit((call, future))
+                what = Call("", name, args, kwargs, wishes=wishes)
+                add_context(link, what)
+                if shown or what.wishes is not NO_WISHES:
+                    listen(future, link, what)
+            if line is None:
+                crew.submit((what, future))
+            elif line.able:
+                line.submit(what, future)
+            elif pool.able:
+                pool.submit(what, future)
+            else:
+                crew.submit((what, future))
             return future
 
         def tell(future: FutureResult) -> None:
@@ -362,6 +316,8 @@ class AsyncProxy:
         """Close the connections on which nothing is on its way; they are made again when they are needed."""
         if self._line is not None:
             self._line.release()
+        self._stock.release()
+        self._pool.release()
         self._crew.release()
 
     def __enter__(self) -> AsyncProxy:

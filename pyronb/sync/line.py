@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from pyronb.calls import recordings
-from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.bare import BareCalls, Plain, allows_bare_calls
 from pyronb.client.calling import calling, explained, lend, take_back, understood
 from pyronb.client.connecting import connect
 from pyronb.client.hearing import Hearing, wants_output
@@ -36,22 +36,19 @@ from pyronb.futures import FutureResult
 from pyronb.net.stream import SocketStream
 from pyronb.net.ticker import TICKER
 from pyronb.news import News
-from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.handshake import TOGETHER
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
-from pyronb.wire.bare import BARE_SIZE, bares_in, pack_bare
+from pyronb.wire.bare import BARE_SIZE
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Replied, Told
 from pyronb.wire.message import WANTS_OUTPUT, Buffer
 
-__all__ = ["Line", "Plain", "Work", "may_share"]
+__all__ = ["Line", "Work", "call_of", "may_share"]
 
-Plain = tuple[str, Sequence[Any], Mapping[str, Any]]
-"""Method and arguments: a call with nothing beside it, as most are; it is made a `Call` where that is needed."""
 Work = tuple[Call | Plain, FutureResult]
 
 _MOST = 1000
@@ -70,44 +67,9 @@ def may_share(link: Link) -> bool:
     return link.owner is None and not (link.raw or link.key or link.max_retries or link.given_socket)
 
 
-def _call_of(what: Call | Plain) -> Call:
+def call_of(what: Call | Plain) -> Call:
     """Give a call with all that belongs to one."""
     return what if isinstance(what, Call) else Call("", *what)
-
-
-class _BareCalls(BareCalls):
-    """Calls and replies that are bare, many in a row."""
-
-    __slots__ = ()
-
-    def pack(self, connection: ClientConnection, what: Call | Plain) -> tuple[bytes, int] | None:
-        """Lay a call out, and give its number; None when it has to go the long way."""
-        if isinstance(what, tuple):
-            method, args, kwargs = what
-        elif what.note is not None or what.wishes.output or what.annotations or what.correlation_id is not None:
-            return None
-        else:
-            method, args, kwargs = what.method, what.args, what.kwargs or {}
-        if method in self._oneway or (args and type(args[0]) is SerializedBlob):
-            return None
-        try:
-            payload = self._dumps((self._object_id, method, args, kwargs))
-        except (ProtocolError, SecurityError):
-            # What cannot be written here may be something that only goes the long way, as functions do.
-            return None
-        if type(payload) is not bytes or len(payload) > self._largest:
-            return None
-        seq = connection.next_sequence()
-        connection.calls_made.add(seq)
-        return pack_bare(self._head, seq, payload), seq
-
-    def find(self, data: bytes) -> tuple[list[tuple[int, int, int]], int, bool]:
-        """Find the replies that bytes begin with; as `bares_in`."""
-        return bares_in(data, self._heads, self._largest)
-
-    def read(self, payload: bytes) -> Any:
-        """Read the value in a reply."""
-        return self._loads(payload)
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +93,7 @@ class _Way:
     stream: SocketStream
     connection: ClientConnection
     codec: Codec
-    short: _BareCalls | None
+    short: BareCalls | None
     waiting: dict[int, Work] = field(default_factory=dict)
     limits: dict[int, float] = field(default_factory=dict)
     hearings: dict[int, Hearing] = field(default_factory=dict)
@@ -191,7 +153,7 @@ class Line:
     def submit(self, what: Call | Plain, future: FutureResult) -> None:
         """Have a call made."""
         if recordings:
-            what = _call_of(what)
+            what = call_of(what)
             begin_record(self._model, what)
         self._queue.append((what, future))
         # Looking costs less than the lock; whoever writes looks at the queue once more before it waits.
@@ -276,7 +238,7 @@ class Line:
                 self._queue.clear()
             self._unable(works)
             return None
-        short = _BareCalls(link) if allows_bare_calls(link) else None
+        short = BareCalls(link) if allows_bare_calls(link) else None
         way = _Way(link, link.stream, link.connection, link.codec, short, writing=True)
         with self._lock:
             self._way = way
@@ -311,7 +273,7 @@ class Line:
                     else:
                         self._expect(way, seq, work, deadline)
                     continue
-                call = _call_of(what)
+                call = call_of(what)
                 call.object_id = way.link.object_id
                 said, seq = self._said(way, call)
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
@@ -399,7 +361,7 @@ class Line:
         way.connection.abandon(seq)
         way.owing = True
         self._say_withdrawn(way, seq)
-        call = _call_of(work[0])
+        call = call_of(work[0])
         circumstances = self._circumstances(way, call)
         if call.wishes.timeout:
             circumstances += f"; its timeout allows {call.wishes.timeout:g} s"
@@ -507,7 +469,7 @@ class Line:
             raise ConnectionClosedError("receiving: the connection was released")
         self._progress()
 
-    def _take_bare(self, way: _Way, short: _BareCalls, data: bytes) -> bytes:
+    def _take_bare(self, way: _Way, short: BareCalls, data: bytes) -> bytes:
         """Complete the futures of the bare replies that bytes begin with, and give what is for the machine."""
         data, way.rest = way.rest + data, b""
         found, at, goes_on = short.find(data)
@@ -580,7 +542,7 @@ class Line:
     # What becomes of calls
 
     def _settle(self, way: _Way, work: Work, event: Replied) -> None:
-        call, future = _call_of(work[0]), work[1]
+        call, future = call_of(work[0]), work[1]
         call.object_id = way.link.object_id
         note = call.note
         if note is not None:
@@ -629,7 +591,7 @@ class Line:
 
     @staticmethod
     def _circumstances(way: _Way, what: Call | Plain) -> str:
-        call = _call_of(what)
+        call = call_of(what)
         call.object_id = way.link.object_id
         return calling(way.link, call)
 

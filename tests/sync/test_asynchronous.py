@@ -15,19 +15,25 @@ import pytest
 import pyronb
 from pyronb.errors import ConnectionClosedError, PyroError
 from pyronb.net.ticker import TICKER
-from pyronb.sync.asynchronous import _MOST, _Crew, asyncproxy
+from pyronb.sync.asynchronous import _Crew, asyncproxy
+from pyronb.sync.pool import MOST, Stock
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
 from tests.support.strikes import Strikes
 from tests.support.waiting import eventually, scaled
 
 
-@pytest.fixture(autouse=True, params=["shared", "apart"])
+@pytest.fixture(autouse=True, params=["shared", "pool", "apart"])
 def way(request, monkeypatch):
-    """Have calls share a connection, as they do to pyronb daemons, or have one each, as they do to others."""
+    """Have calls share a connection, as they do to pyronb daemons, or have one each, as they do to others.
+
+    In a pool, one thread looks after all of them; what is not plain has a thread of its own.
+    """
+    if request.param == "pool":
+        monkeypatch.setattr("pyronb.sync.line.TOGETHER", "what no daemon does")
     if request.param == "apart":
         monkeypatch.setattr("pyronb.sync.asynchronous.may_share", lambda _: False)
-    monkeypatch.setattr("pyronb.sync.line._MOST", _MOST)
+    monkeypatch.setattr("pyronb.sync.line._MOST", MOST)
     return request.param
 
 
@@ -77,10 +83,10 @@ def test_calls_run_at_the_same_time(background, bench):
 
 def test_more_calls_than_connections(background):
     """They wait their turn, and all are run."""
-    futures = [background.add(number, 0) for number in range(10 * _MOST)]
+    futures = [background.add(number, 0) for number in range(10 * MOST)]
 
-    assert list(range(10 * _MOST)) == [future.value for future in futures]
-    assert len(threads()) <= _MOST
+    assert list(range(10 * MOST)) == [future.value for future in futures]
+    assert len(threads()) <= MOST
 
 
 def test_s74_chain(background):
@@ -120,7 +126,7 @@ async def test_await(background):
 
 def test_a_call_that_waits_its_turn_can_be_cancelled(background, bench):
     """It is never sent; one that is on its way cannot be cancelled."""
-    running = [background.wait() for _ in range(_MOST)]
+    running = [background.wait() for _ in range(MOST)]
     for _ in running:
         assert bench.entered.acquire(timeout=scaled(5))
     waiting = background.add(1, 2)
@@ -283,7 +289,7 @@ def test_threads_come_where_calls_are_not_quick(proxy, monkeypatch):
     """Twice as many each time, as long as work waits and those that are there do not get on with it."""
     reminded = []
     monkeypatch.setattr(TICKER, "remind", lambda crew, _: reminded.append(crew))
-    crew, go = _Crew(proxy._pyro), threading.Event()
+    crew, go = _Crew(Stock(proxy._pyro)), threading.Event()
     for _ in range(100):
         crew.submit(lambda: go.wait(scaled(10)))
     counts = [crew._threads]
@@ -301,7 +307,7 @@ def test_threads_come_where_calls_are_not_quick(proxy, monkeypatch):
             pass
 
         assert [1, 2, 4, 8, 8] == counts
-        assert crew._threads == _MOST
+        assert crew._threads == MOST
     finally:
         go.set()
     assert eventually(lambda: not crew._work)

@@ -23,10 +23,10 @@ from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError
 from pyronb.net.deadline import after
 from pyronb.net.sockets import INHERITED, tune
 from pyronb.net.stream import SocketStream, server_session
+from pyronb.net.wakeup import Wakeup
 from pyronb.options import DaemonOptions
 from pyronb.server.conversation import Conversation, Task
 from pyronb.server.coroutines import finished
-from pyronb.server.engines.wakeup import Wakeup
 from pyronb.server.side import Way
 from pyronb.wire.message import Buffer
 

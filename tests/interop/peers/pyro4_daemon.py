@@ -1,7 +1,7 @@
 """A real Pyro4 daemon.
 
-OPTIONS is JSON with `accept`, `compression`, `unixsocket`, `port`, `key`, `servertype`, and
-`ns` (host, port) with `name`.
+OPTIONS is JSON with `accept`, `compression`, `unixsocket`, `port`, `key`, `servertype`, `workers`,
+and `ns` (host, port) with `name`.
 """
 
 import json
@@ -14,6 +14,7 @@ options = json.loads(sys.argv[1])
 config.COMPRESSION = options.get("compression", False)
 config.SERIALIZERS_ACCEPTED.update(options.get("accept", ()))
 config.SERVERTYPE = options.get("servertype", "thread")
+config.THREADPOOL_SIZE = options.get("workers", config.THREADPOOL_SIZE)
 key = options.get("key")
 Daemon = thing.make_daemon(api)
 with Daemon("127.0.0.1", options.get("port", 0), unixsocket=options.get("unixsocket")) as daemon:

@@ -1,4 +1,7 @@
-"""A real Pyro5 daemon: OPTIONS is JSON with `compression`, `unixsocket`, `port`, and `ns` (host, port) with `name`."""
+"""A real Pyro5 daemon.
+
+OPTIONS is JSON with `compression`, `unixsocket`, `port`, `servertype`, `workers`, and `ns` (host, port) with `name`.
+"""
 
 import json
 import sys
@@ -13,6 +16,8 @@ options = json.loads(sys.argv[1])
 api.errors = Pyro5.errors
 api.SerializerBase = Pyro5.serializers.SerializerBase
 api.config.COMPRESSION = options.get("compression", False)
+api.config.SERVERTYPE = options.get("servertype", "thread")
+api.config.THREADPOOL_SIZE = options.get("workers", api.config.THREADPOOL_SIZE)
 Daemon = thing.make_daemon(api)
 with Daemon("127.0.0.1", options.get("port", 0), unixsocket=options.get("unixsocket")) as daemon:
     Thing = thing.make(api)

@@ -1,0 +1,326 @@
+"""A few connections with one call each, and one thread for all of them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+
+import pytest
+
+from pyronb.context import current_context
+from pyronb.errors import CommunicationError, ConnectionClosedError, SerializeError, TimeoutError
+from pyronb.net.stream import SocketStream
+from pyronb.sync import pool
+from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.proxy import Proxy
+from pyronb.sync.streams import FarStream
+from tests.support.fix_daemons import client_options
+from tests.support.waiting import eventually, scaled
+
+BEGUN = 100
+
+
+@pytest.fixture(autouse=True)
+def _one_at_a_time(monkeypatch):
+    """Have the daemon answer the calls of a connection one after the other, as real ones do."""
+    monkeypatch.setattr("pyronb.sync.line.TOGETHER", "what no daemon does")
+
+
+@pytest.fixture
+def background(proxy):
+    """An async proxy for the bench."""
+    proxy._pyroBind()
+    with asyncproxy(proxy) as background:
+        yield background
+
+
+def entered(bench, calls):
+    """Wait until so many calls have begun to wait over there."""
+    for _ in range(calls):
+        assert bench.entered.acquire(timeout=scaled(10))
+
+
+# How many connections there are
+
+
+@pytest.fixture
+def measure():
+    """A measure that begins at the moment 0."""
+    return pool._Measure(BEGUN, 0.0)
+
+
+def look(measure, begun, moments=1.0):
+    """Let time pass in which so much is begun, and tell how many connections there are to be."""
+    measure.look(measure.begun + begun, measure.look_at + (moments - 1) * pool._MOMENT)
+    return measure.connections
+
+
+def test_quick_calls_need_few_connections(measure):
+    """However many there are."""
+    assert [pool._FEW] * 5 == [look(measure, 100) for _ in range(5)]
+
+
+def test_more_are_kept_where_they_pay(measure):
+    """As they do where calls wait for something over there."""
+    assert [16, 32, 32] == [look(measure, 8), look(measure, 16), look(measure, 32)]
+
+
+def test_more_are_given_up_where_they_do_not_pay(measure):
+    """Each try is paid by what comes after it; the next one has to wait."""
+    found = [look(measure, 8) for _ in range(4)]
+    rest = int(pool._REST / pool._MOMENT)
+
+    assert [16, 8, 8, 8] == found
+    assert 16 in [look(measure, 8) for _ in range(rest)]
+
+
+def test_a_program_that_stood_still_tells_nothing(measure):
+    """Little was begun, but not for want of connections."""
+    assert pool._FEW == look(measure, 8, moments=10)
+
+
+def test_many_quick_calls(background, dials):
+    """They go over a few connections, which all stay."""
+    futures = [background.add(number, 0) for number in range(2000)]
+
+    assert list(range(2000)) == [future.value for future in futures]
+    assert 1 <= len(dials) <= pool.MOST
+    eventually(lambda: len(dials) == len(background._stock))
+
+
+def test_calls_that_wait_hold_up_nobody(background, bench):
+    """Each holds but its own connection, until there are no more."""
+    waiting = [background.wait(number) for number in range(pool.MOST - 1)]
+    entered(bench, pool.MOST - 1)
+
+    assert list(range(100)) == [future.result(scaled(10)) for future in [background.add(n, 0) for n in range(100)]]
+    bench.go.set()
+    assert list(range(pool.MOST - 1)) == [future.value for future in waiting]
+
+
+def test_a_daemon_that_takes_no_more_connections(background, bench, monkeypatch):
+    """Those that there are do it all."""
+    real, made = pool.connected, []
+
+    def connected(link):
+        made.append(link)
+        if len(made) > 3:
+            raise CommunicationError("no free workers")
+        real(link)
+
+    monkeypatch.setattr(pool, "connected", connected)
+    waiting = [background.wait(number) for number in range(2)]
+    entered(bench, 2)
+    futures = [background.add(number, 0) for number in range(500)]
+
+    assert list(range(500)) == [future.result(scaled(10)) for future in futures]
+    bench.go.set()
+    assert [0, 1] == [future.value for future in waiting]
+    assert 3 == len(background._stock)
+
+
+def test_no_connection_at_all(background, monkeypatch):
+    """All that wait for it are told why; those after them try again."""
+    real = pool.connected
+
+    def connected(_link):
+        raise CommunicationError("not today")
+
+    monkeypatch.setattr(pool, "connected", connected)
+    futures = [background.add(number, 0) for number in range(5)]
+    for future in futures:
+        with pytest.raises(CommunicationError, match="not today"):
+            future.result(scaled(10))
+    monkeypatch.setattr(pool, "connected", real)
+
+    assert 3 == background.add(1, 2).result(scaled(10))
+
+
+# Calls
+
+
+def test_errors_of_methods(background):
+    """They are read like results, and the connection goes on."""
+    failing = [background.fail(str(number)) for number in range(20)]
+    for number, future in enumerate(failing):
+        with pytest.raises(ValueError, match=str(number)) as caught:
+            future.result(scaled(10))
+        assert caught.value._pyroTraceback
+    assert 3 == background.add(1, 2).value
+
+
+def test_what_cannot_be_written_or_read(background):
+    """It fails its own call alone."""
+    with pytest.raises(SerializeError):
+        background.give(threading.Lock()).result(scaled(10))
+    assert 3 == background.add(1, 2).value
+
+
+def test_large_results_and_arguments(background):
+    """They arrive in pieces, next to others; what is large here goes another way."""
+    large = [background.zeros(300_000) for _ in range(5)]
+    sent = [background.give("1" * 300_000) for _ in range(5)]
+    small = [background.add(number, 0) for number in range(100)]
+
+    assert list(range(100)) == [future.value for future in small]
+    assert ["0" * 300_000] * 5 == [future.value for future in large]
+    assert ["1" * 300_000] * 5 == [future.value for future in sent]
+
+
+def test_a_call_that_goes_out_in_pieces(background, monkeypatch):
+    """When the system takes but a part of it, the rest follows as soon as it can."""
+    real, sent = SocketStream.send_small, []
+
+    def send_small(stream, message):
+        if threading.current_thread().name != "pyronb-async":
+            return real(stream, message)
+        sent.append(stream.socket.send(message[:10]))
+        stream._unsent = (memoryview(message)[10:],)
+        return False
+
+    monkeypatch.setattr(SocketStream, "send_small", send_small)
+
+    assert [3] * 20 == [future.result(scaled(10)) for future in [background.add(1, 2) for _ in range(20)]]
+    assert [10] * 20 == sent
+
+
+def test_what_is_not_plain_keeps_its_turn(background, bench):
+    """Annotations, calls without an answer: they go out in a thread of their own, when it is their turn."""
+    current_context.annotations = {"TEST": b"x"}
+    beside = background.context()
+    current_context.annotations = {}
+    background.fire("fired").wait(scaled(10))
+
+    assert ["TEST"] == [name for name, _ in beside.value["annotations"]]
+    assert bench.entered.acquire(timeout=scaled(10))
+    assert ["fired"] == bench.calls
+
+
+def test_streams_have_their_connections(background, dials):
+    """They can be iterated while calls go on, and close them at their end."""
+    streams = [background.count(3).value for _ in range(3)]
+
+    assert [FarStream] * 3 == [type(stream) for stream in streams]
+    assert 3 == background.add(1, 2).value
+    assert [[0, 1, 2]] * 3 == [list(stream) for stream in streams]
+    assert not any(stream._link.connected for stream in streams)
+    assert len(dials) - 3 == len(background._stock)
+
+
+def test_what_users_do_with_results_holds_up_nobody(background):
+    """It runs in another thread."""
+    go, done = threading.Event(), threading.Event()
+    blocking = background.add(1, 2).then(lambda _: go.wait(scaled(20)))
+    blocking.add_done_callback(lambda _: done.set())
+
+    assert list(range(100)) == [future.result(scaled(10)) for future in [background.add(n, 0) for n in range(100)]]
+    assert not blocking.ready
+    go.set()
+    assert done.wait(scaled(10))
+
+
+def test_results_are_not_held_back(background, bench):
+    """One that is there is published, though all connections are held by others, and further calls wait for them."""
+    first = background.wait("first")
+    entered(bench, 1)
+    quick = background.add(1, 2)
+    assert 3 == quick.result(scaled(10))
+    waiting = [background.wait() for _ in range(2 * pool.MOST)]
+    assert concurrent.futures.wait([first], 0).not_done
+    bench.go.set()
+
+    assert "first" == first.value
+    concurrent.futures.wait(waiting, scaled(20))
+
+
+# Ends
+
+
+def test_time_outs(background, bench):
+    """Each call has its own moment; its connection is given up with it, and the next one finds another."""
+    background._pyroTimeout = 0.2
+    began = time.monotonic()
+    futures = [background.wait() for _ in range(3)]
+    for future in futures:
+        with pytest.raises(TimeoutError, match=r"calling 'wait' .* _pyroTimeout allows 0.2 s"):
+            future.result(scaled(10))
+
+    assert time.monotonic() - began >= 0.2
+    assert 3 == background.add(1, 2).value
+    bench.go.set()
+
+
+def test_a_daemon_that_ends(background, bench, daemon):
+    """What is on its way fails, and so does what waits, for nobody is there any more."""
+    waiting = [background.wait() for _ in range(3 * pool.MOST)]
+    entered(bench, pool.MOST)
+    threading.Thread(target=daemon.close).start()
+    failed = [future.exception(scaled(20)) for future in waiting]
+    bench.go.set()
+
+    assert {ConnectionClosedError} == {type(error) for error in failed if error is not None}
+    assert failed.count(None) <= pool.MOST
+
+
+def test_a_connection_that_is_lost(background, bench):
+    """Only the call on it fails."""
+    waiting = [background.wait(number) for number in range(3)]
+    entered(bench, 3)
+    next(iter(background._pool._busy)).stream.shutdown()
+    lost = [
+        future for future in waiting if future in concurrent.futures.wait(waiting, scaled(10), "FIRST_COMPLETED").done
+    ]
+    bench.go.set()
+
+    assert 1 == len(lost)
+    with pytest.raises(ConnectionClosedError, match="calling 'wait'"):
+        lost[0].result()
+    assert {0, 1, 2} > {future.result(scaled(10)) for future in waiting if future not in lost}
+
+
+def test_a_release_while_calls_wait(proxy, bench, daemon):
+    """They are all made, and then every connection closes."""
+    proxy._pyroBind()
+    with asyncproxy(proxy) as background:
+        futures = [background.wait(number) for number in range(40)]
+        entered(bench, 1)
+    bench.go.set()
+
+    assert list(range(40)) == [future.result(scaled(20)) for future in futures]
+    eventually(lambda: daemon._engine.clients == 1, 5)
+
+
+def test_a_thread_that_cannot_be_started(background, monkeypatch):
+    """Who calls is told; the next call starts it."""
+
+    def start(_thread):
+        raise RuntimeError("no more threads")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="no more threads"):
+            background.add(1, 2)
+
+    assert 5 == background.add(2, 3).result(scaled(10))
+
+
+def test_what_should_never_happen(background, bench, monkeypatch):
+    """All that wait are told, and the next call starts anew."""
+
+    def hear(_pool, _way):
+        raise MemoryError("none left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool.Pool, "_hear", hear)
+        with pytest.raises(MemoryError, match="none left"):
+            background.add(1, 2).result(scaled(10))
+
+    assert 5 == background.add(2, 3).result(scaled(10))
+
+
+def test_daemons_that_need_another_way(daemon):
+    """Where no call can be plain, all are made by threads, over the connection that is there."""
+    options = client_options(remote_output=True)
+    with Proxy(daemon.uriFor("bench"), options=options) as proxy, asyncproxy(proxy) as background:
+        assert 3 == background.add(1, 2).value
