@@ -45,14 +45,21 @@ _SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}%b" % (size, _ONCE
 # A type byte with the highest bit set numbers its value, so that references can lead to it.
 _TEXT = rb"[%b](?:%b)" % (rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda", _SHORT)
 # Each alternative takes time that is not taken: what is frequent comes first, and sets after single bytes.
-_OTHERS = rb"%b|[NTF0{\xfb]+%b|g........|\[.\0\0\0|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (_TEXT, _ONCE)
+_SINGLES = rb"[NTF0{\xfb]"
+_OTHERS = rb"%b|g........|%b+%b|\[.\0\0\0%b*%b|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
+    _TEXT,
+    _SINGLES,
+    _ONCE,
+    _SINGLES,
+    _ONCE,
+)
 _NUMBERED_TUPLES = rb"|\xa9.|[\xa8\xbe].\0\0\0"
 
 
 def _runs(run: bytes, tuples: bytes = b"") -> bytes:
     """Give the pattern of many tokens; those of five bytes, in `run`, take half the time apart from the others."""
     run = rb"(?:%b....)*%b" % (run, _ONCE)
-    return rb"(?:%b(?:\).%b|%b))*%b%b" % (run, tuples, _OTHERS, _ONCE, run)
+    return rb"%b(?:(?:\).%b|%b)%b)*%b" % (run, tuples, _OTHERS, run, _ONCE)
 
 
 def _match(pattern: bytes) -> Any:
@@ -146,17 +153,21 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 
 def may_hold_bytes(data: bytes) -> bool:
-    """Whether there may be a string of bytes in the data, which marshal has written."""
-    for kind in (b"s", b"\xf3"):
-        token, at = 0, data.find(kind)
-        while 0 <= at < len(data) - 4:
-            # An s in a text looks like one. What follows it may be no length that fits; else the tokens before it tell.
-            if 0 <= _INT(data, at + 1)[0] < len(data) - at - 4:
-                token = _all(data, token, at).end()
-                if data[token] not in _SHORT_TEXTS or token + 2 + data[token + 1] <= at:
-                    return True
-            at = data.find(kind, at + 1)
-    return False
+    """Whether there may be a string of bytes in the data, which marshal has written and which is not LARGE."""
+    # What looks like one, with a length behind it that fits and is less than 2**24, may be a part of a text. For the
+    # last that does, and for all before it, the tokens tell.
+    end = len(data) - 4
+    last = -1
+    for kind in b"s\xf3":
+        at = data.rfind(kind, 0, end)
+        while at > last and (data[at + 4] or _INT(data, at + 1)[0] >= end - at):
+            # The highest byte of its length is zero, so that long texts are skipped.
+            at = data.rfind(kind, 0, max(data.rfind(0, 0, at + 4) - 3, 0))
+        last = max(last, at)
+    if last < 0:
+        return False
+    token = _all(data, 0, last).end()
+    return data[token] not in _SHORT_TEXTS or token + 2 + data[token + 1] <= last
 
 
 class _Scan:

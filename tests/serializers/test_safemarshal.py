@@ -193,7 +193,17 @@ def test_lengths_are_not_believed(kind: int, size: int) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("value", [[b""], {"a": (1, b"x")}, [[b"x"] * 2, "y"], b"x" * 70_000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [b""],
+        {"a": (1, b"x")},
+        [[b"x"] * 2, "y"],
+        b"x" * 70_000,
+        *({"tags": [1] * 3, "z": [data, "tags", "x" * 900]} for data in (b"", b"s" * 9, bytes(91 + 256))),
+        [b"x", "texts and more texts " * 100, "nuls \0\0\0\0\0"],
+    ],
+)
 def test_bytes_are_found(value: Any) -> None:
     """No string of bytes is overlooked, numbered or not."""
     for data in (marshal.dumps(value), marshal.dumps(value, 2)):
@@ -202,7 +212,11 @@ def test_bytes_are_found(value: Any) -> None:
 
 def test_texts_are_not_taken_for_bytes() -> None:
     """What follows an s in a text may be a length, but it is no token."""
-    for value in (["items", "s", "texts with an s", {"flags": [1, 2], "s": 5}], [ROWS[:1] * 90, {"tags": [1] * 2}]):
+    for value in (
+        ["items", "s", "texts with an s", {"flags": [1, 2], "s": 5}],
+        [ROWS[:1] * 90, {"tags": [1] * 2}],
+        ["s\0\0\0\0", "short texts\0\0", {"tags": [1] * 3, "more": ["s" * 40] * 9 + ["y" * 900]}],
+    ):
         assert not may_hold_bytes(marshal.dumps(value))
 
 
