@@ -120,14 +120,15 @@ async def test_a_call_that_is_dropped_does_not_time_out(make, bench, entered):
     loop, complaints = asyncio.get_running_loop(), []
     async with make() as proxy:
         assert 3 == await proxy.add(1, 2)
+        loop.set_exception_handler(lambda _, what: complaints.append(what))
         proxy._pyroTimeout = 0.05
         dropped = proxy.wait("dropped")
         dropped.send(None)
-        await entered()
-        loop.set_exception_handler(lambda _, what: complaints.append(what))
         dropped.close()
+        with pytest.raises(errors.TimeoutError):
+            await proxy.wait("later")
+        await entered(2)
         proxy._pyroTimeout = scaled(10)
-        await asyncio.sleep(0.06)
         bench.go.set()
         assert 3 == await proxy.add(1, 2)
         gc.collect()
