@@ -10,7 +10,7 @@ its keys are. Reading makes values of the types below and objects of registered 
 0x05  complex: two doubles
 0x06  Decimal: text, 0x07 Fraction: numerator and denominator
 0x08  UUID: 16 bytes
-0x09  list of tuples, as an argument or a result: the items of each
+0x09  list of tuples of one size, as an argument or a result: the size, the items of all
 0x10  date, 0x11 time, 0x12 datetime: ISO 8601 text; after an ``f``, the later one of
       two times that the clock shows twice (`datetime.datetime.fold`)
 0x13  timedelta: days, seconds, microseconds
@@ -55,6 +55,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +99,8 @@ _ATOMS = frozenset({type(None), bool, int, float, str})
 """Types that have one form. (Bytes may be large, and go apart.)"""
 _all_atoms = _ATOMS.issuperset
 _all_tuples = frozenset({tuple}).issuperset
-_all_lists = frozenset({list}).issuperset
+_MANY_ROWS = 4
+"""Tuples from which on they take one extension sooner than one each."""
 
 _DOUBLES = struct.Struct("<dd")
 _PLACE = struct.Struct("<QQ")
@@ -112,7 +114,7 @@ _LATER = b"f"
 
 
 class _Rows:
-    """A list that has nothing but tuples in it."""
+    """A list that has nothing but tuples of one size in it."""
 
     __slots__ = ("rows",)
 
@@ -122,9 +124,12 @@ class _Rows:
 
 def _laid_out(value: Any) -> Any:
     """Give what is written for an argument or a result: mostly the value itself."""
-    if type(value) is list and value and type(value[0]) is tuple and _all_tuples(map(type, value)):
-        return _Rows(value)
-    return apart(value)
+    return _Rows(value) if type(value) is list and len(value) >= _MANY_ROWS and _are_rows(value) else apart(value)
+
+
+def _are_rows(values: list[Any]) -> bool:
+    size = len(values[0]) if type(values[0]) is tuple else 0
+    return size > 0 and _all_tuples(map(type, values)) and len(set(map(len, values))) == 1
 
 
 class NativeSerializer:
@@ -443,7 +448,7 @@ _WRITERS: dict[type, _Write] = {
     array: _write_plain_array,
     Apart: _write_apart,
     # An extension for each tuple would take two callbacks on each end.
-    _Rows: lambda writer, value: writer.extension(_ROWS, list(map(list, value.rows))),
+    _Rows: lambda writer, value: writer.extension(_ROWS, [len(value.rows[0]), *chain.from_iterable(value.rows)]),
 }
 _SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, lambda value: value.value),
@@ -605,10 +610,10 @@ def _no_list(value: Any) -> SerializeError:
 
 
 def _read_rows(reader: _Reader, data: bytes) -> list[tuple[Any, ...]]:
-    rows = reader.items(data)
-    if not _all_lists(map(type, rows)):
-        raise _no_list(next(row for row in rows if type(row) is not list))
-    return list(map(tuple, rows))
+    size, *items = reader.items(data)
+    if type(size) is not int or not 0 < size <= len(items) or len(items) % size:
+        raise SerializeError(f"native data has {len(items)} items in tuples of {size!r}")
+    return list(zip(*[iter(items)] * size, strict=True))
 
 
 def _read_moment(kind: Any) -> Callable[[_Reader, bytes], Any]:

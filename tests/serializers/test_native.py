@@ -277,12 +277,14 @@ def test_tuples_without_an_extension():
     assert ((), (1,)) == NATIVE.loads(b"\xdc\0\2\x90\x91\1")
 
 
-ROWS = st.lists(st.tuples(ATOMS) | st.tuples(TREES, TREES), max_size=5)
+ROWS = st.one_of(*[st.lists(row, max_size=6) for row in (FLAT, st.tuples(ATOMS), st.tuples(TREES, TREES))])
 
 
 @given(ROWS, TREES)
 @example([(1, "a"), (2, "b")], 0)
 @example([(1,), ((2,), [(3,)])], ())
+@example([(1, (2,)), ([(3,)], {4}), (1 << 64, None), ((), [])], ())
+@example([()] * 5, ())
 @relaxed
 def test_lists_of_tuples(rows, more):
     """As a result, as an argument, inside of others, and as the arguments of a batch's calls."""
@@ -296,13 +298,23 @@ def test_lists_of_tuples(rows, more):
 
 
 def test_many_tuples_take_one_extension():
-    """And what is there in the place of a list of lists is refused."""
-    assert b"\xc7\x06\x09\x92\x92\1\2\x91\3" == NATIVE.dumps([(1, 2), (3,)])
-    for data in (b"\x01", b"\x80", b"\x92\x91\1\1", b"\x91\x80", b"\x92\x91"):
+    """Where they are of one size; and what is there in the place of rows is refused."""
+    assert b"\xc7\x06\x09\x95\1\1\2\3\4" == NATIVE.dumps([(1,), (2,), (3,), (4,)])
+    for data in (b"\x01", b"\x80", b"\x90", b"\x92\xc3\1", b"\x92\0\1", b"\x92\xff\1", b"\x94\2\1\1\1", b"\x91\1"):
         with pytest.raises(SerializeError, match="native"):
             NATIVE.loads(bytes([0xC7, len(data), 0x09]) + data)
+    with pytest.raises(SerializeError, match="native data has 1 items in tuples of 4294967295"):
+        NATIVE.loads(b"\xc7\x07\x09\x92\xce\xff\xff\xff\xff\0")
     with pytest.raises(SerializeError, match=r"cannot write this builtins\.list: "):
-        NATIVE.dumps([("\udc80",)])
+        NATIVE.dumps([("\udc80",)] * 5)
+
+
+def test_large_bytes_after_tuples():
+    """They go apart, as they do after anything else."""
+    value = [*[(1, 2)] * 5, bytes(1 << 17)]
+
+    assert isinstance(NATIVE.dumps(value), Scattered)
+    assert same(value, carried(value))
 
 
 def test_text_that_cannot_be_written():
