@@ -373,6 +373,19 @@ def test_daemons_that_give_one_item_at_a_time(proxy, bench, one_by_one):
         next(stream)
 
 
+def test_streams_side_by_side_whose_items_come_one_at_a_time(proxy, one_by_one):
+    """Each gets its own items, also after the connection has become another one."""
+    proxy.add(1, 2)
+    first, second = proxy.count(6), proxy.count(6)
+    both = [next(stream) for stream in (first, second, first, first, second)]
+    proxy._pyroReconnect(1)
+    proxy.add(1, 2)
+    both += [next(stream) for stream in (second, first, second)]
+
+    assert [0, 0, 1, 2, 1, 2, 3, 3] == both == one_by_one
+    assert [[4, 5], [4, 5]] == [list(first), list(second)]
+
+
 def test_error_from_a_daemon_that_gives_one_item_at_a_time(proxy, one_by_one):
     """It ends the stream; the connection survives."""
     proxy.add(1, 2)
