@@ -43,7 +43,6 @@ class _Case:
     object_hint: str = ""
 
 
-_NOT_RUNNING = "{who} is not running: "
 _START = "Start one with `pyronb ns`, or {another}."
 _START_OBJECT = "Start the program that serves it, or remove the stale name from the name server."
 _RIGHT_PORT = "Check that the address is that of a Pyro4, Pyro5 or pyronb name server, or {another}."

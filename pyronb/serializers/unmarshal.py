@@ -30,7 +30,6 @@ _COMPLEX = struct.Struct("<dd").unpack_from
 
 _END_OF_DICT = ord("0")
 _REFERENCE = 0x80
-_DIGIT_BITS = 15
 # As deep as Python lets its own literals nest, and serpent with them.
 _MAX_DEPTH = 200
 # Parts of a key are hashed as often as they occur in it, and references make them occur often.

@@ -35,9 +35,10 @@ __all__ = [
     "waiting_text",
 ]
 
-MAX_METHODS = 10
-MAX_ATTRIBUTES = 10
+MAX_MEMBERS = 10
+"""Most methods, and most attributes, of an object that are listed unless more are asked for."""
 MAX_NAMES = 50
+"""Most names of a name server that are listed."""
 MAX_ROWS = 20
 """Longer batches show this many rows, half of them from either end."""
 
@@ -99,7 +100,7 @@ def _trouble(model: ObjectModel | NamesModel) -> str:
     return " ".join(part for part in (model["reason"], model["hint"]) if part)
 
 
-def object_text(model: ObjectModel, *, variable: str = "", limit: int | None = MAX_METHODS) -> str:
+def object_text(model: ObjectModel, *, variable: str = "", limit: int | None = MAX_MEMBERS) -> str:
     """Show a remote object as plain text; `limit` is how many methods and attributes are listed, None for all."""
     title = model["name"] or model["uri"]
     lines = [clean(f"{variable} = {title}" if variable else title)]
@@ -128,7 +129,7 @@ def _more(total: int, limit: int | None) -> list[str]:
     return [f"  … {total - limit} more"] if limit is not None and total > limit else []
 
 
-def object_html(model: ObjectModel, *, variable: str = "", note: str = "", limit: int | None = MAX_METHODS) -> str:
+def object_html(model: ObjectModel, *, variable: str = "", note: str = "", limit: int | None = MAX_MEMBERS) -> str:
     """Show a remote object as a card; `note` is a sentence to go with it, `limit` as in `object_text`."""
     title = escape(clean(model["name"] or model["uri"]))
     parts = [
