@@ -15,6 +15,7 @@ from typing import Any
 from pyronb.dialects import SAFE, UNSAFE
 from pyronb.logs import log_to
 from pyronb.options import ClientOptions, DaemonOptions, LookupOptions, TLSOptions, WireOptions
+from pyronb.uri import MAX_PORT
 
 __all__ = ["Configuration", "config"]
 
@@ -87,7 +88,7 @@ def _not_negative(value: float) -> bool:
 
 
 def _port(value: int) -> bool:
-    return 0 <= value <= 65535
+    return 0 <= value <= MAX_PORT
 
 
 def _autoclean(value: float) -> bool:

@@ -15,11 +15,12 @@ from typing import Any, TypeVar, overload
 
 from pyronb.context import ambient
 
-__all__ = ["News", "Output", "Progress", "cancelled", "progress", "track"]
+__all__ = ["HUGE", "News", "Output", "Progress", "cancelled", "progress", "track"]
 
 T = TypeVar("T")
 
-_HUGE = 1e300
+HUGE = 1e300
+"""Numbers beyond this one, as infinity, count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,6 @@ def _number(value: Any) -> float:
         number = int(operator.index(value))
     except TypeError:
         number = float(value)
-    if not abs(number) < _HUGE:
+    if not abs(number) < HUGE:
         raise ValueError(f"progress counts in finite numbers, not {value!r:.50}")
     return number

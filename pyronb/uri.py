@@ -9,13 +9,14 @@ from typing import Any
 from pyronb.cards import Card
 from pyronb.errors import PyroError
 
-__all__ = ["URI", "back_location"]
+__all__ = ["MAX_PORT", "URI", "back_location"]
 
 _GRAMMAR = re.compile(r"(?P<protocol>[Pp][Yy][Rr][Oo][a-zA-Z]*):(?P<object>\S+?)(@(?P<location>.+))?$")
 _IPV6 = re.compile(r"\[(?P<host>[0-9a-fA-F:%]+)\](:(?P<port>.*))?$")
 _UNIX = "./u:"
 _BACK = "pyronb-back-"
-_MAX_PORT = 65535
+MAX_PORT = 65535
+"""Ports are numbers up to this one."""
 
 State = tuple[str, "str | set[str]", "str | None", "str | None", "int | None"]
 
@@ -154,7 +155,7 @@ def _parsed_location(location: str, default_port: int | None, uri: str) -> tuple
         # None means "the usual port of a name server"; it is filled in where the lookup is made.
         return None, host, None
     # int() would take signs, underscores and other scripts' digits too.
-    if not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
+    if not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         raise PyroError(f"invalid port in uri, port={port!r}: {uri!r}")
     return None, host, int(port)
 

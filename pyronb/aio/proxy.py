@@ -13,7 +13,7 @@ from pyronb.aio.driver import connected, hang_up, released, run_on
 from pyronb.aio.methods import RemoteAttribute, RemoteMethod, call_remote
 from pyronb.aio.wished import WishedCalls
 from pyronb.client.calling import ping
-from pyronb.client.connecting import reconnect
+from pyronb.client.connecting import ENDLESS, GIVEN_SOCKET, reconnect
 from pyronb.client.face import (
     ProxyFace,
     RemoteDoc,
@@ -43,8 +43,6 @@ from pyronb.uri import URI
 
 __all__ = ["Proxy", "RemoteFunction", "batch", "in_this_room"]
 
-_ENDLESS = 100_000_000
-_GIVEN_SOCKET = "<<connected-socket>>"
 _ROOM = "aio"
 _NO_LOCK = contextlib.nullcontext()
 
@@ -86,7 +84,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
 
     def __init__(self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None) -> None:
         if connected_socket is not None:
-            uri = f"PYRO:{uri}@{_GIVEN_SOCKET}:0"
+            uri = f"PYRO:{uri}@{GIVEN_SOCKET}:0"
         self._pyro_set(Link.to(URI(uri), options or config.client_options(serializer=AUTO)))
         if connected_socket is not None:
             # It is taken up by the first call: only then there surely is a loop.
@@ -174,7 +172,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             link.latency = loop.time() - began
         return made
 
-    async def _pyroReconnect(self, tries: int = _ENDLESS) -> None:
+    async def _pyroReconnect(self, tries: int = ENDLESS) -> None:
         """Close the connection and connect again, trying so often with two seconds in between.
 
         Calls that are in flight fail.

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any
 
+from pyronb.uri import MAX_PORT
+
 __all__ = [
     "KEY_VARIABLE",
     "add_json",
@@ -24,7 +26,6 @@ __all__ = [
 KEY_VARIABLE = "PYRO_HMAC_KEY"
 """The environment variable with the shared key, as in Pyro4's tools."""
 
-_MAX_PORT = 65535
 _LONGEST = 3600.0
 
 
@@ -34,8 +35,8 @@ def port(text: str) -> int:
     Raises:
         ArgumentTypeError: it is none.
     """
-    if not (text.isascii() and text.isdigit()) or int(text) > _MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are numbers from 0 to {_MAX_PORT}")
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are numbers from 0 to {MAX_PORT}")
     return int(text)
 
 

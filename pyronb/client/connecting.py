@@ -13,8 +13,12 @@ from pyronb.errors import CommunicationError, ConnectionClosedError, NamingError
 from pyronb.rpc.handshake import Peer
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
-__all__ = ["adopt", "connect", "hang_up", "reconnect"]
+__all__ = ["ENDLESS", "GIVEN_SOCKET", "adopt", "connect", "hang_up", "reconnect"]
 
+ENDLESS = 100_000_000
+"""As many attempts to reconnect as nobody lives to see."""
+GIVEN_SOCKET = "<<connected-socket>>"
+"""Stands in the place of the host in the address of an object behind a socket that was given."""
 _PAUSE = 2.0
 """Seconds between two attempts to reconnect."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pyronb.config import config
+from pyronb.uri import MAX_PORT
 
 __all__ = ["LOOPBACK", "Address", "default_address", "is_default", "parse_address"]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNIX = "./u:"
-_MAX_PORT = 65535
 
 
 class Address(NamedTuple):
@@ -54,8 +54,8 @@ def parse_address(text: str) -> Address:
         raise ValueError(f"{text!r} does not begin with the name of a host; write HOST:PORT")
     if not colon:
         return Address(host, config.NS_PORT)
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MAX_PORT):
-        raise ValueError(f"the port in {text!r} should be a number from 1 to {_MAX_PORT}")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= MAX_PORT):
+        raise ValueError(f"the port in {text!r} should be a number from 1 to {MAX_PORT}")
     return Address(host, int(port))
 
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pyronb.uri import MAX_PORT
+
 __all__ = [
     "INHERITED",
     "SocketFile",
@@ -30,7 +32,6 @@ INHERITED = sys.platform == "linux"
 _BACKLOG = 1024
 _UNIX = "./u:"
 _UNBOUND = "<<not-bound>>"
-_MAX_PORT = 65535
 _IPV6 = 6
 _KEEPING = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds of silence before the first question whether the other end is there, between two, and how many there are."""
@@ -55,9 +56,9 @@ def listen(
     Raises:
         OSError: the address cannot be had; the text names it.
     """
-    if not 0 <= port <= _MAX_PORT:
+    if not 0 <= port <= MAX_PORT:
         # The system's own complaint is an OverflowError that names no address.
-        raise OSError(errno.EINVAL, f"cannot listen on {host}:{port}: ports are numbers from 0 to {_MAX_PORT}")
+        raise OSError(errno.EINVAL, f"cannot listen on {host}:{port}: ports are numbers from 0 to {MAX_PORT}")
     try:
         if unixsocket is not None:
             return _listen_unix(unixsocket)

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from pyronb.dialects import Dialect
-from pyronb.news import News, Output, Progress
+from pyronb.news import HUGE, News, Output, Progress
 from pyronb.wire.message import RESULT, TELLS_OUTPUT, TELLS_PROGRESS, Message
 
 __all__ = ["LONGEST_OUTPUT", "decode_news", "encode_news"]
@@ -19,7 +19,6 @@ __all__ = ["LONGEST_OUTPUT", "decode_news", "encode_news"]
 _LONGEST_MESSAGE = 500
 LONGEST_OUTPUT = 8 * 1024
 """Most characters of output that one message holds."""
-_HUGE = 1e300
 _STREAMS = ("stdout", "stderr", "log")
 
 # What moves the cursor of a terminal, or does worse, has no place in what somebody else's program prints.
@@ -73,4 +72,4 @@ def _output(text: Any, stream: Any) -> Output | None:
 
 def _is_number(value: Any) -> bool:
     # Neither infinite, nor no number, nor an integer of a thousand digits.
-    return type(value) in (int, float) and abs(value) < _HUGE
+    return type(value) in (int, float) and abs(value) < HUGE

@@ -39,14 +39,13 @@ from pyronb.server.signals import stopping_on_signals
 from pyronb.server.streams import Streams
 from pyronb.sync.lookup import locateNS
 from pyronb.sync.proxy import Proxy
-from pyronb.uri import URI
+from pyronb.uri import MAX_PORT, URI
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = ["Daemon", "proxy_instead"]
 
 log = logging.getLogger("pyronb.server")
 
-_MAX_PORT = 65535
 _UNREACHABLE = "./u:<<not-listening>>"
 """Stands in URIs of a daemon that has no socket of its own."""
 
@@ -635,8 +634,8 @@ def _nat(options: DaemonOptions, host: str | None, port: int | None) -> tuple[st
         return None
     if port is None:
         port = options.nat_port
-    if not 0 <= port <= _MAX_PORT:
-        raise ValueError(f"natport={port} is out of range: ports are numbers from 0 to {_MAX_PORT}")
+    if not 0 <= port <= MAX_PORT:
+        raise ValueError(f"natport={port} is out of range: ports are numbers from 0 to {MAX_PORT}")
     return str(host), port
 
 

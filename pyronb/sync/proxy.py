@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyronb.client.calling import ping
-from pyronb.client.connecting import adopt, hang_up, reconnect
+from pyronb.client.connecting import ENDLESS, GIVEN_SOCKET, adopt, hang_up, reconnect
 from pyronb.client.face import (
     ProxyFace,
     RemoteDoc,
@@ -44,9 +44,6 @@ from pyronb.uri import URI
 
 __all__ = ["Proxy", "RemoteFunction"]
 
-_ENDLESS = 100_000_000
-_GIVEN_SOCKET = "<<connected-socket>>"
-
 
 _PROXY_DOC = """A remote object that is used like a local one.
 
@@ -75,7 +72,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
     def __init__(self, uri: str | URI, connected_socket: Any = None, *, options: ClientOptions | None = None) -> None:
         options = options or config.client_options()
         if connected_socket is not None:
-            uri = f"PYRO:{uri}@{_GIVEN_SOCKET}:0"
+            uri = f"PYRO:{uri}@{GIVEN_SOCKET}:0"
         self._pyro_set(Link.to(URI(uri), options))
         if connected_socket is not None:
             link = self._pyro
@@ -225,7 +222,7 @@ class Proxy(ProxyFace):  # noqa: D101 - the docstring is made by RemoteDoc
             self._pyro.uri = self._pyro.connected_uri
         return made
 
-    def _pyroReconnect(self, tries: int = _ENDLESS) -> None:
+    def _pyroReconnect(self, tries: int = ENDLESS) -> None:
         """Close the connection and connect again, trying so often with two seconds in between.
 
         Raises:

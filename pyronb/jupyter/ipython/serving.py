@@ -25,6 +25,7 @@ from pyronb.jupyter.ipython.words import arguments, parse, run_body, show
 from pyronb.jupyter.models import NamesModel
 from pyronb.jupyter.runtime import read_names
 from pyronb.server.exposure import behavior, expose, members_of
+from pyronb.uri import MAX_PORT
 
 __all__ = ["ServingMagics"]
 
@@ -163,8 +164,8 @@ class ServingMagics(Magics):
         here = default_address()
         port = here.port or 0
         if given is not None:
-            if not (given.isascii() and given.isdigit() and int(given[:6]) <= 65535):
-                raise UsageError(f"--port takes a number from 0 to 65535, not {given}")
+            if not (given.isascii() and given.isdigit() and int(given[:6]) <= MAX_PORT):
+                raise UsageError(f"--port takes a number from 0 to {MAX_PORT}, not {given}")
             port = int(given)
         elif read_names(None, timeout=LIMIT)["state"] == "ok":
             raise UsageError(f"a name server answers at {here} already; %pyro_ns start --port 0 starts another one")
