@@ -14,7 +14,9 @@ from types import TracebackType
 __all__ = ["excepthook", "format_traceback", "getPyroTraceback", "remote_traceback"]
 
 _MAX_LINES = 2000
+"""Most lines of a remote traceback."""
 _MAX_VALUE = 120
+"""Most characters of the value of a variable."""
 
 
 def remote_traceback(error: BaseException) -> list[str]:

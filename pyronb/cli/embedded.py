@@ -21,7 +21,9 @@ from pyronb.uri import URI
 __all__ = ["demo_objects", "drained_by_sigterm", "name_server", "split_address", "withdraw"]
 
 _PATIENCE = 2.0
+"""Seconds that each question to the name server may take."""
 _JOIN = 5.0
+"""Seconds that the thread of a daemon has to end."""
 
 
 @contextmanager

@@ -34,6 +34,7 @@ The gateway speaks plain HTTP. Beyond this machine, put it behind a server that 
 
 _KEY_VARIABLE = "PYRO_HTTPGATEWAY_KEY"
 _TIMEOUT = 30.0
+"""Seconds that a call may take, unless COMMTIMEOUT says so."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 

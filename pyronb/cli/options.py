@@ -27,6 +27,7 @@ KEY_VARIABLE = "PYRO_HMAC_KEY"
 """The environment variable with the shared key, as in Pyro4's tools."""
 
 _LONGEST = 3600.0
+"""Most seconds that an option takes."""
 
 
 def port(text: str) -> int:

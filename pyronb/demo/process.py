@@ -17,7 +17,9 @@ from pathlib import Path
 __all__ = ["DemoProcess", "ServerProcess", "start_demo", "start_server"]
 
 _START = 20.0
+"""Seconds that the other process has to come up."""
 _STOP = 5.0
+"""Seconds that it has to end."""
 _NAME_SERVER = re.compile(r"registered in the name server at (\S+):(\d+)")
 _ADDRESS = re.compile(r"PYRO:\S+@\S+")
 _FILE = "server.py"

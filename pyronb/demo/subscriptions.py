@@ -22,7 +22,9 @@ MAX_FAILURES = 3
 CALL_TIMEOUT = 5.0
 """Seconds that a remote callback may take to answer."""
 CLOSE_TIMEOUT = CALL_TIMEOUT + 1.0
+"""Seconds to wait for callbacks that run, at the end."""
 MAX_SHOWN = 200
+"""Most characters that are told of a callback."""
 
 Sample = dict[str, float]
 

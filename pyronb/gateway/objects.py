@@ -50,6 +50,7 @@ _MOMENT = 1.0
 """Seconds to wait for the end of such a round."""
 _ROUND_ITEMS = 256
 _ROUND_BYTES = 1 << 16
+"""Most items, and bytes of them, of such a round."""
 
 
 class NoNameServerError(NamingError):

@@ -15,6 +15,7 @@ __all__ = ["address_of", "make_server"]
 _KEEP_ALIVE = 15
 """Seconds that a client may keep an idle connection."""
 _MOST_CLIENTS = 1000
+"""Most connections, and requests under way, at the same time."""
 
 
 def make_server(options: GatewayOptions, *, client: ClientOptions | None = None, grace: int = 5) -> uvicorn.Server:

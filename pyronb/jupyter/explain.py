@@ -18,8 +18,11 @@ NAME_ANOTHER = "name another with --ns HOST:PORT"
 """How a person asks another name server, as part of a hint; callers with another way say so."""
 
 MAX_WORDS = 200
+"""Most characters of a text from elsewhere in a sentence."""
 _MAX_CAUSES = 8
+"""Most errors of a chain of causes that are looked at."""
 _PROMISING = 100
+"""Most names that are compared letter by letter."""
 _REJECTED = " rejected: "
 
 

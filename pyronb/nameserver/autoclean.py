@@ -26,6 +26,7 @@ _UNREACHABLE = 20.0
 _PATIENCE = 5.0
 """Seconds that a connection may take."""
 _JOIN = 2.0
+"""Seconds that the thread has to end."""
 
 Probe = Callable[[Iterable[URI], float, Callable[[], bool]], "set[str]"]
 

@@ -7,6 +7,7 @@ import time
 __all__ = ["after", "remaining"]
 
 _LONGEST = 1e9
+"""Most seconds that are waited at a time: no system takes endlessly many."""
 
 
 def after(seconds: float) -> float:

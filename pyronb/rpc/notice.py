@@ -15,6 +15,7 @@ __all__ = ["NOTICE", "pack_notice", "unpack_notice"]
 NOTICE = "PNBN"
 
 _LONGEST = 1000
+"""Most characters of a notice."""
 
 
 def pack_notice(text: str) -> bytes:

@@ -65,8 +65,11 @@ _HIDDEN: tuple[tuple[type[BaseException], tuple[str, ...]], ...] = (
     (NameError, ("name",)),
 )
 _MAX_DEPTH = 20
+"""How deep attributes of an error may be nested."""
 _MAX_LINKS = 20
+"""Most errors of a chain of causes that go along."""
 _MAX_TEXT = 2000
+"""Most characters of what stands for a value that cannot be written."""
 _LINKS = ("cause", "context")
 
 

@@ -53,8 +53,11 @@ _GAP = 0.2
 _BEAT = 0.25
 """Seconds between two looks at what does not tell when it changes, while something is on its way."""
 _IDLE_BEAT = 2.0
+"""The same, while nothing is."""
 _MAX_TEXT = 160
+"""Most characters of a text that are shown."""
 _READ_TIMEOUT = 2.0
+"""Seconds that reading attributes may take, and waiting for the turn of a proxy."""
 
 _log = logging.getLogger(__name__)
 

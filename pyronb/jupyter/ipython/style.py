@@ -44,6 +44,7 @@ STYLE = """<style>
 </style>"""
 
 _SHOWN = 120
+"""Most characters of a text that are shown, unless more are asked for."""
 
 
 def clean(text: str) -> str:

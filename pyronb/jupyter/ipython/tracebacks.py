@@ -24,7 +24,9 @@ __all__ = ["RemoteTracebacks", "remote_lines", "trimmed"]
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
 _MAX_LINE = 2000
+"""Most characters of a line of a remote traceback."""
 _MAX_CHAIN = 20
+"""Most errors of a chain of causes whose tracebacks are shown."""
 _PLUMBING = ("pyronb.", "concurrent.futures.", "asyncio.")
 """Where the frames are that only carry a remote error to whoever asked."""
 _SCENES = "pyronb.demo"

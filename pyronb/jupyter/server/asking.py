@@ -19,6 +19,7 @@ T = TypeVar("T")
 _PART = 0.9
 """What a proxy may use of the time for a question, so that it tells by itself what has failed."""
 _MOST_OF_PEER = 200
+"""Most characters of who answered."""
 
 
 def clock() -> float:

@@ -12,6 +12,7 @@ from pyronb.nameserver.start import startNS
 __all__ = ["Embedded"]
 
 _JOIN = 5.0
+"""Seconds that the thread of a name server has to end."""
 _HERE = "127.0.0.1"
 
 

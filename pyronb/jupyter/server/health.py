@@ -35,7 +35,9 @@ GAP = 0.03
 _WANTED = 5.0
 """Seconds after which a question that has not begun is dropped, unless somebody asks again."""
 _MOST_KNOWN = 20_000
+"""Most objects that are remembered."""
 _MOST_WAITING = 500
+"""Most objects that wait to be asked."""
 _log = logging.getLogger(__name__)
 
 

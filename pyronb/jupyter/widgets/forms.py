@@ -21,6 +21,7 @@ or further arguments written as in a call."""
 Arguments = tuple[list[Any], dict[str, Any]]
 
 MAX_FIELDS = 40
+"""Most fields of a form; further arguments go into one."""
 _NOTHING = inspect.Parameter.empty
 _KINDS: dict[str, Kind] = {"str": "text", "int": "whole", "float": "number", "bool": "truth"}
 _CLASSES: dict[Kind, tuple[type, ...]] = {

@@ -22,6 +22,7 @@ from pyronb.sync.proxy import Proxy
 __all__ = ["AttributePlot"]
 
 _MAX_DELAY = 30.0
+"""Most seconds between two attempts to reach an object that could not be reached, unless the interval is longer."""
 
 
 class AttributePlot(CallableView):

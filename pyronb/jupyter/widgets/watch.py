@@ -23,6 +23,7 @@ MIN_GAP = 0.05
 MAX_DELAY = 60.0
 """Most seconds between two looks at a name server that does not answer."""
 _TIMEOUT = 2.0
+"""Seconds that a question may take."""
 _log = logging.getLogger(__name__)
 _ANOTHER = 'name another with NameServerBrowser("HOST:PORT")'
 
