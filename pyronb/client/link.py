@@ -132,7 +132,7 @@ class Link:
     def learn(self, metadata: Metadata) -> None:
         """Know what the object offers; where that is something else than before, its methods are made anew."""
         known, self.metadata = self.metadata, metadata
-        if known is not metadata and known != metadata:
+        if self.methods and known is not metadata and known != metadata:
             self.forget_methods()
 
     def forget_methods(self) -> None:

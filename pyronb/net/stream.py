@@ -107,13 +107,12 @@ def dial(
     # A zero time-out would mean "do not block"; a deadline that has passed still gives a first attempt its chance.
     limit = remaining(deadline)
     limit = limit if limit is None else max(limit, FIRST_ATTEMPT)
-    doing = f"cannot connect to {place}"
     if place.back is not None:
         return stream_over(*take(place.back, deadline).release())
     try:
         sock = _connected(place, limit, nodelay, ip_version)
     except (OSError, ValueError) as error:
-        raise translated(doing, error) from error
+        raise translated(_connecting(place), error) from error
     if tls is None:
         return SocketStream(sock)
     try:
@@ -121,14 +120,18 @@ def dial(
         stream: SocketStream = _tls().connected(sock, tls, place.host or "localhost", deadline)
     except CommunicationError as error:
         sock.close()
-        raise type(error)(f"{doing}: {error}") from error
+        raise type(error)(f"{_connecting(place)}: {error}") from error
     except ValueError as error:  # a name that can be in no certificate
         sock.close()
-        raise translated(doing, error) from error
+        raise translated(_connecting(place), error) from error
     except BaseException:
         sock.close()
         raise
     return stream
+
+
+def _connecting(place: URI) -> str:
+    return f"cannot connect to {place}"
 
 
 def server_session(tls: TLSOptions | None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
+from functools import lru_cache
 
 from pyronb.dialects import PYRO5
 from pyronb.wire.layout import TAG
@@ -50,6 +51,7 @@ BARE_SIZE = _SIZE = _READ.size
 """Bytes of the header of a bare message."""
 
 
+@lru_cache
 def bare_head(kind: int, serializer_id: int, flags: int = 0) -> bytes:
     """Prepare the head of the messages of this type, serializer number and flags."""
     return _HEAD.pack(TAG, PYRO5.version, kind, serializer_id, flags)
