@@ -43,23 +43,43 @@ _ONCE = b"+" if sys.version_info >= (3, 11) else b""
 # Longer strings, and whatever else stops the patterns, are looked at one by one.
 _SHORT = b"|".join(re.escape(bytes([size])) + rb"[\0-\x7f]{%d}%b" % (size, _ONCE) for size in range(41))
 # A type byte with the highest bit set numbers its value, so that references can lead to it.
-_TEXT = rb"[%b](?:%b)" % (rb"z\xfa" if _INTERNED_FOR_EVER else rb"z\xfaZ\xda", _SHORT)
-# Each alternative takes time that is not taken: what is frequent comes first, and sets after single bytes.
-_SINGLES = rb"[NTF0{\xfb]"
-_OTHERS = rb"%b|g........|%b+%b|\[.\0\0\0%b*%b|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
-    _TEXT,
-    _SINGLES,
-    _ONCE,
-    _SINGLES,
-    _ONCE,
-)
+_TEXTS = rb"z\xfaZ\xda"
+_KEPT_TEXTS = rb"z\xfa" if _INTERNED_FOR_EVER else _TEXTS
 _NUMBERED_TUPLES = rb"|\xa9.|[\xa8\xbe].\0\0\0"
 
 
-def _runs(run: bytes, tuples: bytes = b"") -> bytes:
+def _others(texts: bytes) -> bytes:
+    """Give the alternatives that all patterns have, with texts of these types.
+
+    Each takes time that is not taken: what is frequent comes first, and sets after single bytes.
+    """
+    singles = rb"[NTF0{\xfb]"
+    return rb"[%b](?:%b)|g........|%b+%b|\[.\0\0\0%b*%b|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
+        texts,
+        _SHORT,
+        singles,
+        _ONCE,
+        singles,
+        _ONCE,
+    )
+
+
+def _runs(run: bytes, tuples: bytes = b"", texts: bytes = _KEPT_TEXTS) -> bytes:
     """Give the pattern of many tokens; those of five bytes, in `run`, take half the time apart from the others."""
     run = rb"(?:%b....)*%b" % (run, _ONCE)
-    return rb"%b(?:(?:\).%b|%b)%b)*%b" % (run, tuples, _OTHERS, run, _ONCE)
+    return rb"%b(?:(?:\).%b|%b)%b)*%b" % (run, tuples, _others(texts), run, _ONCE)
+
+
+def _plain_data() -> bytes:
+    """Give the pattern of most data; where a tuple is numbered, which the group tells, there may be no reference."""
+    texts = rb"z\xfa\xda" if _INTERNED_FOR_EVER else _TEXTS
+    pattern = rb"(?:\).|\xa9().|i....|\xe9....|%b)*%b(?(1)|%b)" % (
+        _others(texts),
+        _ONCE,
+        _runs(_WITH_REFERENCES, texts=texts),
+    )
+    # Interned texts can be made others by changing that byte, where it is nothing else.
+    return pattern.replace(b".", rb"[^\xda]") if _INTERNED_FOR_EVER else pattern
 
 
 def _match(pattern: bytes) -> Any:
@@ -68,12 +88,12 @@ def _match(pattern: bytes) -> Any:
 
 
 _WITH_REFERENCES = rb"[i\xe9r]"
-# Where a tuple is numbered, which the group tells, there may be no reference, and the other way round.
-_plain = _match(rb"(?:\).|\xa9().|i....|\xe9....|%b)*%b(?(1)|%b)" % (_OTHERS, _ONCE, _runs(_WITH_REFERENCES)))
+_plain = _match(_plain_data())
 _referred = _match(_runs(_WITH_REFERENCES))
 # No reference may lead to the outermost tuple, which has number 0.
 _inside = _match(_runs(rb"(?:[i\xe9]|r(?!\0\0\0\0))"))
 _all = _match(_runs(_WITH_REFERENCES, _NUMBERED_TUPLES))
+_written = _match(_runs(_WITH_REFERENCES, _NUMBERED_TUPLES, _TEXTS))
 # The type bytes of the numbered values, of what that pattern has matched.
 _numbered = re.compile(
     rb"(?:[ri]....|[%b](?:%b)|[NTF0{]|g........|\).|[\[(<].\0\0\0|y.{16})*%b"
@@ -103,19 +123,21 @@ _LONG_DIGITS = 64
 
 def read(data: bytes) -> Any:
     """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
-    tokens = data
     found = _plain(data)
-    if found.end() != len(data):
+    known = found.end()
+    if _INTERNED_FOR_EVER:
+        data = data[:known].replace(b"\xda", b"\xfa") + data[known:]
+    if known != len(data):
         scan = _Scan(data)
         if not scan.harmless(found) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
             return UNKNOWN
-        tokens = bytes(scan.data)
+        data = bytes(scan.data)
     try:
         if len(data) > _DEEPEST and len(data) - len(data.translate(None, _BRACKETS)) > _DEEPEST:
-            value, end = _read_deep(tokens)
+            value, end = _read_deep(data)
         else:
             # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-            value, end = marshal.loads(b")\x02%bS" % tokens)
+            value, end = marshal.loads(b")\x02%bS" % data)
     except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
     return value if end is StopIteration else UNKNOWN
@@ -166,7 +188,7 @@ def may_hold_bytes(data: bytes) -> bool:
         last = max(last, at)
     if last < 0:
         return False
-    token = _all(data, 0, last).end()
+    token = _written(data, 0, last).end()
     return data[token] not in _SHORT_TEXTS or token + 2 + data[token + 1] <= last
 
 
@@ -186,13 +208,13 @@ class _Scan:
     def harmless(self, found: re.Match[bytes] | None = None) -> bool:
         """Go through all tokens, but for those that `_plain` has found, and tell whether they can be read."""
         size = len(self.data)
-        start = 0
+        begin, known = 0, found.end() if found is not None else 0
         if self.data[:1] == b"\xa9":
-            start, self.match, found = 2, _inside, None
+            begin, known, self.match = 2, 2, _inside
         elif found is not None and found.lastindex:
             self.match = _all
-        pos: int = found.end() if found is not None else self.match(self.data, start).end()
-        self.stretches = [(start, pos)]
+        pos: int = self.match(self.data, known).end()
+        self.stretches = [(begin, pos)]
         try:
             while pos < size:
                 after = self.token(pos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import marshal
 import struct
 import sys
@@ -263,3 +264,30 @@ def test_as_many_levels_as_the_general_way(inner: bytes) -> None:
             assert repr(fast) == repr(unmarshal(data))
     with pytest.raises(SerializeError):
         Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal").loads(b")\1" * 250 + b"N")
+
+
+@pytest.fixture
+def since_3_12(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give the module as it is where Python keeps interned strings for ever."""
+    monkeypatch.setattr(sys, "version_info", max(sys.version_info, (3, 12)))
+    spec = importlib.util.find_spec(safemarshal.__name__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [None, 218, 0xDADADADA, struct.unpack("<d", b"\xda" * 8)[0], "\u0690", b"\xda", "Z" * 90, [None] * 300],
+)
+def test_interned_strings_are_not_kept(since_3_12: Any, beside: Any) -> None:
+    """They are read as others, and what has the same byte in it as it is."""
+    name = sys.intern("a name that is known")
+    value = ("obj", name, [{name: beside, "more": (beside, name)}], beside)
+    for data in (marshal.dumps(value, 4), marshal.dumps(marshal.loads(marshal.dumps(value, 4)), 4)):
+        fast = since_3_12.read(data)
+
+        assert value == fast
+        assert fast[1] is not name
+    assert since_3_12.read(b"[\2\0\0\0Z\1a\xda\1b") == ["a", "b"]
+    assert not since_3_12.may_hold_bytes(marshal.dumps(["interned", {"items": [1] * 3, "more": "y" * 900}], 4))
