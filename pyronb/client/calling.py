@@ -13,6 +13,7 @@ from pyronb.client.link import Link
 from pyronb.client.notices import show_notice
 from pyronb.client.recording import recorded
 from pyronb.context import ambient
+from pyronb.dialects import Dialect
 from pyronb.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -22,8 +23,8 @@ from pyronb.errors import (
     SerializeError,
     TimeoutError,
 )
-from pyronb.rpc.call import DAEMON_ID, NOTHING, Call, Outcome, Raised, Returned, StreamOpened
-from pyronb.rpc.codec import Codec
+from pyronb.rpc.call import DAEMON_ID, NOTHING, Call, Outcome, Raised, Returned
+from pyronb.rpc.codec import Codec, stream_of
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.wire.connection import OPEN
 from pyronb.wire.events import Broken, Pinged, Replied
@@ -39,6 +40,7 @@ __all__ = [
     "forsake",
     "give_up",
     "invoke",
+    "leave_note",
     "lend",
     "ping",
     "take_back",
@@ -237,20 +239,23 @@ def _became(link: Link, what: Call, answer: Any) -> str:
         return "has ended over there; its result is dropped"
     if isinstance(outcome, Raised):
         return f"has ended over there with {type(outcome.error).__name__}"
-    _forsake(link, outcome)
+    leave_note(link.notes, link.dialect, answer.message)
     return "has ended over there; its result is dropped"
 
 
 def forsake(link: Link, what: Call) -> None:
     """Leave a note for the daemon where a call was given up whose reply opened a far stream."""
-    if what.opening is not None and link.codec is not None:
+    if what.opening is not None:
+        leave_note(link.notes, link.dialect, what.opening)
+
+
+def leave_note(notes: list[str], dialect: Dialect, reply: Message) -> None:
+    """Add to the notes of a link the far stream that a reply opened, if it is such a reply."""
+    if reply.flags & dialect.item_stream:
         with suppress(ProtocolError):
-            _forsake(link, link.codec.decode_reply(what.opening))
-
-
-def _forsake(link: Link, outcome: Outcome) -> None:
-    if isinstance(outcome, StreamOpened) and outcome.stream_id is not None:
-        link.notes.append(outcome.stream_id)
+            stream_id = stream_of(reply)
+            if stream_id is not None:
+                notes.append(stream_id)
 
 
 def _leave_word(error: BaseException, word: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pyronb.client.acquaintances import remember
-from pyronb.client.calling import call, explained
+from pyronb.client.calling import call, explained, leave_note
 from pyronb.client.effects import After, Dial, HangUp, Procedure, Reply, Send
 from pyronb.client.face import annotations_of_owner
 from pyronb.client.link import Link
@@ -108,6 +109,8 @@ def machine(link: Link) -> ClientConnection:
         sequence=link.sequence,
         key=link.key,
         watch=watch_for(logged=wire.log),
+        # It is not to hold the link, which holds it.
+        dropped=partial(leave_note, link.notes, link.dialect),
     )
 
 

@@ -20,7 +20,7 @@ from pyronb.tracebacks import remote_traceback
 from pyronb.wire.compression import deflate, inflate
 from pyronb.wire.message import BESIDE, INVOKE, RESULT, Buffer, Message
 
-__all__ = ["Codec", "in_result"]
+__all__ = ["Codec", "in_result", "stream_of"]
 
 STREAM = "STRM"
 BLOB = "BLBI"
@@ -35,6 +35,21 @@ def in_result(error: Exception, call: Call | None) -> Exception:
         return error
     named = type(error)(f"{error} (in the result of {call.method!r} of {call.object_id!r})")
     return named.with_traceback(error.__traceback__)
+
+
+def stream_of(reply: Message) -> str | None:
+    """Give the id of the far stream that a reply opened; None where the daemon does not stream.
+
+    Raises:
+        ProtocolError: it is no such id.
+    """
+    chunk = reply.annotations.get(STREAM)
+    if chunk is None:
+        return None
+    try:
+        return bytes(chunk).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ProtocolError("the id of a stream should be ASCII") from error
 
 
 class Codec:
@@ -86,7 +101,7 @@ class Codec:
         """
         flags, dialect = reply.flags, self.dialect
         if flags & dialect.item_stream:
-            return StreamOpened(self._stream_id(reply), reply.annotations)
+            return StreamOpened(stream_of(reply), reply.annotations)
         value = self.decode_payload(reply)
         if flags & dialect.exception:
             if not isinstance(value, BaseException):
@@ -246,15 +261,6 @@ class Codec:
     def _native(self) -> Any:
         """The serializer that writes what lies beside payloads."""
         return self.catalog.by_name("native")
-
-    def _stream_id(self, reply: Message) -> str | None:
-        chunk = reply.annotations.get(STREAM)
-        if chunk is None:
-            return None
-        try:
-            return bytes(chunk).decode("ascii")
-        except UnicodeDecodeError as error:
-            raise ProtocolError("the id of a stream should be ASCII") from error
 
     def _encode_blob(self, call: Call, blob: SerializedBlob, serializer: Serializer, flags: int, seq: int) -> Message:
         flags |= self.dialect.keep_serialized

@@ -336,10 +336,15 @@ class ClientConnection(_Connection):
         sequence: int = 0,
         key: bytes | None = None,
         watch: Watch | None = None,
+        dropped: Callable[[Message], None] | None = None,
     ) -> None:
-        """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy."""
+        """Start in this dialect; the sequence number goes on from an earlier connection of the same proxy.
+
+        `dropped` hears of replies that nobody waits for any more.
+        """
         super().__init__(dialect, max_message_size, key, watch)
         self.sequence = sequence
+        self._dropped = dropped
         self.calls_made: set[int] = set()
         self.awaited: int | None = None
         """The call for whose answer somebody waits at the moment, in a room where that is one at a time."""
@@ -417,6 +422,8 @@ class ClientConnection(_Connection):
                     continue
                 if message.seq in self._owed:
                     self._owed.discard(message.seq)
+                    if self._dropped is not None:
+                        self._dropped(message)
                     continue
             return _CLIENT_READERS.get((self.state, message.type), _unexpected)(self, message)
         return None

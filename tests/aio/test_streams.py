@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import threading
 
 import pytest
 
@@ -205,3 +206,31 @@ async def test_cancelled_items(daemon, generator):
         assert {40_000} == set(map(len, items))
         items = [int.from_bytes(item[:2], "big") for item in items]
     assert list(range(60 if generator == "count_later" else 200)) == items
+
+
+async def test_a_stream_that_is_opened_for_nobody_any_more(make, daemon):
+    """The call was cancelled, or took too long, before its reply came: the daemon is told with the next one."""
+    entered, go = threading.Semaphore(0), threading.Event()
+
+    @expose
+    class Slow:
+        def count(self):
+            entered.release()
+            assert go.wait(scaled(10))
+            return iter(range(3))
+
+        def add(self, a, b):
+            return a + b
+
+    async with Proxy(daemon.register(Slow()), options=client_options()) as proxy:
+        call = asyncio.create_task(proxy.count())
+        assert await asyncio.to_thread(entered.acquire, timeout=scaled(5))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        go.set()
+        await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 1)
+        await asyncio.to_thread(eventually, lambda: proxy._pyro.notes)
+        assert 3 == await proxy.add(1, 2)
+
+        await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 0)
