@@ -46,14 +46,16 @@ MOST = 32
 """Most calls of one proxy that are on their way at the same time, to a daemon that needs a connection for each."""
 _MOMENT = 0.005
 """Seconds between two looks at whether more of them would help."""
-_QUICK = 5
-"""Calls that each connection begins in a moment where calls are quick: then no more of them are needed."""
-_PAYS = 1.25
+_WINDOW = 0.02
+"""Seconds over which is counted how many calls are begun: others may have the processor for a part of that."""
+_QUICK = 0.001
+"""Seconds that a call takes where calls are quick: then no more connections are needed."""
+_PAYS = 1.5
 """How many times as much must be begun with twice as many, for that to pay."""
-_FADES = 0.95
-"""What is left in a moment of the best that was seen, with which that is compared."""
-_TOO_LONG = 3
-"""Moments without a look after which it tells nothing."""
+_FADES = 0.9
+"""What is left of the best that was seen, with which that is compared, after each time."""
+_TOO_LONG = 0.01
+"""Seconds that a look may be late; else it tells nothing."""
 _REST = 0.1
 """Seconds without a further try, after one that did not pay."""
 _FEW = 8
@@ -82,7 +84,7 @@ class _Measure:
     wait for something over there come on better, those that keep a processor busy do not.
     """
 
-    __slots__ = ("_before", "_best", "_until", "begun", "connections", "look_at", "looked")
+    __slots__ = ("_before", "_best", "_first", "_rests", "_since", "begun", "connections", "look_at", "looked")
 
     def __init__(self, begun: int, now: float) -> None:
         """Begin to count, when so many calls were begun."""
@@ -91,29 +93,36 @@ class _Measure:
         self._best = 0.0
         # How many there were before the try that is going on; and until when there is none.
         self._before = 0
-        self._until = 0.0
+        self._rests = 0.0
         self.begin(begun, now)
 
     def begin(self, begun: int, now: float) -> None:
-        """Count for a moment, from here."""
-        self.begun, self.look_at = begun, now + _MOMENT
+        """Count from here."""
+        self.begun = self._first = begun
+        self._since = now
+        self.look_at = now + _MOMENT
 
     def look(self, begun: int, now: float) -> None:
-        """See what has been begun in the last moment, and go on."""
-        moments = (now - self.look_at) / _MOMENT + 1
-        pace = (begun - self.begun) / moments
+        """See what has been begun, and go on."""
+        late = now - self.look_at
         self.looked = True
-        self.begin(begun, now)
-        if moments > _TOO_LONG:
+        self.begun, self.look_at = begun, now + _MOMENT
+        if late > _TOO_LONG:
             # The whole program has stood still in between.
-            return
+            self.begin(begun, now)
+        elif now - self._since >= _WINDOW:
+            self._judge((begun - self._first) / (now - self._since), now)
+            self.begin(begun, now)
+
+    def _judge(self, pace: float, now: float) -> None:
+        """Make up its mind, when so many calls are begun in a second."""
         if self._before and pace < self._best * _PAYS:
             self.connections, self._before = self._before, 0
-            self._until = now + _REST
+            self._rests = now + _REST
             return
         self._best = max(pace, self._best * _FADES)
         self._before = 0
-        if pace < _QUICK * self.connections and now >= self._until and self.connections < MOST:
+        if self.connections < MOST and now >= self._rests and pace * _QUICK < self.connections:
             self._before, self.connections = self.connections, min(2 * self.connections, MOST)
 
 
@@ -220,6 +229,8 @@ class Pool:
         self._connecting = 0
         # Those in use, in the order of the moments at which the replies must be there.
         self._busy: dict[_Way, float] = {}
+        # Those of them over which the next call can go out.
+        self._free: list[_Way] = []
         self._selector: Any = None
         # What calls have come to that is not published yet, and when that was done last.
         self._settled: deque[tuple[FutureResult, Any, BaseException | None]] = deque()
@@ -312,6 +323,8 @@ class Pool:
                 self._send_rest(way)
             else:
                 self._hear(way)
+        if self._free:
+            self._send_next()
         if self._timeout is not None:
             self._expire()
 
@@ -386,7 +399,8 @@ class Pool:
         way = _Way(link)
         self._busy[way] = math.inf
         self._selector.register(way.stream, EVENT_READ, way)
-        self._send(way)
+        self._free.append(way)
+        self._send_next()
 
     def _leave(self, way: _Way) -> None:
         del self._busy[way]
@@ -394,8 +408,22 @@ class Pool:
 
     # Calls
 
-    def _send(self, way: _Way) -> None:
-        """Send the next call of the queue over a connection; without one the connection goes back."""
+    def _send_next(self) -> None:
+        """Send the next calls of the queue over the connections that are free; those that are not needed go back.
+
+        They are all laid out before the first one is sent: on one processor that is when the daemon gets its turn.
+        """
+        ready = [(way, data) for way in self._free if (data := self._next(way)) is not None]
+        self._free.clear()
+        for way, data in ready:
+            try:
+                if not way.stream.send_small(data):
+                    self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
+            except CommunicationError as error:
+                self._lose(way, error)
+
+    def _next(self, way: _Way) -> bytes | None:
+        """Lay the next call of the queue out for a connection; None when it has gone back, for there is none."""
         connection, queue, busy = way.connection, self._queue, self._busy
         while queue and len(busy) <= self._limit:
             what, future = work = queue.popleft()
@@ -420,15 +448,11 @@ class Pool:
                 # In this order: the first one is the first whose time is over.
                 del busy[way]
                 busy[way] = time.monotonic() + self._timeout
-            try:
-                if not way.stream.send_small(data):
-                    self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
-            except CommunicationError as error:
-                self._lose(way, error)
-            return
+            return data
         self._leave(way)
         way.link.sequence = way.seq
         self._stock.put(way.link)
+        return None
 
     def _send_rest(self, way: _Way) -> None:
         """Go on with a call that could not be sent in one piece."""
@@ -469,7 +493,7 @@ class Pool:
             # The connection is its own from now on.
             self._leave(way)
         else:
-            self._send(way)
+            self._free.append(way)
 
     @staticmethod
     def _reply(way: _Way) -> Message | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import threading
 import time
 
@@ -50,34 +51,43 @@ def measure():
     return pool._Measure(BEGUN, 0.0)
 
 
-def look(measure, begun, moments=1.0):
-    """Let time pass in which so much is begun, and tell how many connections there are to be."""
-    measure.look(measure.begun + begun, measure.look_at + (moments - 1) * pool._MOMENT)
-    return measure.connections
+def window(measure, pace, late=0.0):
+    """Let as much time pass as is counted together, in which so many calls begin in a second; tell what comes of it."""
+    since = measure._since
+    for number in itertools.count(1):
+        now = since + number * pool._MOMENT + late
+        measure.look(BEGUN + int(now * pace), now)
+        if measure._since != since:
+            return measure.connections
 
 
 def test_quick_calls_need_few_connections(measure):
     """However many there are."""
-    assert [pool._FEW] * 5 == [look(measure, 100) for _ in range(5)]
+    assert [pool._FEW] * 5 == [window(measure, 20_000) for _ in range(5)]
 
 
 def test_more_are_kept_where_they_pay(measure):
     """As they do where calls wait for something over there."""
-    assert [16, 32, 32] == [look(measure, 8), look(measure, 16), look(measure, 32)]
+    found = []
+    for _ in range(4):
+        # Each takes 4 ms.
+        measure.begin(BEGUN, 0.0)
+        found.append(window(measure, measure.connections / 0.004))
+
+    assert [16, 32, 32, 32] == found
 
 
 def test_more_are_given_up_where_they_do_not_pay(measure):
-    """Each try is paid by what comes after it; the next one has to wait."""
-    found = [look(measure, 8) for _ in range(4)]
-    rest = int(pool._REST / pool._MOMENT)
+    """Another try has to wait."""
+    found = [window(measure, 1000) for _ in range(4)]
 
     assert [16, 8, 8, 8] == found
-    assert 16 in [look(measure, 8) for _ in range(rest)]
+    assert 16 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
 
 
 def test_a_program_that_stood_still_tells_nothing(measure):
     """Little was begun, but not for want of connections."""
-    assert pool._FEW == look(measure, 8, moments=10)
+    assert pool._FEW == window(measure, 1000, late=0.1)
 
 
 def test_many_quick_calls(background, dials):
