@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from pyronb.client.calling import leave_note
 from pyronb.client.connecting import adopt, connect
 from pyronb.client.effects import (
     Abandon,
@@ -41,7 +42,7 @@ from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Event, Replied, Told
 from pyronb.wire.message import Buffer, Message
 
-__all__ = ["Mailbox", "connected", "hang_up", "released", "run", "run_on"]
+__all__ = ["Mailbox", "came_late", "connected", "hang_up", "released", "run", "run_on"]
 
 T = TypeVar("T")
 
@@ -496,13 +497,24 @@ async def _reply(effect: Reply) -> Event:
     answer: asyncio.Future[Event] = mailbox.expect(seq, effect.deadline)
     if seq is None:
         mailbox.catch_up()
-    if seq is None or hearing is None:
-        return await answer
-    mailbox.listen(seq, hearing)
+    if seq is not None and hearing is not None:
+        mailbox.listen(seq, hearing)
     try:
         return await answer
+    except asyncio.CancelledError:
+        came_late(effect.link, answer)
+        raise
     finally:
-        mailbox.deafen(seq)
+        if seq is not None:
+            mailbox.deafen(seq)
+
+
+def came_late(link: Link, answer: asyncio.Future[Any]) -> None:
+    """Have the daemon told of a far stream if a reply opened one that came just as its caller was cancelled."""
+    if answer.done() and not answer.cancelled() and answer.exception() is None:
+        event = answer.result()
+        if type(event) is Replied:
+            leave_note(link.notes, link.dialect, event.message)
 
 
 async def _broadcast(effect: Broadcast) -> Any:

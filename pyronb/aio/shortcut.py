@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from pyronb.aio.driver import Mailbox, run
+from pyronb.aio.driver import Mailbox, came_late, run
 from pyronb.aio.streams import FarStream
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, allows_bare_calls
@@ -99,6 +99,7 @@ class ShortCut(BareCalls):
         if not bare:
             return await self._send_large(link, seq, payload, deadline, self._call(method, args, kwargs))
         connection.calls_made.add(seq)
+        expected = None
         try:
             message = pack_header(self._head, seq, len(payload), BARE_TAIL) + payload
             if loaded:
@@ -106,11 +107,14 @@ class ShortCut(BareCalls):
             else:
                 # A call that is alone is not to wait for the end of the turn.
                 stream.send((message,), at_once=not mailbox.busy)
-            answer = await mailbox.expect(seq, deadline, bare=True)
+            expected = mailbox.expect(seq, deadline, bare=True)
+            answer = await expected
         except GeneratorExit:
             mailbox.forget(seq)
             raise
         except BaseException as error:
+            if expected is not None:
+                came_late(link, expected)
             owed = Abandon(link, connection, seq, sent=True)
             told = await run(give_up(owed, self._call(method, args, kwargs), error))
             if told is error:

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from pyronb.aio import Proxy
+from pyronb.aio.driver import Mailbox
 from pyronb.aio.streams import FarStream
 from pyronb.errors import ConnectionClosedError, PyroError, RemoteError
 from pyronb.server.exposure import expose
@@ -231,6 +232,30 @@ async def test_a_stream_that_is_opened_for_nobody_any_more(make, daemon):
         go.set()
         await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 1)
         await asyncio.to_thread(eventually, lambda: proxy._pyro.notes)
+        assert 3 == await proxy.add(1, 2)
+
+        await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 0)
+
+
+@pytest.mark.parametrize("short", [True, False])
+async def test_a_stream_whose_reply_comes_as_the_call_is_cancelled(make, daemon, monkeypatch, short):
+    """Nobody takes it, and the daemon is told with the next call."""
+    async with make() as proxy:
+        await proxy.add(1, 2)
+        if not short:
+            proxy._pyro.short = None
+        call = asyncio.create_task(proxy.count(3))
+        received = Mailbox.received
+
+        def cancelling(mailbox, data):
+            missing = received(mailbox, data)
+            call.cancel()
+            return missing
+
+        monkeypatch.setattr(Mailbox, "received", cancelling)
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert 1 == len(daemon._streams) == len(proxy._pyro.notes)
         assert 3 == await proxy.add(1, 2)
 
         await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 0)
