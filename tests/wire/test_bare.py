@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyronb.wire.bare import BARE_SIZE, bare_head, bares_in, pack_bare
+from pyronb.wire.bare import BARE_SIZE, bare_bytes, bare_head, bares_in, pack_bare
 from pyronb.wire.message import RESULT, Message
 from tests.support.pair import joined
 from tests.support.serving import LAYOUT
@@ -13,7 +13,9 @@ HEADS = frozenset({HEAD})
 
 def test_same_as_the_layout():
     """The bytes are those that the layout gives."""
-    assert joined(LAYOUT.pack(Message(RESULT, 4, 0, 7, b"abc"))) == pack_bare(HEAD, 7, b"abc")
+    message = Message(RESULT, 4, 0, 7, b"abc")
+
+    assert joined(LAYOUT.pack(message)) == pack_bare(HEAD, 7, b"abc") == bare_bytes(message)
 
 
 def test_many_at_once():

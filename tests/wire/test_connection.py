@@ -121,6 +121,33 @@ def test_pipelined_greeting_ping_and_call():
     assert [Pinged, Called, type(None)] == kinds(events)
 
 
+def test_a_greeting_that_is_known():
+    """Without a byte of it the server is as it is after reading it, and goes on with all that comes."""
+    known, read = ServerConnection(), ServerConnection()
+
+    assert known.meet()
+    only(heard(read, packed(message(CONNECT))))
+
+    assert (GREETING, PYRO5) == (known.state, known.dialect) == (read.state, read.dialect)
+    assert known.accept(message(CONNECTOK)) == read.accept(message(CONNECTOK))
+    assert Called(invoke(1)) == only(heard(known, packed(invoke(1)), 7))
+
+
+def test_a_greeting_that_has_to_be_read():
+    """After a first byte, with a key, and where somebody watches, nothing is taken as read; nor is a second one."""
+    begun, signed, watched, met = (
+        ServerConnection(),
+        ServerConnection(key=b"k"),
+        ServerConnection(watch=lambda *_: None),
+        ServerConnection(),
+    )
+    begun.receive(b"P")
+    met.meet()
+
+    assert not any(each.meet() for each in (begun, signed, watched, met))
+    assert [NEW, NEW, NEW, GREETING] == [each.state for each in (begun, signed, watched, met)]
+
+
 def test_oneway_calls_wait_for_nothing():
     """A oneway call leaves no reply owed."""
     client = open_client()
