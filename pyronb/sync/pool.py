@@ -58,7 +58,7 @@ _TOO_LONG = 0.01
 """Seconds that a look may be late; else it tells nothing."""
 _REST = 0.1
 """Seconds without a further try, after one that did not pay."""
-_FEW = 8
+_FEW = 4
 """Connections that there may be at once, where many calls wait."""
 _MANY = 8
 """Calls that wait for each connection, where they are many."""
@@ -477,7 +477,7 @@ class Pool:
                 way.midway = reply is None
                 if way.midway:
                     return
-        except CommunicationError as error:
+        except (CommunicationError, SecurityError) as error:
             self._lose(way, error)
             return
         value: Any = None
@@ -501,6 +501,7 @@ class Pool:
 
         Raises:
             CommunicationError: it is not going to come.
+            SecurityError: it is not to be trusted.
         """
         while (event := way.connection.next_event()) is not None:
             if check(event, way.seq):
@@ -518,7 +519,7 @@ class Pool:
         outcome = understood(way.link, way.link.codec, way.call, reply)
         return settle(way.link, outcome, partial(FarStream, alone=True))
 
-    def _lose(self, way: _Way, error: CommunicationError) -> None:
+    def _lose(self, way: _Way, error: CommunicationError | SecurityError) -> None:
         """Give up the call that is on its way over a connection, and the connection with it."""
         self._leave(way)
         told = run(give_up(Abandon(way.link, way.connection, way.seq, sent=True), way.call, error))
@@ -564,5 +565,7 @@ class Pool:
             self._settled.append((way.future, None, error))
             run(hang_up(way.link))
         self._busy.clear()
+        self._free.clear()
+        self._measure, self._limit = None, _FEW
         self._fail_queue(error)
         self._tell()

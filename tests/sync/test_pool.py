@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pyronb.context import current_context
-from pyronb.errors import CommunicationError, ConnectionClosedError, SerializeError, TimeoutError
+from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, SerializeError, TimeoutError
 from pyronb.net.stream import SocketStream
 from pyronb.sync import pool
 from pyronb.sync.asynchronous import asyncproxy
@@ -74,15 +74,15 @@ def test_more_are_kept_where_they_pay(measure):
         measure.begin(BEGUN, 0.0)
         found.append(window(measure, measure.connections / 0.004))
 
-    assert [16, 32, 32, 32] == found
+    assert [8, 16, 32, 32] == found
 
 
 def test_more_are_given_up_where_they_do_not_pay(measure):
     """Another try has to wait."""
     found = [window(measure, 1000) for _ in range(4)]
 
-    assert [16, 8, 8, 8] == found
-    assert 16 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
+    assert [8, 4, 4, 4] == found
+    assert 8 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
 
 
 def test_a_program_that_stood_still_tells_nothing(measure):
@@ -287,6 +287,21 @@ def test_a_connection_that_is_lost(background, bench):
     with pytest.raises(ConnectionClosedError, match="calling 'wait'"):
         lost[0].result()
     assert {0, 1, 2} > {future.result(scaled(10)) for future in waiting if future not in lost}
+
+
+def test_a_reply_that_is_none(background, bench):
+    """A daemon that does not keep to the protocol fails the call, and is left."""
+    waiting = background.wait()
+    entered(bench, 1)
+    (way,) = background._pool._busy
+    way.connection.take_back(way.seq)
+    way.seq += 1
+    bench.go.set()
+
+    with pytest.raises(ProtocolError, match=r"out of sync.* calling 'wait'"):
+        waiting.result(scaled(10))
+    assert not way.link.connected
+    assert 3 == background.add(1, 2).result(scaled(10))
 
 
 def test_a_release_while_calls_wait(proxy, bench, daemon):
