@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from typing import Any
 
-from pyronb.aio.methods import add_context, outcome_of
+from pyronb.aio.methods import outcome_of
 from pyronb.client.batches import BatchFace, is_asynchronous, replay, results_of
 from pyronb.client.link import Link
+from pyronb.client.outcomes import add_context
 from pyronb.rpc.call import Call
 
 __all__ = ["BatchProxy"]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pyronb.aio.driver import run_on
 from pyronb.aio.shortcut import short_cut
 from pyronb.aio.streams import FarStream
 from pyronb.client.calling import invoke
-from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
+from pyronb.client.face import MethodDoc, MethodFace
 from pyronb.client.link import Link
-from pyronb.client.outcomes import settle, take_annotations
+from pyronb.client.outcomes import add_context, settle, take_annotations
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.wire.message import RESULT
 
-__all__ = ["RemoteAttribute", "RemoteMethod", "WishedMethod", "add_context", "call_remote", "outcome_of"]
+__all__ = ["RemoteAttribute", "RemoteMethod", "WishedMethod", "call_remote", "outcome_of"]
 
 
 async def outcome_of(link: Link, call: Call) -> Outcome:
@@ -27,21 +26,6 @@ async def outcome_of(link: Link, call: Call) -> Outcome:
     if link.owner is not None and outcome.annotations:
         link.owner._pyroResponseAnnotations(outcome.annotations, RESULT)
     return outcome
-
-
-def add_context(link: Link, call: Call) -> None:
-    """Have the annotations and the correlation id of the context go out with a call, and what the proxy's class adds.
-
-    Where names meet, the call's own come first and those of the class last. This is done when the call is made rather
-    than when it is awaited: by then another task may have changed them.
-    """
-    context = ambient()
-    if context.listener is not None and call.wishes.listener is None:
-        call.wishes = replace(call.wishes, listener=context.listener)
-    if context.annotations or link.owner is not None:
-        call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
-    if context.correlation_id is not None:
-        call.correlation_id = context.correlation_id.bytes
 
 
 def call_remote(
@@ -92,22 +76,12 @@ also turn out to be that of an attribute: awaiting it without a call reads the a
 """
 
 
-class RemoteMethod(_Member):  # noqa: D101 - the docstring is made by MethodDoc
+class RemoteMethod(_Member, MethodFace):  # noqa: D101 - the docstring is made by MethodDoc
     __doc__ = MethodDoc(_METHOD_DOC)
 
     def __init__(self, link: Link, name: str) -> None:
         """Make the method of this name; nothing is sent."""
         super().__init__(link, name)
-
-    def __getattr__(self, name: str) -> Any:
-        """Give the signature, which is read only when somebody looks; there is nothing else."""
-        if name == "_link":
-            # Not there yet, in a method that is just being copied.
-            raise AttributeError(name)
-        signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
-        if signature is None:
-            raise dotted(self._link, self.__name__, name)
-        return signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """Give the coroutine that calls it over there."""

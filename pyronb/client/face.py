@@ -28,6 +28,7 @@ from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
 __all__ = [
     "MethodDoc",
+    "MethodFace",
     "ProxyFace",
     "RemoteDoc",
     "annotations_of_owner",
@@ -224,6 +225,23 @@ class MethodDoc:
             return self._text
         link, name = method._link, method.__name__
         return doc_of(link, name) or f"Remote method {name!r} of {link.uri}."
+
+
+class MethodFace:
+    """What a method of a remote object tells of itself."""
+
+    _link: Link
+    __name__: str
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the signature, which is read only when somebody looks; there is nothing else."""
+        if name == "_link":
+            # Not there yet, in a method that is just being copied.
+            raise AttributeError(name)
+        signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
+        if signature is None:
+            raise dotted(self._link, self.__name__, name)
+        return signature
 
 
 def _has_a_say(kind: type[ProxyFace]) -> bool:

@@ -20,7 +20,7 @@ from pyronb.client.bare import Plain
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
-from pyronb.client.outcomes import settle
+from pyronb.client.outcomes import add_context, settle
 from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
@@ -29,7 +29,7 @@ from pyronb.news import Progress
 from pyronb.rpc.call import NO_WISHES, Call, Wishes
 from pyronb.sync.driver import withdraw
 from pyronb.sync.line import Line, Work, call_of, may_share
-from pyronb.sync.methods import add_context, outcome_of
+from pyronb.sync.methods import outcome_of
 from pyronb.sync.pool import MOST, Pool, Stock
 from pyronb.sync.proxy import Proxy
 from pyronb.sync.streams import FarStream

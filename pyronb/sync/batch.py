@@ -12,11 +12,12 @@ from pyronb.client.connecting import hang_up
 from pyronb.client.face import check_proxy
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
+from pyronb.client.outcomes import add_context
 from pyronb.futures import FutureResult
 from pyronb.rpc.call import Call
 from pyronb.sync.background import in_background
 from pyronb.sync.driver import run, withdraw
-from pyronb.sync.methods import add_context, outcome_of
+from pyronb.sync.methods import outcome_of
 from pyronb.sync.proxy import Proxy
 
 __all__ = ["BatchProxy", "batch"]

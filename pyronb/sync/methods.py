@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pyronb.client.bare import NOT_TAKEN
 from pyronb.client.calling import forsake, invoke
-from pyronb.client.face import MethodDoc, annotations_of_owner, dotted, signature_of
+from pyronb.client.face import MethodDoc, MethodFace
 from pyronb.client.link import Link
-from pyronb.client.outcomes import settle, take_annotations
+from pyronb.client.outcomes import add_context, settle, take_annotations
 from pyronb.context import ambient
 from pyronb.rpc.call import Call, Outcome, Wishes
 from pyronb.sync.driver import run
@@ -18,7 +17,7 @@ from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.message import RESULT
 
-__all__ = ["RemoteMethod", "WishedMethod", "add_context", "call_remote", "outcome_of", "value_of"]
+__all__ = ["RemoteMethod", "WishedMethod", "call_remote", "outcome_of", "value_of"]
 
 
 def outcome_of(link: Link, call: Call) -> Outcome:
@@ -32,20 +31,6 @@ def outcome_of(link: Link, call: Call) -> Outcome:
     if link.owner is not None and outcome.annotations:
         link.owner._pyroResponseAnnotations(outcome.annotations, RESULT)
     return outcome
-
-
-def add_context(link: Link, call: Call) -> None:
-    """Have the annotations and the correlation id of the context go out with a call, and what the proxy's class adds.
-
-    Where names meet, the call's own come first and those of the class last. The context's listener hears of the call.
-    """
-    context = ambient()
-    if context.listener is not None and call.wishes.listener is None:
-        call.wishes = replace(call.wishes, listener=context.listener)
-    if context.annotations or link.owner is not None:
-        call.annotations = {**annotations_of_owner(link), **context.annotations, **call.annotations}
-    if context.correlation_id is not None:
-        call.correlation_id = context.correlation_id.bytes
 
 
 def call_remote(link: Link, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
@@ -72,23 +57,13 @@ name, docstring and signature come from what the daemon told when the proxy conn
 """
 
 
-class RemoteMethod:  # noqa: D101 - the docstring is made by MethodDoc
+class RemoteMethod(MethodFace):  # noqa: D101 - the docstring is made by MethodDoc
     __doc__ = MethodDoc(_METHOD_DOC)
 
     def __init__(self, link: Link, name: str) -> None:
         """Make the method of this name; nothing is sent."""
         self._link = link
         self.__name__ = self.__qualname__ = name
-
-    def __getattr__(self, name: str) -> Any:
-        """Give the signature, which is read only when somebody looks; there is nothing else."""
-        if name == "_link":
-            # Not there yet, in a method that is just being copied.
-            raise AttributeError(name)
-        signature = signature_of(self._link, self.__name__) if name == "__signature__" else None
-        if signature is None:
-            raise dotted(self._link, self.__name__, name)
-        return signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it over there."""
