@@ -10,6 +10,7 @@ there is nothing to do; the connections stay.
 from __future__ import annotations
 
 import math
+import os
 import selectors
 import threading
 import time
@@ -221,6 +222,8 @@ class Pool:
         self._queue: deque[Work] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        # The process that the thread runs in, for a fork leaves it behind in the parent; 0 while there is none.
+        self._runs_in = 0
         self._wakeup: Wakeup | None = None
         # Whether the thread has to be woken when there is work.
         self._sleeps = True
@@ -252,14 +255,14 @@ class Pool:
 
     def _wake(self) -> None:
         with self._lock:
-            thread = self._thread
-            # One that could not be started, or that stayed behind in the parent of a fork, is not alive.
-            if thread is None or not thread.is_alive():
+            # To ask the thread whether it is alive would not do: where that is interrupted, it is taken for dead.
+            if self._runs_in != os.getpid():
                 if self._wakeup is not None:
                     self._wakeup.close()
                 self._wakeup = wakeup = Wakeup()
                 self._thread = threading.Thread(target=self._run, args=(wakeup,), name="pyronb-async", daemon=True)
                 self._thread.start()
+                self._runs_in = os.getpid()
             elif self._wakeup is not None:
                 self._wakeup.wake()
                 self._sleeps = False
@@ -273,12 +276,15 @@ class Pool:
     # The thread
 
     def _run(self, wakeup: Wakeup) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return  # Starting it was interrupted, and another one has taken its place meanwhile.
+            self._runs_in = os.getpid()
         self._told = time.monotonic()
         with closing(wakeup), closing(_Selector()) as self._selector:
             self._selector.register(wakeup, EVENT_READ)
             try:
-                # Where starting it was interrupted, there may be another one.
-                while self._thread is threading.current_thread() and self._goes_on():
+                while self._goes_on():
                     self._turn(wakeup)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
                 self._break(error)
@@ -310,8 +316,13 @@ class Pool:
         """Whether there is something to wait for, with an empty queue; the lock is held."""
         if self._busy or self._connecting or not (self._stock.released or time.monotonic() - self._told >= _IDLE):
             return True
-        self._thread = self._wakeup = None
+        self._have_ended()
         return False
+
+    def _have_ended(self) -> None:
+        """Have the next call start another thread; the lock is held."""
+        self._thread = self._wakeup = None
+        self._runs_in = 0
 
     def _turn(self, wakeup: Wakeup) -> None:
         """Wait until something happens, and go on with it."""
@@ -559,7 +570,7 @@ class Pool:
     def _break(self, error: BaseException) -> None:
         """Fail all there is, after something that should not have happened."""
         with self._lock:
-            self._thread = self._wakeup = None
+            self._have_ended()
             self._sleeps = True
         for way in list(self._busy):
             self._settled.append((way.future, None, error))

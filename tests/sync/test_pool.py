@@ -12,6 +12,7 @@ import pytest
 from pyronb.context import current_context
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, SerializeError, TimeoutError
 from pyronb.net.stream import SocketStream
+from pyronb.net.wakeup import Wakeup
 from pyronb.sync import pool
 from pyronb.sync.asynchronous import asyncproxy
 from pyronb.sync.proxy import Proxy
@@ -328,6 +329,20 @@ def test_a_thread_that_cannot_be_started(background, monkeypatch):
             background.add(1, 2)
 
     assert 5 == background.add(2, 3).result(scaled(10))
+
+
+def test_a_thread_whose_place_was_taken_before_it_began(background):
+    """It ends at once, and leaves alone what belongs to the other one."""
+    assert 3 == background.add(1, 2).result(scaled(5))
+    crew = background._pool
+    selector, late = crew._selector, Wakeup()
+    late.close()
+    thread = threading.Thread(target=crew._run, args=(late,))
+    thread.start()
+    thread.join()
+
+    assert crew._selector is selector
+    assert 3 == background.add(1, 2).result(scaled(5))
 
 
 def test_what_should_never_happen(background, bench, monkeypatch):
