@@ -11,12 +11,12 @@ tell all of them. What could hurt is kept from the reader:
   to themselves, whose hash takes longer than anyone waits: no reference may lead to a tuple or frozenset;
 - interned strings, which some versions of Python keep for ever: they are read as others.
 
+How deep values may be nested is left to the reader, which counts: 2,000 levels mostly, where `unmarshal` reads 200.
 Whatever is not known to be harmless is left to `unmarshal`, and so is all that is wrong, for it knows what to say.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import marshal
 import operator
@@ -114,9 +114,7 @@ _EARLY = 100
 """Up to so many numbered values are found one by one sooner than all at once."""
 _NUMBERED = 0x80
 _SHORT_TEXTS = b"zZ\xfa\xda"
-_BRACKETS = b"".join(bytes([byte, byte | _NUMBERED]) for byte in b"[({<>)")
 _INT = struct.Struct("<i").unpack_from
-_DEEPEST = 200
 # An int is hashed anew each time; no reference may lead to one that is longer.
 _LONG_DIGITS = 64
 
@@ -133,39 +131,11 @@ def read(data: bytes) -> Any:
             return UNKNOWN
         data = bytes(scan.data)
     try:
-        if len(data) > _DEEPEST and len(data) - len(data.translate(None, _BRACKETS)) > _DEEPEST:
-            value, end = _read_deep(data)
-        else:
-            # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-            value, end = marshal.loads(b")\x02%bS" % data)
+        # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
+        value, end = marshal.loads(b")\x02%bS" % data)
     except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
     return value if end is StopIteration else UNKNOWN
-
-
-def _read_deep(tokens: bytes) -> Any:
-    """Read what might have more levels than the general way reads, and what follows it.
-
-    It is put inside so many others that there is room for no more.
-    """
-    outside = _most_levels() - _DEEPEST
-    value = marshal.loads(b")\x01" * outside + b")\x02%bS" % tokens)
-    return functools.reduce(operator.getitem, itertools.repeat(0, outside), value)
-
-
-@functools.cache
-def _most_levels() -> int:
-    """Find out how many levels the interpreter's reader takes: it depends on the version and the system."""
-    most, too_many = _DEEPEST, 1 << 16
-    while most + 1 < too_many:
-        levels = (most + too_many) // 2
-        try:
-            marshal.loads(b")\x01" * levels + b"N")
-        except (ValueError, RecursionError):
-            too_many = levels
-        else:
-            most = levels
-    return most
 
 
 def holds_large_bytes(data: Buffer) -> bool:
