@@ -7,13 +7,13 @@ is not like that it leaves to the procedures.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from pyronb.aio.driver import Mailbox, came_late, run
 from pyronb.aio.streams import FarStream
 from pyronb.calls import recordings
-from pyronb.client.bare import BareCalls, allows_bare_calls
+from pyronb.client.bare import NOT_TAKEN, BareCalls, allows_bare_calls
 from pyronb.client.calling import calling, exchange, explained, give_up, understood
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
@@ -22,7 +22,7 @@ from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.aiostream import AsyncStream
 from pyronb.rpc.blob import SerializedBlob
-from pyronb.rpc.call import Call
+from pyronb.rpc.call import NEXT_ITEM, Call, Outcome
 from pyronb.wire.bare import BARE_TAIL, pack_header
 from pyronb.wire.connection import OPEN
 
@@ -34,6 +34,14 @@ def short_cut(link: Link) -> ShortCut | None:
     if not allows_bare_calls(link):
         return None
     return ShortCut(link)
+
+
+def _settled(link: Link, outcome: Outcome) -> Any:
+    return settle(link, outcome, FarStream)
+
+
+async def _not_taken(*_: object) -> Any:
+    return NOT_TAKEN
 
 
 class ShortCut(BareCalls):
@@ -70,10 +78,13 @@ class ShortCut(BareCalls):
         args: Sequence[Any],
         kwargs: Mapping[str, Any] | None,
         otherwise: Callable[[Link, Call], Awaitable[Any]],
+        settled: Callable[[Link, Outcome], Any] = _settled,
+        asking: bytes | None = None,
     ) -> Any:
         """Call a method of the link's object and give its result, or raise what it raised.
 
-        A call that turns out not to be plain is made `otherwise`.
+        A call that turns out not to be plain is made `otherwise`; a reply that turns out not to be bare is `settled`.
+        What asks for an item of a stream is the payload, and goes to the daemon's own object.
         """
         connection, stream, mailbox, loop = self._connection, self._stream, self._mailbox, self._loop
         payload: Any = None
@@ -86,12 +97,12 @@ class ShortCut(BareCalls):
             and (loaded or (loop is asyncio.get_running_loop() and not stream.crowded))
         ):
             try:
-                payload = self._dumps((self._object_id, method, args, kwargs))
+                payload = asking or self._dumps((self._object_id, method, args, kwargs))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 payload = None
         bare = type(payload) is bytes and len(payload) <= self._largest
-        if not bare and (payload is None or self._goes_apart(args)):
+        if not bare and (payload is None or asking or self._goes_apart(args)):
             return await otherwise(link, Call("", method, args, kwargs))
         timeout = link.timeout
         deadline = None if timeout is None else loop.time() + timeout
@@ -116,22 +127,31 @@ class ShortCut(BareCalls):
             if expected is not None:
                 came_late(link, expected)
             owed = Abandon(link, connection, seq, sent=True)
-            told = await run(give_up(owed, self._call(method, args, kwargs), error))
+            told = await run(give_up(owed, self._call(method, args, kwargs, asking), error))
             if told is error:
                 raise
             raise told from error
         context = ambient()
         if type(answer) is not bytes:
             assert link.codec is not None
-            outcome = understood(link, link.codec, self._call(method, args, kwargs), answer.message)
+            outcome = understood(link, link.codec, self._call(method, args, kwargs, asking), answer.message)
             take_annotations(context, outcome)
-            return settle(link, outcome, FarStream)
+            return settled(link, outcome)
         if context.response_annotations and context.client is None:
             context.response_annotations = {}
         try:
             return self._loads(answer)
         except (ProtocolError, SecurityError) as error:
-            raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+            raise explained(error, calling(link, self._call(method, args, kwargs, asking))) from error
+
+    def next_item(
+        self, link: Link, stream_id: str, settled: Callable[[Link, Outcome], Any]
+    ) -> Coroutine[Any, Any, Any]:
+        """Give the coroutine that asks a real daemon for the next item of a stream and gives it; or `NOT_TAKEN`."""
+        args = (stream_id,)
+        if not self.takes(NEXT_ITEM, args):
+            return _not_taken(link)
+        return self.call(link, NEXT_ITEM, args, None, _not_taken, settled, self._asking_for(stream_id))
 
     async def _send_large(self, link: Link, seq: int, payload: bytes, deadline: float | None, what: Call) -> Any:
         assert link.connection is not None
@@ -141,4 +161,4 @@ class ShortCut(BareCalls):
             raise explained(error, calling(link, what)) from error
         outcome = await run(exchange(link, what, seq, buffers, deadline))
         take_annotations(ambient(), outcome)
-        return settle(link, outcome, FarStream)
+        return _settled(link, outcome)

@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from pyronb.aio.driver import run_on
+from pyronb.client.bare import NOT_TAKEN
 from pyronb.client.calling import deliver_notes
 from pyronb.client.link import Link
-from pyronb.client.streams import FarItems, more_items
+from pyronb.client.streams import FarItems, more_items, one_by_one
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
-from pyronb.rpc.call import Raised
+from pyronb.rpc.call import Outcome, Raised, Returned
 
 __all__ = ["FarStream"]
 
@@ -54,13 +55,22 @@ class FarStream(AsyncIterator[Any]):
             while not items.given:
                 if items.stream_id is None:
                     raise StopAsyncIteration
+                if link.short is not None and one_by_one(link):
+                    item = await link.short.next_item(link, items.stream_id, self._settled)
+                    if item is not NOT_TAKEN:
+                        return item
                 if not link.connected:
                     raise ConnectionClosedError(f"the proxy for {link.uri} was released; reconnect it to go on")
                 outcome = await run_on(link, more_items(link, items))
                 if outcome is not None:
-                    break
-            else:
-                return items.given.popleft()
+                    return self._settled(link, outcome)
+            return items.given.popleft()
+
+    def _settled(self, _link: Link, outcome: Outcome) -> Any:
+        """Give the item that came by itself, or raise what ended the stream."""
+        if isinstance(outcome, Returned):
+            return outcome.value
+        self._items.stream_id = None
         if isinstance(outcome, Raised):
             if isinstance(outcome.error, StopIteration):
                 raise StopAsyncIteration

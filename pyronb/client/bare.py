@@ -9,7 +9,7 @@ from pyronb.client.link import Link
 from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.rpc.blob import SerializedBlob
-from pyronb.rpc.call import Call
+from pyronb.rpc.call import DAEMON_ID, NEXT_ITEM, Call
 from pyronb.serializers.base import Scattered
 from pyronb.serializers.beside import holds_large, watchful
 from pyronb.wire.bare import BARE_TAIL, LARGEST_BARE, bare_head, bares_in, pack_header
@@ -44,7 +44,19 @@ def allows_bare_calls(link: Link) -> bool:
 class BareCalls:
     """What is the same for all bare calls of one connection. It does not hold the link, which holds it."""
 
-    __slots__ = ("_apart", "_dumps", "_head", "_heads", "_largest", "_loads", "_number", "_object_id", "_oneway")
+    __slots__ = (
+        "_apart",
+        "_asked",
+        "_asking",
+        "_dumps",
+        "_head",
+        "_heads",
+        "_largest",
+        "_loads",
+        "_number",
+        "_object_id",
+        "_oneway",
+    )
 
     def __init__(self, link: Link) -> None:
         """Prepare it for a link that is connected."""
@@ -67,6 +79,8 @@ class BareCalls:
         self._object_id = link.object_id
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+        self._asked = ""
+        self._asking = b""
 
     def pack(self, connection: ClientConnection, what: Call | Plain) -> tuple[bytes, int] | None:
         """Lay a call out, and give its number; None when it has to go the long way."""
@@ -121,6 +135,15 @@ class BareCalls:
         beside = payload.beside if isinstance(payload, Scattered) else ()
         return Message(INVOKE, self._number, 0, seq, payload, beside=beside)
 
-    def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Call:
-        """Give the call for the procedures to go on with."""
-        return Call(self._object_id, method, args, kwargs)
+    def _asking_for(self, stream_id: str) -> bytes:
+        """Give the payload that asks a real daemon for the next item of a stream. It is the same each time."""
+        if self._asked != stream_id:
+            self._asking = self._dumps((DAEMON_ID, NEXT_ITEM, (stream_id,), {}))
+            self._asked = stream_id
+        return self._asking
+
+    def _call(
+        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None, asking: bytes | None = None
+    ) -> Call:
+        """Give the call for the procedures to go on with; what asks for an item is for the daemon's own object."""
+        return Call(self._object_id if asking is None else DAEMON_ID, method, args, kwargs)

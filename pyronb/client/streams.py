@@ -16,7 +16,7 @@ from pyronb.client.calling import invoke
 from pyronb.client.effects import Procedure
 from pyronb.client.link import Link
 from pyronb.errors import ProtocolError
-from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned
+from pyronb.rpc.call import DAEMON_ID, NEXT_ITEM, Call, Outcome, Raised, Returned
 from pyronb.rpc.handshake import ITEMS
 from pyronb.rpc.weight import HEAVY, heavy_for, weight
 
@@ -61,7 +61,7 @@ def more_items(link: Link, items: FarItems) -> Procedure[Outcome | None]:
             was not received; others have lost an item.
     """
     if one_by_one(link):
-        outcome = yield from invoke(link, Call(DAEMON_ID, "get_next_stream_item", (items.stream_id,), {}))
+        outcome = yield from invoke(link, Call(DAEMON_ID, NEXT_ITEM, (items.stream_id,), {}))
         if not isinstance(outcome, Returned):
             items.stream_id = None
             return outcome

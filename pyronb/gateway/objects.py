@@ -31,7 +31,7 @@ from pyronb.errors import (
 from pyronb.gateway.arguments import Arguments
 from pyronb.gateway.options import GatewayOptions
 from pyronb.options import ClientOptions, WireOptions
-from pyronb.rpc.call import DAEMON_ID, Call, Outcome, Raised, Returned, StreamOpened
+from pyronb.rpc.call import DAEMON_ID, NEXT_ITEM, Call, Outcome, Raised, Returned, StreamOpened
 from pyronb.rpc.codec import Codec
 from pyronb.rpc.metadata import Metadata
 from pyronb.serializers.catalog import catalog_for
@@ -321,9 +321,7 @@ class Stream:
         items: list[bytes] = []
         size, until = 0, time.monotonic() + _ROUND
         while len(items) < min(most, _ROUND_ITEMS) and size < _ROUND_BYTES:
-            answer = _answer(
-                _said(self._link, Call(DAEMON_ID, "get_next_stream_item", (self._stream_id,), {}), deadline)
-            )
+            answer = _answer(_said(self._link, Call(DAEMON_ID, NEXT_ITEM, (self._stream_id,), {}), deadline))
             if answer.failed:
                 self._ended = True
                 return items if _is_end(answer.payload) else [*items, answer.payload], False

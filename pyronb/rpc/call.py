@@ -14,6 +14,7 @@ __all__ = [
     "FUNCTION_PREFIX",
     "ITERATOR_PREFIX",
     "NAMESERVER_ID",
+    "NEXT_ITEM",
     "NOTHING",
     "NO_WISHES",
     "Call",
@@ -26,6 +27,8 @@ __all__ = [
 
 DAEMON_ID = "Pyro.Daemon"
 NAMESERVER_ID = "Pyro.NameServer"
+NEXT_ITEM = "get_next_stream_item"
+"""The method of the daemon's own object that gives the next item of a stream."""
 FUNCTION_PREFIX = "function_"
 """Begins the id of an object that stands for a function: it has one method, ``call``."""
 ITERATOR_PREFIX = "iterator_"

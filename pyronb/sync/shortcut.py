@@ -20,7 +20,7 @@ from pyronb.context import ambient
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.deadline import after
 from pyronb.rpc.blob import SerializedBlob
-from pyronb.rpc.call import DAEMON_ID, Call
+from pyronb.rpc.call import NEXT_ITEM, Call
 from pyronb.sync.driver import run
 from pyronb.sync.streams import FarStream
 from pyronb.wire.bare import BARE_TAIL, pack_header
@@ -29,7 +29,6 @@ from pyronb.wire.message import Buffer
 
 __all__ = ["ShortCut", "short_cut"]
 
-_NEXT = "get_next_stream_item"
 _UNREAD: Any = object()
 """Stands for a reply that nobody has looked at."""
 
@@ -42,13 +41,7 @@ def short_cut(link: Link) -> ShortCut | None:
 class ShortCut(BareCalls):
     """The short-cut for one connection."""
 
-    __slots__ = ("_asked", "_asking")
-
-    def __init__(self, link: Link) -> None:
-        """Prepare it for a link that is connected."""
-        super().__init__(link)
-        self._asked: str | None = None
-        self._asking = b""
+    __slots__ = ()
 
     def call(
         self,
@@ -56,11 +49,11 @@ class ShortCut(BareCalls):
         method: str,
         args: Sequence[Any],
         kwargs: Mapping[str, Any] | None,
-        payload: bytes | None = None,
+        asking: bytes | None = None,
     ) -> Any:
         """Call a method of the link's object and give its result, or raise what it raised; or give `NOT_TAKEN`.
 
-        The payload can be given by who has it already.
+        What asks for an item of a stream is the payload, and goes to the daemon's own object.
         """
         context = ambient()
         if (
@@ -77,8 +70,7 @@ class ShortCut(BareCalls):
             if link.short is not self or connection is None or connection.state is not OPEN or link.notes:
                 return NOT_TAKEN
             try:
-                if payload is None:
-                    payload = self._dumps((self._object_id, method, args, kwargs))
+                payload = asking or self._dumps((self._object_id, method, args, kwargs))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 return NOT_TAKEN
@@ -86,7 +78,7 @@ class ShortCut(BareCalls):
             if type(payload) is not bytes or len(payload) > self._largest:
                 if self._goes_apart(args):
                     return NOT_TAKEN
-                return self._send_large(link, seq, payload, self._call(method, args, kwargs))
+                return self._send_large(link, seq, payload, self._call(method, args, kwargs, asking))
             timeout = link.timeout
             data, reply = b"", _UNREAD
             try:
@@ -95,13 +87,14 @@ class ShortCut(BareCalls):
                 if reply is None or reply[0] not in self._heads or reply[1] != seq:
                     connection.calls_made.add(seq)
                     connection.receive(data)
-                    return self._finish(link, seq, (), self._call(method, args, kwargs))
+                    return self._finish(link, seq, (), self._call(method, args, kwargs, asking))
             except BaseException as error:
                 if reply is _UNREAD:
                     connection.receive(data)
                 elif not connection.owes(seq):
                     raise  # The procedures have seen to it, or it is what the call raised.
-                told = run(give_up(Abandon(link, connection, seq, sent=True), self._call(method, args, kwargs), error))
+                owed = Abandon(link, connection, seq, sent=True)
+                told = run(give_up(owed, self._call(method, args, kwargs, asking), error))
                 if told is error:
                     raise
                 raise told from error
@@ -110,21 +103,11 @@ class ShortCut(BareCalls):
             try:
                 return self._loads(reply[2])
             except (ProtocolError, SecurityError) as error:
-                raise explained(error, calling(link, self._call(method, args, kwargs))) from error
+                raise explained(error, calling(link, self._call(method, args, kwargs, asking))) from error
 
     def next_item(self, link: Link, stream_id: str) -> Any:
         """Ask a real daemon for the next item of a stream and give it; or give `NOT_TAKEN`. The link is locked."""
-        # The daemon's own object is asked, over the connection of another one.
-        own, self._object_id = self._object_id, DAEMON_ID
-        args = (stream_id,)
-        try:
-            if self._asked != stream_id:
-                # It is the same each time.
-                self._asking = self._dumps((DAEMON_ID, _NEXT, args, {}))
-                self._asked = stream_id
-            return self.call(link, _NEXT, args, None, self._asking)
-        finally:
-            self._object_id = own
+        return self.call(link, NEXT_ITEM, (stream_id,), None, self._asking_for(stream_id))
 
     def _send_large(self, link: Link, seq: int, payload: bytes, what: Call) -> Any:
         assert link.connection is not None

@@ -12,8 +12,11 @@ import pytest
 
 from pyronb.aio import Proxy
 from pyronb.aio.driver import Mailbox
+from pyronb.aio.shortcut import ShortCut
 from pyronb.aio.streams import FarStream
-from pyronb.errors import ConnectionClosedError, PyroError, RemoteError
+from pyronb.client.bare import NOT_TAKEN
+from pyronb.context import current_context
+from pyronb.errors import ConnectionClosedError, PyroError, RemoteError, TimeoutError
 from pyronb.server.exposure import expose
 from tests.support.serving import client_options, serving
 from tests.support.waiting import eventually, scaled
@@ -259,3 +262,144 @@ async def test_a_stream_whose_reply_comes_as_the_call_is_cancelled(make, daemon,
         assert 3 == await proxy.add(1, 2)
 
         await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 0)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Have daemons asked as real ones are; give the items that were got in short."""
+    monkeypatch.setattr("pyronb.client.streams.one_by_one", lambda _: True)
+    monkeypatch.setattr("pyronb.aio.streams.one_by_one", lambda _: True)
+    got, next_item = [], ShortCut.next_item
+
+    async def noted(*args):
+        item = await next_item(*args)
+        if item is not NOT_TAKEN:
+            got.append(item)
+        return item
+
+    monkeypatch.setattr(ShortCut, "next_item", noted)
+    return got
+
+
+async def test_daemons_that_give_one_item_at_a_time(make, bench, one_by_one):
+    """Each item takes the way of a plain call, and the object's own calls go on in between."""
+    async with make() as proxy:
+        stream = await proxy.count(5)
+
+        assert [0, 1] == [await anext(stream), await anext(stream)]
+        assert ["item 0", "item 1"] == bench.streams
+        assert 3 == await proxy.add(1, 2)
+        assert [2, 3, 4] == [item async for item in stream]
+        assert [0, 1, 2, 3, 4] == one_by_one
+        assert "(ended)" in repr(stream)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+async def test_streams_and_calls_at_once_whose_items_come_one_at_a_time(make, one_by_one):
+    """Each task gets what is its own, and tasks that share a stream get each item once."""
+    async with make() as proxy:
+        first, shared = await proxy.count(50), await proxy.count(50)
+
+        async def drain(stream):
+            return [item async for item in stream]
+
+        results = await asyncio.gather(
+            drain(first), drain(shared), drain(shared), *(proxy.add(number, 0) for number in range(50))
+        )
+
+        assert list(range(50)) == results[0] == sorted(results[1] + results[2]) == results[3:]
+        assert 100 == len(one_by_one)
+
+
+async def test_error_from_a_daemon_that_gives_one_item_at_a_time(make, one_by_one):
+    """It ends the stream; the connection survives."""
+    async with make() as proxy:
+        stream = await proxy.count(2, fail=True)
+
+        assert [0, 1] == [await anext(stream), await anext(stream)]
+        with pytest.raises(RemoteError, match="in mid-stream"):
+            await anext(stream)
+        assert [] == [item async for item in stream]
+        assert 3 == await proxy.add(1, 2)
+        assert [0, 1] == one_by_one
+
+
+async def test_cancelled_items_that_come_one_at_a_time(make, daemon, one_by_one):
+    """The item is lost at most; those after it come in their order, and the daemon is told when nobody goes on."""
+    async with make() as proxy:
+        stream, items = await proxy.count(200), []
+        chance = random.Random(7)
+        for _ in range(100):
+            task = asyncio.create_task(anext(stream))
+            for _ in range(chance.randrange(4)):
+                await asyncio.sleep(0)
+            if chance.random() < 0.3:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                items.append(await task)
+
+        assert sorted(set(items)) == items == one_by_one
+        assert 50 < len(items) < 100
+        assert 3 == await proxy.add(1, 2)
+        assert 1 == len(daemon._streams)
+        await stream.aclose()
+        await asyncio.to_thread(eventually, lambda: len(daemon._streams) == 0)
+
+
+async def test_an_item_that_takes_too_long_and_comes_alone(daemon, one_by_one):
+    """It is lost, as from a real daemon; the stream goes on with the next."""
+    go = threading.Event()
+
+    @expose
+    class Slow:
+        def count(self):
+            yield 0
+            assert go.wait(scaled(10))
+            yield 1
+            yield 2
+
+    async with Proxy(daemon.register(Slow()), options=client_options()) as proxy:
+        stream = await proxy.count()
+        assert 0 == await anext(stream)
+        proxy._pyroTimeout = 0.05
+        with pytest.raises(TimeoutError, match=r"while calling 'get_next_stream_item' of 'Pyro.Daemon'"):
+            await anext(stream)
+        proxy._pyroTimeout = scaled(10)
+        go.set()
+
+        assert [2] == [item async for item in stream]
+        assert [0, 2] == one_by_one
+
+
+async def test_item_that_comes_alone_over_a_lost_connection(bench, one_by_one):
+    """The one who waits is told."""
+    with serving() as daemon:
+        proxy = Proxy(daemon.register(bench, "bench"), options=client_options())
+        stream = await proxy.count(100)
+        assert 0 == await anext(stream)
+    with pytest.raises(ConnectionClosedError):
+        await anext(stream)
+    assert [0] == one_by_one
+    await proxy._pyroRelease()
+
+
+async def test_release_between_items_that_come_one_at_a_time(make, one_by_one):
+    """The stream says so, and goes on after connecting again."""
+    async with make() as proxy:
+        stream = await proxy.count(3)
+        await anext(stream)
+        await proxy._pyroRelease()
+        with pytest.raises(ConnectionClosedError, match="was released; reconnect"):
+            await anext(stream)
+        await stream_again(proxy, stream)
+
+
+async def test_annotations_go_beside_the_question_for_an_item(make, one_by_one):
+    """Such a question takes the long way."""
+    async with make() as proxy:
+        stream = await proxy.count(3)
+        current_context.annotations = {"TEST": b"abc"}
+
+        assert [0, 1, 2] == [item async for item in stream]
+        assert [] == one_by_one
