@@ -9,6 +9,8 @@ tell all of them. What could hurt is kept from the reader:
   which is no harm, or more when all of these together could be in the data;
 - tuples that are referred to before they are complete, whose hash crashes the interpreter, or that grow by references
   to themselves, whose hash takes longer than anyone waits: no reference may lead to a tuple or frozenset;
+- frozensets in frozensets, each level of which doubles the time that Python takes to write them: so many as no more
+  than `unmarshal` accepts can be in each other;
 - interned strings, which some versions of Python keep for ever: they are read as others.
 
 How deep values may be nested is left to the reader, which counts: 2,000 levels mostly, where `unmarshal` reads 200.
@@ -27,6 +29,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyronb.serializers.base import Buffer
+from pyronb.serializers.unmarshal import MOST_FROZEN
 
 __all__ = ["LARGE", "UNKNOWN", "holds_large_bytes", "may_hold_bytes", "read"]
 
@@ -109,6 +112,8 @@ _numbered = re.compile(
 )
 # Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it.
 _find_references: Any = re.compile(rb"r(?=(....))", re.DOTALL).findall
+_FROZEN, _NUMBERED_FROZEN = b">\xbe"
+_frozensets = [re.compile(kind + rb"...\0", re.DOTALL).findall for kind in (b">", rb"\xbe")]
 _TYPE_BYTE: Any = operator.itemgetter(1)
 _EARLY = 100
 """Up to so many numbered values are found one by one sooner than all at once."""
@@ -130,6 +135,8 @@ def read(data: bytes) -> Any:
         if not scan.harmless(found) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
             return UNKNOWN
         data = bytes(scan.data)
+    if (_FROZEN in data or _NUMBERED_FROZEN in data) and sum(len(find(data)) for find in _frozensets) > MOST_FROZEN:
+        return UNKNOWN
     try:
         # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
         value, end = marshal.loads(b")\x02%bS" % data)

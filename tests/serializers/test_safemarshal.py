@@ -252,7 +252,21 @@ def test_references_in_calls() -> None:
         assert read(data[:-1] + b"\xdb\1\0\0\0r%c\0\0\0" % number) is UNKNOWN
 
 
-@pytest.mark.parametrize("around", [b"[\1\0\0\0", b")\1", b">\1\0\0\0"])
+def test_frozensets_in_frozensets() -> None:
+    """Few can be written in a time that is in proportion, and no more are read; beside each other there may be many."""
+    serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal")
+    for kind in (b">\1\0\0\0", b"\xbe\1\0\0\0", b">\1\0\0\0)\1"):
+        assert serializer.dumps(serializer.loads(kind * 8 + b"N"))
+        with pytest.raises(SerializeError, match="frozensets"):
+            serializer.loads(kind * 9 + b"N")
+    referred = b"".join(b"\xbe\1\0\0\0r" + struct.pack("<i", number) for number in range(60))
+    with pytest.raises(SerializeError, match="frozensets"):
+        serializer.loads(b"[\x3d\0\0\0\xbe\0\0\0\0" + referred)
+    value = [frozenset({frozenset({number})}) for number in range(300)]
+    assert value == serializer.loads(serializer.dumps(value))
+
+
+@pytest.mark.parametrize("around", [b"[\1\0\0\0", b")\1"])
 def test_levels_are_counted(around: bytes) -> None:
     """As many are read as the interpreter's reader takes, which are too few to harm it; more are an error."""
     serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal")
