@@ -86,7 +86,13 @@ class BareCalls:
         """Lay a call out, and give its number; None when it has to go the long way."""
         if isinstance(what, tuple):
             method, args, kwargs = what
-        elif what.note is not None or what.wishes.output or what.annotations or what.correlation_id is not None:
+        elif (
+            what.oneway
+            or what.note is not None
+            or what.wishes.output
+            or what.annotations
+            or what.correlation_id is not None
+        ):
             return None
         else:
             method, args, kwargs = what.method, what.args, what.kwargs or {}

@@ -34,6 +34,7 @@ __all__ = [
     "call",
     "calling",
     "check",
+    "closing_of",
     "deliver_notes",
     "exchange",
     "explained",
@@ -274,16 +275,23 @@ def calling(link: Link, what: Call) -> str:
 
 def deliver_notes(link: Link) -> Procedure[None]:
     """Tell the daemon which far streams nobody iterates any more."""
-    while link.notes:
-        # An interrupt leaves the note where it is, and another task may be about to deliver the same one: to be told
-        # twice does a daemon no harm.
-        stream_id = link.notes[-1]
+    for stream_id in list(link.notes):
+        # An interrupt leaves the note where it is, and another task or thread may be about to deliver the same one: to
+        # be told twice does a daemon no harm.
         try:
-            yield from call(link, Call(DAEMON_ID, "close_stream", (stream_id,), {}, oneway=True), None)
+            yield from call(link, closing_of(stream_id), None)
+        except ConnectionClosedError:
+            # The stream may outlive its connection; the next one tells the daemon.
+            raise
         except Exception:
             _strike_off(link, stream_id)
             raise
         _strike_off(link, stream_id)
+
+
+def closing_of(stream_id: str) -> Call:
+    """Give the call that tells a daemon that nobody iterates a far stream any more."""
+    return Call(DAEMON_ID, "close_stream", (stream_id,), {}, oneway=True)
 
 
 def _strike_off(link: Link, stream_id: str) -> None:

@@ -49,7 +49,8 @@ class Link:
         told: moment, on the clock of the synchronous room, at which the metadata was told; None when that is unknown.
         latency: seconds that the last connecting took; None before the first.
         sequence: number of the last request, kept over reconnects.
-        notes: ids of far streams that nobody iterates any more; the next call tells the daemon.
+        notes: ids of far streams that nobody iterates any more; the next call tells the daemon. All links of an async
+            proxy have the same ones.
         wants: abilities of a pyronb daemon that are wanted on connections of this link.
         back: secret of the key under which the daemon is to keep connections of this link, for calls the other way;
             empty for none.
@@ -128,6 +129,12 @@ class Link:
             remote=self.remote,
             hold=self.hold,
         )
+
+    def sibling(self) -> Link:
+        """Make a twin for a further connection of the same proxy: whichever of them talks next delivers the notes."""
+        link = self.twin()
+        link.notes = self.notes
+        return link
 
     def learn(self, metadata: Metadata) -> None:
         """Know what the object offers; where that is something else than before, its methods are made anew."""

@@ -295,7 +295,7 @@ class AsyncProxy:
 
     @_pyroTimeout.setter
     def _pyroTimeout(self, seconds: float | None) -> None:
-        link = self._link.twin()
+        link = self._link.sibling()
         link.timeout = timeout_of(seconds)
         self._pyroRelease()
         self._begin(link)
@@ -307,7 +307,7 @@ class AsyncProxy:
 
     @_pyroMaxRetries.setter
     def _pyroMaxRetries(self, times: int) -> None:
-        link = self._link.twin()
+        link = self._link.sibling()
         link.max_retries = retries_of(times)
         self._pyroRelease()
         self._begin(link)

@@ -19,7 +19,7 @@ from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, Plain, allows_bare_calls
-from pyronb.client.calling import calling, explained, lend, take_back, understood
+from pyronb.client.calling import calling, closing_of, explained, lend, take_back, understood
 from pyronb.client.connecting import connect
 from pyronb.client.hearing import Hearing, wants_output
 from pyronb.client.link import Link
@@ -133,6 +133,7 @@ class Line:
         self, link: Link, unable: Callable[[Iterable[Work]], None], elsewhere: Callable[[Callable[[], None]], None]
     ) -> None:
         self._model = link
+        self._notes = link.notes
         self._unable = unable
         self._elsewhere = elsewhere
         self._lock = threading.Lock()
@@ -161,11 +162,15 @@ class Line:
             return
         with self._lock:
             self._dismissed = False
-            if self._waits:
-                self._queue_came.notify()
-            elif not self._writing:
-                self._writing = True
-                self._start(self._write)
+            self._have_written_on()
+
+    def _have_written_on(self) -> None:
+        """See to it that the queue is looked at; the lock is held."""
+        if self._waits:
+            self._queue_came.notify()
+        elif not self._writing:
+            self._writing = True
+            self._start(self._write)
 
     @staticmethod
     def _start(target: Callable[[], None]) -> None:
@@ -223,7 +228,7 @@ class Line:
             if way is not None:
                 way.writing = True
                 return way
-        link = self._model.twin()
+        link = self._model.sibling()
         link.wants = (TOGETHER,)
         link.lock = threading.RLock()
         run(connect(link))
@@ -274,7 +279,7 @@ class Line:
                         self._expect(way, seq, work, deadline)
                     continue
                 call = call_of(what)
-                call.object_id = way.link.object_id
+                call.object_id = call.object_id or way.link.object_id
                 said, seq = self._said(way, call)
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
                 self._fail([work], error)
@@ -468,6 +473,20 @@ class Line:
         if connection.state is CLOSED:
             raise ConnectionClosedError("receiving: the connection was released")
         self._progress()
+        if self._notes:
+            self._deliver_notes()
+
+    def _deliver_notes(self) -> None:
+        """Have the daemon told which far streams nobody iterates any more, after the calls in the queue."""
+        with self._lock:
+            if self._dismissed:
+                # No connection is made for that; the next calls find the notes.
+                return
+            # Whoever iterates or closes another one of them delivers notes too.
+            with suppress(IndexError):
+                while True:
+                    self._queue.append((closing_of(self._notes.pop()), FutureResult()))
+            self._have_written_on()
 
     def _take_bare(self, way: _Way, short: BareCalls, data: bytes) -> bytes:
         """Complete the futures of the bare replies that bytes begin with, and give what is for the machine."""
@@ -563,12 +582,14 @@ class Line:
 
     def _take_stream(self, outcome: StreamOpened, future: FutureResult) -> None:
         """Give a far stream a connection of its own, on which it can be iterated."""
-        link = self._model.twin()
+        link = self._model.sibling()
         link.lock = threading.RLock()
         try:
             run(connect(link))
             stream = FarStream(link, outcome.stream_id, alone=True)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+            if outcome.stream_id is not None:
+                link.notes.append(outcome.stream_id)
             future.set_exception(error)
         else:
             future.set_result(stream)

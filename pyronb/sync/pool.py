@@ -16,14 +16,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, Plain
-from pyronb.client.calling import calling, check, explained, give_up, understood
+from pyronb.client.calling import calling, check, deliver_notes, explained, give_up, understood
 from pyronb.client.connecting import hang_up
 from pyronb.client.effects import Abandon
 from pyronb.client.link import Link
@@ -151,7 +151,7 @@ class Stock:
 
     def make(self) -> Link:
         """Give a further one, which is not connected yet."""
-        link = self._model.twin()
+        link = self._model.sibling()
         link.lock = threading.RLock()
         return link
 
@@ -217,6 +217,7 @@ class Pool:
 
     def __init__(self, model: Link, stock: Stock, elsewhere: Callable[[Work | Callable[[], Any]], None]) -> None:
         self._timeout = model.timeout
+        self._notes = model.notes
         self._stock = stock
         self._elsewhere = elsewhere
         self._queue: deque[Work] = deque()
@@ -566,6 +567,19 @@ class Pool:
                 step = partial(future.set_result, value) if error is None else partial(future.set_exception, error)
                 self._elsewhere(step)
         self._told = time.monotonic()
+        if self._notes and len(self._stock):
+            self._elsewhere(self._deliver_notes)
+
+    def _deliver_notes(self) -> None:
+        """Tell the daemon which far streams nobody iterates any more; this runs in another thread."""
+        link = self._stock.take()
+        if link is None:
+            return
+        # As far as it does not come through, it is told with a later call.
+        with suppress(CommunicationError), link.lock:
+            if link.connected:
+                run(deliver_notes(link))
+        self._stock.put(link)
 
     def _break(self, error: BaseException) -> None:
         """Fail all there is, after something that should not have happened."""

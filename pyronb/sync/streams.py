@@ -27,7 +27,7 @@ class FarStream(Iterator[Any]):
     gave an iterator or an open file, for as long as that call runs. (See `pyronb.Proxy`.)
 
     It ends with the iterator over there. `close` gives it up early; a far stream that is simply dropped leaves a note,
-    and the next call over the same connection tells the daemon.
+    and the next call of the same proxy tells the daemon.
 
     Raises:
         ProtocolError: the daemon does not stream.

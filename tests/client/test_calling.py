@@ -295,6 +295,19 @@ def test_notes_alone():
     assert ["close_stream"] == [each.method for each in desk.calls]
 
 
+@pytest.mark.parametrize(("error", "left"), [(ConnectionClosedError("gone"), ["one"]), (ProtocolError("large"), [])])
+def test_notes_that_are_not_delivered(error, left):
+    """The next connection delivers them, for the stream may have outlived this one; what cannot be said is dropped."""
+    desk = Desk(echo)
+    link = connected(desk)
+    link.notes.append("one")
+    desk.answers.append((Send, error))
+    with pytest.raises(type(error)):
+        desk.run(deliver_notes(link))
+
+    assert left == link.notes
+
+
 # Ping
 
 

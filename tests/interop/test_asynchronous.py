@@ -82,6 +82,18 @@ def test_oneway_streams_and_batches(daemon):
         eventually(lambda: 7 in background.fired().value)
 
 
+def test_streams_that_are_given_up(daemon):
+    """The daemon is told at once of one that is closed, and with the next calls of one that is dropped."""
+    with background_for(daemon) as background:
+        closed, dropped = background.count(101).value, background.count(102).value
+        assert [0, 0] == [next(closed), next(dropped)]
+        assert not {-101, -102} & set(background.fired().value)
+        closed.close()
+        eventually(lambda: -101 in background.fired().value)
+        del dropped
+        eventually(lambda: -102 in background.fired().value)
+
+
 @pytest.mark.parametrize("family", FAMILIES[:1])
 def test_a_daemon_with_few_workers(family):
     """It refuses further connections, and those that it took do it all."""

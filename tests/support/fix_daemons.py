@@ -104,6 +104,13 @@ class Bench:
         finally:
             self.streams.append("closed")
 
+    def count_on(self, to: int) -> Iterator[int]:
+        """Wait until the test lets go, take the first of the numbers here, and give the others."""
+        self.wait()
+        numbers = Bench.count(self, to)
+        next(numbers)
+        return numbers
+
     def blocks(self, to: int, size: int, fail: bool = False) -> Iterator[bytes]:
         """Give as many blocks of one byte each, its number."""
         return (bytes([number]) * size for number in self.count(to, fail))

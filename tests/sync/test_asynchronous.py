@@ -234,6 +234,19 @@ def test_streams_in_the_background(background):
     assert [0, 1, 2] == list(stream)
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_stream_that_is_dropped_before_a_setting_is_changed(background, daemon, bench, retries):
+    """The daemon is told by the connections that come after that."""
+    background._pyroMaxRetries = retries
+    stream = background.count(300).value
+    assert 0 == next(stream)
+    background._pyroTimeout = 20.0
+    del stream
+
+    eventually(lambda: background.add(1, 2).value == 3 and len(daemon._streams) == 0)
+    eventually(lambda: bench.streams[-1] == "closed")
+
+
 def test_a_given_socket_has_no_second_connection(proxy):
     """It is refused with the reason."""
     proxy._pyro.given_socket = True

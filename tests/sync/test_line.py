@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from pyronb.errors import ConnectionClosedError, SerializeError, TimeoutError
+from pyronb.errors import CommunicationError, ConnectionClosedError, SerializeError, TimeoutError
 from pyronb.net.stream import SocketStream
 from pyronb.server.engines import _ENGINES
 from pyronb.sync import line
@@ -334,6 +334,99 @@ def test_streams(background, daemon):
     assert [0, 1] == [next(stream), next(stream)]
     assert 3 == background.add(1, 2).value
     assert list(range(2, 300)) == list(stream)
+
+
+def open_streams(daemon, count):
+    """Wait until so many are open over there."""
+    eventually(lambda: len(daemon._streams) == count, what=f"{count} open streams")
+
+
+@threads_only
+@pytest.mark.parametrize("wished", [True, False])
+def test_a_stream_that_is_opened_for_nobody_any_more(daemon, thing, wished):
+    """The call has taken too long when its reply comes: the daemon is told, with the next calls at the latest."""
+    options = client_options(timeout=None if wished else 0.2)
+    with Proxy(daemon.uriFor("thing"), options=options) as proxy, asyncproxy(proxy) as background:
+        calls = background._pyroCall(timeout=0.2) if wished else background
+        for future in [calls.count_on(3) for _ in range(3)]:
+            with pytest.raises(TimeoutError):
+                _ = future.value
+        for _ in range(3):
+            assert thing.entered.acquire(timeout=scaled(10))
+        thing.go.set()
+
+        eventually(lambda: background.give(1).wait(scaled(10)) and thing.streams.count("closed") == 3)
+        open_streams(daemon, 0)
+        assert daemon._engine.clients == 1
+
+
+@threads_only
+def test_a_stream_of_a_call_that_was_cancelled(background, daemon, thing):
+    """Its future has it all the same; when that is dropped, the next call tells the daemon."""
+    future = background.count_on(3)
+    assert thing.entered.acquire(timeout=scaled(10))
+    assert not future.cancel()
+    thing.go.set()
+    open_streams(daemon, 1)
+    assert future.wait(scaled(10))
+    del future
+    eventually(lambda: background._link.notes)
+
+    assert 3 == background.add(1, 2).value
+    open_streams(daemon, 0)
+    eventually(lambda: thing.streams[-1] == "closed")
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("closed", [True, False])
+def test_streams_that_are_given_up(background, daemon, taken, closed):
+    """The daemon is told at once of one that is closed, and with the next call of one that is dropped."""
+    streams = [background.count(300).value for _ in range(3)]
+    for stream in streams:
+        assert list(range(taken)) == [next(stream) for _ in range(taken)]
+    open_streams(daemon, 3)
+    if closed:
+        for stream in streams:
+            stream.close()
+    else:
+        del streams, stream
+        eventually(lambda: len(background._link.notes) == 3)
+        assert 3 == background.add(1, 2).value
+
+    open_streams(daemon, 0)
+    eventually(lambda: daemon._engine.clients == 1)
+
+
+def test_a_stream_that_cannot_have_its_connection(background, daemon, monkeypatch):
+    """The call fails, and the daemon is told with the next one."""
+    assert 3 == background.add(1, 2).value
+
+    def connect(_link):
+        raise CommunicationError("not today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(line, "connect", connect)
+        with pytest.raises(CommunicationError, match="not today"):
+            _ = background.count(3).value
+
+    assert 3 == background.add(1, 2).value
+    open_streams(daemon, 0)
+
+
+@threads_only
+def test_no_connection_is_made_for_a_stream_alone(background, daemon, thing):
+    """After a release the notes wait for the next call."""
+    stream, slow = background.count(3).value, background.wait()
+    assert thing.entered.acquire(timeout=scaled(10))
+    background._pyroRelease()
+    stream._link.stream.close()
+    stream.close()
+    thing.go.set()
+    assert slow.value is None
+    eventually(lambda: daemon._engine.clients == 0)
+
+    assert 3 == background.add(1, 2).value
+    open_streams(daemon, 0)
 
 
 @threads_only

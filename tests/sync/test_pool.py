@@ -219,6 +219,48 @@ def test_streams_have_their_connections(background, dials):
     assert len(dials) - 3 == len(background._stock)
 
 
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("closed", [True, False])
+def test_streams_that_are_given_up(background, daemon, bench, taken, closed):
+    """The daemon is told at once of one that is closed, and with the next calls of one that is dropped."""
+    streams = [background.count(300).value for _ in range(3)]
+    for stream in streams:
+        assert list(range(taken)) == [next(stream) for _ in range(taken)]
+    assert 3 == len(daemon._streams)
+    if closed:
+        for stream in streams:
+            stream.close()
+    else:
+        del streams, stream
+
+    eventually(lambda: (closed or background.add(1, 2).value == 3) and len(daemon._streams) == 0)
+    eventually(lambda: bench.streams.count("closed") == 3 * taken)
+
+
+def test_a_stream_of_a_call_that_was_cancelled(background, daemon, bench):
+    """Its future has it all the same; when that is dropped, the next calls tell the daemon."""
+    future = background.count_on(3)
+    entered(bench, 1)
+    assert not future.cancel()
+    bench.go.set()
+    assert future.wait(scaled(10))
+    assert 1 == len(daemon._streams)
+    del future
+
+    eventually(lambda: background.add(1, 2).value == 3 and bench.streams[-1] == "closed")
+    assert 0 == len(daemon._streams)
+
+
+def test_a_stream_whose_connection_is_lost(background, daemon):
+    """It is closed all the same, over another one."""
+    stream = background.count(300).value
+    assert 0 == next(stream)
+    stream._link.stream.shutdown()
+    stream.close()
+
+    eventually(lambda: background.add(1, 2).value == 3 and len(daemon._streams) == 0)
+
+
 def test_what_users_do_with_results_holds_up_nobody(background):
     """It runs in another thread."""
     go, done = threading.Event(), threading.Event()
