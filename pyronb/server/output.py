@@ -149,7 +149,9 @@ class _Capture:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._wanted = 0
-        self._tees: list[tuple[str, _Tee]] = []
+        # Kept for good: `print` of Python before 3.14 holds no reference of its own to the stream that it writes to. A
+        # tee that went while another thread prints to it would take the interpreter with it.
+        self._tees: dict[str, _Tee] = {}
         self._handler = _Handler()
         self._handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
@@ -165,8 +167,8 @@ class _Capture:
                     # Somebody has put one back that had been taken away.
                     stream = stream.stream
                 if stream is not None:
-                    tee = _Tee(stream, name)
-                    self._tees.append((name, tee))
+                    tee = self._tees.setdefault(name, _Tee(stream, name))
+                    tee.stream = stream
                     setattr(sys, name, tee)
             logging.getLogger().addHandler(self._handler)
 
@@ -176,10 +178,9 @@ class _Capture:
             self._wanted -= 1
             if self._wanted:
                 return
-            for name, tee in self._tees:
+            for name, tee in self._tees.items():
                 if getattr(sys, name) is tee:
                     setattr(sys, name, tee.stream)
-            self._tees.clear()
             logging.getLogger().removeHandler(self._handler)
 
 

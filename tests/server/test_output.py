@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -186,6 +187,41 @@ def test_somebody_else_has_replaced_a_stream(side, streams):
 
         assert [("again", "stdout"), ("\n", "stdout")] == side.told[-2:]
         assert ["elsewhere\n", "after\nagain\n"] == [elsewhere.getvalue(), streams[0].getvalue()]
+
+
+def test_other_threads_may_print_meanwhile():
+    """`print` holds no reference to the stream that it writes to, and crashes where that one goes meanwhile."""
+    ran = subprocess.run(
+        [sys.executable, "-c", BUSY_PRINTERS],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+
+    assert (0, b"") == (ran.returncode, ran.stderr)
+
+
+BUSY_PRINTERS = """
+import sys, threading
+from pyronb.server.output import CAPTURE
+
+def work():
+    while not over.is_set():
+        print("one", "two", 3)
+
+over = threading.Event()
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(50_000):
+    CAPTURE.begin()
+    CAPTURE.end()
+over.set()
+for thread in threads:
+    thread.join()
+"""
 
 
 def test_there_may_be_no_streams(side, monkeypatch):
