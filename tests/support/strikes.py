@@ -72,7 +72,8 @@ class Strikes:
             self._last[frame] = frame.f_lasti
             if last in looks_of(frame.f_code):
                 self._pass_by(frame)
-        elif event == "return":
+        elif event in ("return", "exception"):
+            # After a call that raised, Python does not look.
             self._last.pop(frame, None)
         return self._trace
 
