@@ -48,8 +48,9 @@ def cells(text):
 
 
 @pytest.fixture
-def lab(shell, scene, monkeypatch):
+def lab(shell, scene, monkeypatch, tmp_path):
     """The instruments of the examples; gives a function that runs an example with their addresses."""
+    monkeypatch.chdir(tmp_path)  # where an example writes a file
     host, port = scene.nameserver.split(":")
     monkeypatch.setattr(pyronb.config, "NS_HOST", host)
     monkeypatch.setattr(pyronb.config, "NS_PORT", int(port))
