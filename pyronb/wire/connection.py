@@ -449,8 +449,6 @@ class ServerConnection(_Connection):
     def __init__(self, *, max_message_size: int = 0, key: bytes | None = None, watch: Watch | None = None) -> None:
         """Start without a dialect; the first bytes of the client tell it."""
         super().__init__(None, max_message_size, key, watch)
-        # The role belongs to a message, not to a socket: either end may come to ask and to be asked.
-        self.calls_asked: set[int] = set()
 
     def next_event(self) -> Event | None:
         """Give what the peer did next; None when more bytes are needed, or when an answer to CONNECT is due first."""
@@ -499,7 +497,6 @@ class ServerConnection(_Connection):
 
     def reply(self, message: Message) -> list[Buffer]:
         """Say RESULT, or answer a PING."""
-        self.calls_asked.discard(message.seq)
         return self.pack(message)
 
     def tell(self, message: Message) -> list[Buffer]:
@@ -513,7 +510,6 @@ class ServerConnection(_Connection):
     def _called(self, message: Message) -> Event:
         if self.side and message.flags & CANCELS:
             return Withdrawn(message)
-        self.calls_asked.add(message.seq)
         return Called(message)
 
 
