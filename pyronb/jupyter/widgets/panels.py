@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from html import escape
 from itertools import islice
@@ -209,13 +210,8 @@ class _SetForm:
                 self._filling = True
                 self.input.value = shown
                 self._filling = False
-        try:
-            text, wrong = set_code(self._view._variable, self._name, self._given()), ""
-        except ValueError as error:
-            text, wrong = "", str(error)
-        bad = f'<span class="pyronb-bad">{escape(clean(wrong))}</span>'
-        self._code.value = fragment("code", bad if wrong else code(text))
-        self.set.disabled = self._running or bool(wrong)
+        fits = _show_code(self._code, lambda: set_code(self._view._variable, self._name, self._given()))
+        self.set.disabled = self._running or not fits
         self._shown.value = self._outcome
 
 
@@ -283,18 +279,24 @@ class MethodPanel:
 
     def draw(self) -> float | None:
         """Bring it up to date; gives the seconds until the next time, while the call runs."""
-        try:
-            text, wrong = call_code(self._view._variable, self.name, self.arguments()), ""
-        except ValueError as error:
-            text, wrong = "", str(error)
-        bad = f'<span class="pyronb-bad">{escape(clean(wrong))}</span>'
-        self._code.value = fragment("code", bad if wrong else code(text))
-        self.call.disabled = self._running or bool(wrong)
+        fits = _show_code(self._code, lambda: call_code(self._view._variable, self.name, self.arguments()))
+        self.call.disabled = self._running or not fits
         self._leave.layout.display = None if self._running else "none"
         elapsed = f"running, {clock(time.monotonic() - self._began)}" if self._running else ""
         self._state.value = fragment("state", muted(elapsed)) if elapsed else ""
         self._shown.value = self._outcome
         return _BEAT if self._running else None
+
+
+def _show_code(shown: Any, write: Callable[[], str]) -> bool:
+    """Show the code that a form stands for, or what is wrong with the form; tell whether nothing is."""
+    try:
+        text = code(write())
+    except ValueError as error:
+        shown.value = fragment("code", f'<span class="pyronb-bad">{escape(clean(str(error)))}</span>')
+        return False
+    shown.value = fragment("code", text)
+    return True
 
 
 def _label(field: Field) -> Any:
