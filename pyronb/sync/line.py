@@ -47,7 +47,7 @@ from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Replied, Told
 from pyronb.wire.message import WANTS_OUTPUT, Buffer
 
-__all__ = ["Line", "Work", "call_of", "may_share"]
+__all__ = ["Line", "Work", "call_of", "may_share", "publish"]
 
 Work = tuple[Call | Plain, FutureResult]
 
@@ -70,6 +70,14 @@ def may_share(link: Link) -> bool:
 def call_of(what: Call | Plain) -> Call:
     """Give a call with all that belongs to one."""
     return what if isinstance(what, Call) else Call("", *what)
+
+
+def publish(
+    future: FutureResult, value: Any, error: BaseException | None, elsewhere: Callable[[Callable[[], None]], None]
+) -> None:
+    """Publish what a call has come to. What the user does with it must not keep the other ones waiting."""
+    if not future.publish(value, error):
+        elsewhere(partial(future.set_result, value) if error is None else partial(future.set_exception, error))
 
 
 @dataclass(slots=True, eq=False)
@@ -308,7 +316,7 @@ class Line:
 
     def _have_sent(self, done: Iterable[FutureResult]) -> None:
         for future in done:
-            self._publish(future, None)
+            publish(future, None, None, self._elsewhere)
         while self._unwanted:
             self.withdraw(self._unwanted.popleft())
 
@@ -511,6 +519,7 @@ class Line:
             what, future = work
             if type(what) is not tuple:
                 self._note_value(what, end - begin, value)
+            # As `publish`, without its frame.
             if not future.publish(value):
                 self._elsewhere(partial(future.set_result, value))
         if goes_on:
@@ -574,7 +583,7 @@ class Line:
         if note is not None:
             note_outcome(note, outcome)
         if isinstance(outcome, Returned):
-            self._publish(future, outcome.value)
+            publish(future, outcome.value, None, self._elsewhere)
         elif isinstance(outcome, Raised):
             self._fail([work], outcome.error)
         else:
@@ -593,11 +602,6 @@ class Line:
             future.set_exception(error)
         else:
             future.set_result(stream)
-
-    def _publish(self, future: FutureResult, value: Any) -> None:
-        # What the user does with a result must not keep the other ones waiting.
-        if not future.publish(value):
-            self._elsewhere(partial(future.set_result, value))
 
     @staticmethod
     def _note_failure(what: Call | Plain, error: BaseException) -> None:
@@ -619,8 +623,7 @@ class Line:
     def _fail(self, works: Iterable[Work], error: BaseException) -> None:
         for what, future in works:
             self._note_failure(what, error)
-            if not future.publish(None, error):
-                self._elsewhere(partial(future.set_exception, error))
+            publish(future, None, error, self._elsewhere)
 
     def _lose(self, way: _Way, error: BaseException) -> None:
         """Fail the calls that were on their way over a connection that is lost; those in the queue go over the next."""

@@ -34,7 +34,7 @@ from pyronb.net.stream import SocketStream
 from pyronb.net.wakeup import Wakeup
 from pyronb.rpc.call import Call
 from pyronb.sync.driver import connected, run
-from pyronb.sync.line import Work
+from pyronb.sync.line import Work, publish
 from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.connection import CLOSED, ClientConnection
@@ -560,12 +560,9 @@ class Pool:
             self._fail(self._queue.popleft()[1], error)
 
     def _tell(self) -> None:
-        """Publish what calls have come to. What users do about it must not keep the other ones waiting."""
+        """Publish what calls have come to."""
         while self._settled:
-            future, value, error = self._settled.popleft()
-            if not future.publish(value, error):
-                step = partial(future.set_result, value) if error is None else partial(future.set_exception, error)
-                self._elsewhere(step)
+            publish(*self._settled.popleft(), self._elsewhere)
         self._told = time.monotonic()
         if self._notes and len(self._stock):
             self._elsewhere(self._deliver_notes)
