@@ -7,7 +7,6 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +28,6 @@ __all__ = ["ShortCut"]
 
 _SEQUENCES = frozenset({list, tuple, CallParts})
 _TEXT = frozenset({str})
-
-
-@functools.lru_cache
-def _heads(number: int) -> tuple[bytes, bytes]:
-    """Give how plain calls in the serializer of this number begin, and how their replies begin."""
-    return bare_head(INVOKE, number), bare_head(RESULT, number)
 
 
 class ShortCut:
@@ -74,7 +67,9 @@ class ShortCut:
     def allow(self, serializer: Serializer, *, apart: bool) -> None:
         """Take calls in this serializer, which was found to be accepted, from now on; large bytes may go `apart`."""
         read = serializer.loads if serializer.call_is_value else serializer.loads_call
-        self._ways = (*self._ways, (*_heads(serializer.number), serializer.number, read, serializer.dumps, apart))
+        number = serializer.number
+        heads = bare_head(INVOKE, number), bare_head(RESULT, number)
+        self._ways = (*self._ways, (*heads, number, read, serializer.dumps, apart))
 
     @property
     def heads(self) -> tuple[bytes, ...]:
