@@ -123,19 +123,19 @@ async def test_cancelled_item(make):
 
 async def test_release_in_between(make):
     """The stream says so; after connecting again it goes on where it was."""
+    await released_between_items(make)
+
+
+async def released_between_items(make):
     async with make() as proxy:
         stream = await proxy.count(3)
         await anext(stream)
         await proxy._pyroRelease()
         with pytest.raises(ConnectionClosedError, match="was released; reconnect"):
             await anext(stream)
-        await stream_again(proxy, stream)
+        await proxy._pyroReconnect(1)
 
-
-async def stream_again(proxy, stream):
-    await proxy._pyroReconnect(1)
-
-    assert [1, 2] == [item async for item in stream]
+        assert [1, 2] == [item async for item in stream]
 
 
 async def test_closing_after_the_daemon_went(bench):
@@ -386,13 +386,7 @@ async def test_item_that_comes_alone_over_a_lost_connection(bench, one_by_one):
 
 async def test_release_between_items_that_come_one_at_a_time(make, one_by_one):
     """The stream says so, and goes on after connecting again."""
-    async with make() as proxy:
-        stream = await proxy.count(3)
-        await anext(stream)
-        await proxy._pyroRelease()
-        with pytest.raises(ConnectionClosedError, match="was released; reconnect"):
-            await anext(stream)
-        await stream_again(proxy, stream)
+    await released_between_items(make)
 
 
 async def test_annotations_go_beside_the_question_for_an_item(make, one_by_one):

@@ -94,26 +94,27 @@ def test_streams_that_are_given_up(daemon):
         eventually(lambda: -102 in background.fired().value)
 
 
+def all_come(background, slow, seconds):
+    """Have some calls of so many seconds made, and many quick ones after them."""
+    sleeping = [background.sleep(seconds) for _ in range(slow)]
+    futures = [background.add(number, 0) for number in range(300)]
+
+    assert list(range(300)) == [future.value for future in futures]
+    assert [None] * slow == [future.value for future in sleeping]
+
+
 @pytest.mark.parametrize("family", FAMILIES[:1])
 def test_a_daemon_with_few_workers(family):
     """It refuses further connections, and those that it took do it all."""
     with daemon_of(family, workers=4) as uri, background_for(uri) as background:
-        slow = [background.sleep(0.3) for _ in range(8)]
-        futures = [background.add(number, 0) for number in range(300)]
-
-        assert list(range(300)) == [future.value for future in futures]
-        assert [None] * 8 == [future.value for future in slow]
+        all_come(background, slow=8, seconds=0.3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_multiplex_daemon(family):
     """It does one thing at a time, connecting included."""
     with daemon_of(family, servertype="multiplex") as uri, background_for(uri) as background:
-        slow = [background.sleep(0.1) for _ in range(5)]
-        futures = [background.add(number, 0) for number in range(300)]
-
-        assert list(range(300)) == [future.value for future in futures]
-        assert [None] * 5 == [future.value for future in slow]
+        all_come(background, slow=5, seconds=0.1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
