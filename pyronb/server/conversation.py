@@ -557,7 +557,7 @@ class Conversation:
             dialect = codec.dialect
 
             def pack(news: News) -> Buffers:
-                return connection.tell(encode_news(news, seq, dialect))
+                return connection.reply(encode_news(news, seq, dialect))
 
             side = context.side = Side(way, pack if connection.side else None)
             if self._sides is None:

@@ -496,11 +496,7 @@ class ServerConnection(_Connection):
         return layout.pack(message, self._key if (self.dialect or PYRO5).signed else None)
 
     def reply(self, message: Message) -> list[Buffer]:
-        """Say RESULT, or answer a PING."""
-        return self.pack(message)
-
-    def tell(self, message: Message) -> list[Buffer]:
-        """Say something of a call whose answer is yet to come."""
+        """Say RESULT, answer a PING, or tell something of a call whose answer is yet to come."""
         return self.pack(message)
 
     def _greeted(self, message: Message) -> Event:

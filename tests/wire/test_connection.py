@@ -621,7 +621,7 @@ def test_a_call_tells_of_itself(flag, chunk):
     pair = open_pair(chunk=chunk)
     pair.to_server(pair.client.call(invoke(3)))
 
-    told = [pair.to_client(pair.server.tell(message(RESULT, 3, text, flags=flag))) for text in (b"one", b"two")]
+    told = [pair.to_client(pair.server.reply(message(RESULT, 3, text, flags=flag))) for text in (b"one", b"two")]
     replied = pair.to_client(pair.server.reply(result(3)))
 
     assert [[Told], [Told], [Replied]] == [*map(kinds, told), kinds(replied)]
@@ -638,7 +638,7 @@ def test_what_is_told_of_no_call_is_dropped(flag):
     pair.to_client(pair.server.reply(result(3)))
     pair.client.abandon(4)
 
-    events = [pair.to_client(pair.server.tell(message(RESULT, seq, flags=flag))) for seq in (3, 4, 5)]
+    events = [pair.to_client(pair.server.reply(message(RESULT, seq, flags=flag))) for seq in (3, 4, 5)]
     late = pair.to_client(pair.server.reply(result(4)))
     pair.to_server(pair.client.call(invoke(5)))
 
