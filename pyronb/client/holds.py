@@ -7,10 +7,14 @@ share. That holds come and go is noted here, and told over there by whoever can 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from pyronb.uri import URI
 
-__all__ = ["CHANGES", "Hold"]
+__all__ = ["ARRIVALS", "CHANGES", "Hold"]
+
+ARRIVALS: list[Callable[[str], None]] = []
+"""Who is told the key of each proxy that arrives, in the thread that reads it."""
 
 CHANGES: deque[tuple[str, str, int]] = deque(maxlen=100_000)
 """Key, object id, and 1 for a hold that came or -1 for one that went; the oldest first."""
@@ -25,6 +29,8 @@ class Hold:
         """Note that a proxy with this URI arrived, which names a key."""
         self._key, self._object_id = str(uri.back), str(uri.object)
         CHANGES.append((self._key, self._object_id, 1))
+        for tell in ARRIVALS:
+            tell(self._key)
 
     def __del__(self) -> None:
         """Note that it went; the collector may run in any thread."""

@@ -33,6 +33,7 @@ __all__ = [
     "be_own",
     "begin",
     "end",
+    "expect",
     "give_up",
     "is_kept",
     "is_own",
@@ -82,7 +83,7 @@ class _Lot:
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._hosts: Counter[str] = Counter()
         self._asking: dict[str, deque[Future[Any]]] = {}
-        # Keys of which there was a connection, with where it was made to; None when it is known that nobody is there.
+        # Keys of which there was a connection, with where it was made to, or _EXPECTED. None: nobody is there any more.
         self._known: OrderedDict[str, object] = OrderedDict()
         # Keys of this program itself, whose functions may come back to it.
         self._own: dict[str, Callable[[], Any]] = {}
@@ -147,6 +148,13 @@ class _Lot:
                 self._remember(key, None)
             else:
                 self._own[key] = make
+
+    def expect(self, key: str) -> None:
+        if self._known.get(key, _EXPECTED) is not None:
+            return
+        with self._lock:
+            if key in self._known:
+                self._remember(key, _EXPECTED)
 
     def is_own(self, key: str) -> bool:
         return key in self._own
@@ -250,6 +258,7 @@ class _Lot:
             return self._hosts.total()
 
 
+_EXPECTED = object()
 _GONE = "the program that passed it has gone, or does not offer it any more"
 _ONLY_THERE = "only the program that it was passed to can call it, in the process whose daemon was called"
 
@@ -338,6 +347,11 @@ HELP = _Help()
 def be_own(key: str, make: Callable[[], Any] | None) -> None:
     """Have connections with a key of this program itself made by a function, which gives a stream; None for no more."""
     _lot.be_own(key, make)
+
+
+def expect(key: str) -> None:
+    """Take note that whoever has this key has just passed something: if it was gone, it is about to come again."""
+    _lot.expect(key)
 
 
 def is_own(key: str) -> bool:

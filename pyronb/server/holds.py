@@ -10,9 +10,9 @@ import logging
 import os
 import threading
 
-from pyronb.client.holds import CHANGES
+from pyronb.client.holds import ARRIVALS, CHANGES
 from pyronb.errors import PyroError
-from pyronb.net.back import is_kept, is_own
+from pyronb.net.back import expect, is_kept, is_own
 from pyronb.options import ClientOptions
 from pyronb.rpc.call import DAEMON_ID
 from pyronb.sync.proxy import Proxy
@@ -77,6 +77,7 @@ class _Ledger:
 
 
 _ledger = _Ledger()
+ARRIVALS.append(expect)
 
 
 def tell() -> None:

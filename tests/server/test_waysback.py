@@ -276,6 +276,38 @@ def test_daemon_that_comes_again(station, engine):
     assert [1, 2] == heard
 
 
+def test_daemon_that_comes_again_before_its_end_is_noticed(station, engine, monkeypatch):
+    """Whoever passes a function again has not gone, though the daemon that it was passed to first has ended."""
+    adopt, late, release = OfficeDaemon.adopt, threading.Event(), threading.Event()
+
+    def adopt_late(self, stream, data, way, **more):
+        if made:
+            late.set()
+            assert release.wait(scaled(20))
+        made.append(way)
+        adopt(self, stream, data, way, **more)
+
+    made, heard = [], []
+    hear = heard.append
+    monkeypatch.setattr(OfficeDaemon, "adopt", adopt_late)
+    with serving() as daemon, connect(daemon.register(station, "station")) as caller:
+        caller.subscribe(hear)
+        caller.tell(1)
+        # The next connection is there, and its end is not going to be seen before the next call.
+        assert late.wait(scaled(20))
+        port = URI(f"PYRO:station@{daemon.locationStr}").port
+    station.functions.clear()
+    again = functools.partial(Daemon, port=port)
+    with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
+        caller.subscribe(hear)
+        with AsyncProxy(caller._pyro) as background:
+            told = background.tell(2)
+            eventually(lambda: back._lot._asking or told.ready)
+            release.set()
+            assert [None] == told.value
+    assert [1, 2] == heard
+
+
 def test_connection_that_is_lost_while_it_waits(caller, daemon):
     """It is made again, and calls come through."""
     heard = []
