@@ -71,11 +71,11 @@ class Entry:
             if _is_nameless(thing):
                 self.kept = thing
 
-    def let_go(self, way: WayBack, times: int | None = None) -> None:
-        """Take note that it is not held at the end of a way, where it was received so often; None for all."""
+    def let_go(self, way: WayBack, times: int) -> None:
+        """Take note that it is not held at the end of a way any more, where it was received so often."""
         with self.lock:
             left = self.holders.pop(way, 0)
-            if times is not None and left > times:
+            if left > times:
                 self.holders[way] = left - times
             if left and not self.holders:
                 self.over = True

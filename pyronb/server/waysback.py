@@ -7,6 +7,7 @@ import logging
 import secrets
 import socket
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -42,8 +43,11 @@ class Server(Protocol):
     def dismiss(self, way: WayBack) -> None:
         """Close the connections that were made for calls from over there and that nobody calls over."""
 
-    def forget_all(self, way: WayBack) -> None:
-        """Take note that there is nobody any more at the other side of a way."""
+    def held(self, way: WayBack) -> Mapping[str, int]:
+        """Tell what is held at the other side of a way, by id, and how often it was given."""
+
+    def let_go(self, way: WayBack, received: Mapping[str, int]) -> None:
+        """Take note that objects are not held any more at the other side of a way, by id, each given so often."""
 
 
 class WayBack:
@@ -75,6 +79,7 @@ class WayBack:
         self._failures = 0
         self._over = False
         self._hurry = threading.Event()
+        # For those who have asked since the last attempt began.
         self._known: Future[str] = Future()
         self._link: Link | None = None
 
@@ -83,9 +88,9 @@ class WayBack:
         with self._lock:
             known = self._known
             if self._waiting:
+                known = Future()
+                known.set_result("")
                 return known
-            if known.done():
-                self._known = known = Future()
             self._hurry.set()
         self._work_on()
         return known
@@ -102,16 +107,23 @@ class WayBack:
         while trouble and not self._over:
             self._hurry.wait(self._pause)
             self._hurry.clear()
+            # Who asks from now on may know that somebody is there again: if this attempt fails they wait for the next.
+            asking = self._renew()
             trouble = "" if self._over else self._try()
-            with self._lock:
-                if not self._known.done():
-                    self._known.set_result(trouble)
+            asking.set_result(trouble)
+        self._renew().set_result(trouble)
         with self._lock:
             self._working = False
         # It may have been taken, or lost, while nobody else was to make one.
         self._work_on()
 
+    def _renew(self) -> Future[str]:
+        with self._lock:
+            known, self._known = self._known, Future()
+            return known
+
     def _try(self) -> str:
+        held = self._daemon.held(self)
         try:
             self._connect()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may do better
@@ -120,7 +132,8 @@ class WayBack:
                 self._be_patient()
             self._failures += 1
             if self._failures >= _GIVEN_UP or _is_refusal(error):
-                self._daemon.forget_all(self)
+                # What was given meanwhile went to somebody.
+                self._daemon.let_go(self, held)
             return str(error)
         self._failures = 0
         return ""

@@ -53,15 +53,15 @@ def test_it_is_over_once_nobody_holds_it_who_did(steps):
 
 
 def test_what_has_no_name_is_kept_while_it_is_held():
-    """Nobody else keeps it; all holds of a way go at once when the program at its end has gone."""
+    """Nobody else keeps it; what is held over one way is not let go of over another."""
     entry = Entry("id", lambda: None, "<lambda>")
     nameless = lambda: 1  # noqa: E731 - that is the point
     for _ in range(3):
         entry.hold("first", nameless)
     assert entry.kept is nameless
-    entry.let_go("second")
+    entry.let_go("second", 3)
     assert entry.kept is nameless
-    entry.let_go("first")
+    entry.let_go("first", 3)
 
     assert entry.over
     assert entry.kept is None

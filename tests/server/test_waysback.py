@@ -23,6 +23,7 @@ from pyronb.net import back
 from pyronb.server.daemon import Daemon
 from pyronb.server.officedaemon import OfficeDaemon
 from pyronb.server.references import _offices, given_out, withdraw
+from pyronb.server.waysback import WayBack
 from pyronb.sync.asynchronous import AsyncProxy
 from pyronb.uri import URI, back_location
 from tests.support.fix_certs import certificates
@@ -306,6 +307,37 @@ def test_daemon_that_comes_again_before_its_end_is_noticed(station, engine, monk
             release.set()
             assert [None] == told.value
     assert [1, 2] == heard
+
+
+def test_function_that_is_given_while_its_way_is_refused(station, engine, monkeypatch):
+    """It went to somebody who was there again, whatever an attempt that began before comes to."""
+    attempt, refused, release = WayBack._connect, threading.Event(), threading.Event()
+
+    def refused_late(self):
+        try:
+            attempt(self)
+        except CommunicationError:
+            refused.set()
+            assert release.wait(scaled(20))
+            raise
+
+    heard = []
+    hear = heard.append
+    monkeypatch.setattr(WayBack, "_connect", refused_late)
+    with serving() as daemon, connect(daemon.register(station, "station")) as caller:
+        caller.subscribe(hear)
+        port = URI(f"PYRO:station@{daemon.locationStr}").port
+    assert refused.wait(scaled(20))
+    station.functions.clear()
+    again = functools.partial(Daemon, port=port)
+    with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
+        with AsyncProxy(caller._pyro) as background:
+            subscribed = background.subscribe(hear)
+            eventually(lambda: any(way._hurry.is_set() for office in _offices.all() for way in office._ways.values()))
+            release.set()
+            assert "./u:pyronb-back-" in subscribed.value[0]
+        caller.tell(1)
+    assert [1] == heard
 
 
 def test_connection_that_is_lost_while_it_waits(caller, daemon):
