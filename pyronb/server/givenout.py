@@ -74,12 +74,24 @@ class Entry:
     def let_go(self, way: WayBack, times: int) -> None:
         """Take note that it is not held at the end of a way any more, where it was received so often."""
         with self.lock:
-            left = self.holders.pop(way, 0)
-            if left > times:
-                self.holders[way] = left - times
-            if left and not self.holders:
-                self.over = True
-                self.kept = None
+            self._count_down(way, times)
+
+    def lose(self, way: WayBack, times: int) -> None:
+        """Take note that nobody is at the end of a way where it was held so often, unless it was given again since.
+
+        Then somebody is there after all, who may let go of what was received before.
+        """
+        with self.lock:
+            if self.holders.get(way) == times:
+                self._count_down(way, times)
+
+    def _count_down(self, way: WayBack, times: int) -> None:
+        left = self.holders.pop(way, 0)
+        if left > times:
+            self.holders[way] = left - times
+        if left and not self.holders:
+            self.over = True
+            self.kept = None
 
     def called(self) -> None:
         """Count a call."""

@@ -188,19 +188,21 @@ class OfficeDaemon(Daemon):
     def forget(self, caller: Any, received: Mapping[str, int]) -> None:
         """Take note that the other side of a way does not hold objects any more that it received so often."""
         way = self._taken.get(caller)
-        if way is not None:
-            self.let_go(way, received)
+        for object_id, times in received.items():
+            entry = self.entries.get(object_id)
+            if entry is not None and way is not None:
+                entry.let_go(way, times)
 
     def held(self, way: WayBack) -> dict[str, int]:
         """Tell what is held at the other side of a way, by id, and how often it was given."""
         return {name: times for name, entry in list(self.entries.items()) if (times := entry.holders.get(way))}
 
-    def let_go(self, way: WayBack, received: Mapping[str, int]) -> None:
-        """Take note that objects are not held any more at the other side of a way, by id, each given so often."""
-        for object_id, times in received.items():
+    def lose(self, way: WayBack, held: Mapping[str, int]) -> None:
+        """Take note that there was nobody any more at the other side of a way, when this was held there."""
+        for object_id, times in held.items():
             entry = self.entries.get(object_id)
             if entry is not None:
-                entry.let_go(way, times)
+                entry.lose(way, times)
 
     def _on_error(self, caller: Caller, call: Call, error: BaseException) -> None:
         entry = self.entries.get(call.object_id)

@@ -46,8 +46,8 @@ class Server(Protocol):
     def held(self, way: WayBack) -> Mapping[str, int]:
         """Tell what is held at the other side of a way, by id, and how often it was given."""
 
-    def let_go(self, way: WayBack, received: Mapping[str, int]) -> None:
-        """Take note that objects are not held any more at the other side of a way, by id, each given so often."""
+    def lose(self, way: WayBack, held: Mapping[str, int]) -> None:
+        """Take note that there was nobody any more at the other side of a way, when this was held there."""
 
 
 class WayBack:
@@ -132,8 +132,7 @@ class WayBack:
                 self._be_patient()
             self._failures += 1
             if self._failures >= _GIVEN_UP or _is_refusal(error):
-                # What was given meanwhile went to somebody.
-                self._daemon.let_go(self, held)
+                self._daemon.lose(self, held)
             return str(error)
         self._failures = 0
         return ""

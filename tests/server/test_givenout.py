@@ -67,6 +67,19 @@ def test_what_has_no_name_is_kept_while_it_is_held():
     assert entry.kept is None
 
 
+def test_nobody_is_there_any_more():
+    """All is over, unless it was given again since: whoever took it may let go of what was received before, too."""
+    entry = Entry("id", lambda: function, "function")
+    entry.hold("first", function)
+    entry.hold("first", function)
+    entry.lose("first", 1)
+    entry.let_go("first", 1)
+    assert not entry.over
+    entry.lose("first", 1)
+
+    assert entry.over
+
+
 def test_calls_are_counted():
     """What is told of it names the last places only."""
     entry = Entry("id", lambda: function, "function", to=dict.fromkeys(map(str, range(20))))

@@ -20,6 +20,7 @@ import pytest
 from pyronb import aio
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError
 from pyronb.net import back
+from pyronb.server import holds
 from pyronb.server.daemon import Daemon
 from pyronb.server.officedaemon import OfficeDaemon
 from pyronb.server.references import _offices, given_out, withdraw
@@ -336,6 +337,9 @@ def test_function_that_is_given_while_its_way_is_refused(station, engine, monkey
             eventually(lambda: any(way._hurry.is_set() for office in _offices.all() for way in office._ways.values()))
             release.set()
             assert "./u:pyronb-back-" in subscribed.value[0]
+        # It is told besides that what was received before is not held any more.
+        holds.tell()
+        eventually(lambda: not holds._ledger._telling)
         caller.tell(1)
     assert [1] == heard
 
