@@ -338,6 +338,10 @@ class _Encrypted(SocketStream):
         self.send([message], None if limit is None else after(limit))
         return self.receive(None if limit is None else after(limit))
 
+    def send_small(self, message: Buffer) -> bool:
+        """Send a small message, which mostly takes no waiting; as for `SocketStream`."""
+        return self.send_within(_SHORTEST, [message])
+
 
 class TLSStream(_Encrypted):
     """A stream whose bytes are encrypted on the socket.

@@ -244,6 +244,17 @@ def test_both_show_certificates(certificates):
     assert (("email", "client@example.org"),) == daemon.certificate["subjectAltName"]
 
 
+def test_send_small(certificates):
+    """It goes out encrypted, as everything does."""
+    with echoing(certificates.daemon()) as daemon:
+        stream = dial(daemon.uri, after(scaled(10)), tls=certificates.client())
+        sent = stream.send_small(b"small")
+        while not sent:
+            sent = stream.send_within(0.01)
+        assert b"small" == receive(stream, 5)
+        stream.close()
+
+
 def test_receive_within(certificates):
     """A moment without bytes gives None, in the middle of the handshake too; the peer's end is told."""
     ours, theirs = socket.socketpair()

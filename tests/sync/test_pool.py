@@ -17,7 +17,8 @@ from pyronb.sync import pool
 from pyronb.sync.asynchronous import asyncproxy
 from pyronb.sync.proxy import Proxy
 from pyronb.sync.streams import FarStream
-from tests.support.fix_daemons import client_options
+from tests.support.fix_daemons import Bench, client_options
+from tests.support.serving import serving
 from tests.support.waiting import eventually, scaled
 
 BEGUN = 100
@@ -194,6 +195,18 @@ def test_a_call_that_goes_out_in_pieces(background, monkeypatch):
 
     assert [3] * 20 == [future.result(scaled(10)) for future in [background.add(1, 2) for _ in range(20)]]
     assert [10] * 20 == sent
+
+
+def test_over_tls(certificates):
+    """Small and large, all of it is encrypted."""
+    with serving(tls=certificates.daemon()) as daemon:
+        uri = daemon.register(Bench(), "bench")
+        with Proxy(uri, options=client_options(tls=certificates.client())) as proxy, asyncproxy(proxy) as background:
+            futures = [background.add(number, 0) for number in range(100)]
+            large = background.give("1" * 300_000)
+
+            assert list(range(100)) == [future.result(scaled(10)) for future in futures]
+            assert "1" * 300_000 == large.result(scaled(10))
 
 
 def test_what_is_not_plain_keeps_its_turn(background, bench):
