@@ -328,12 +328,15 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
         return True
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """Publish the error of the call; the chain is not run."""
+        """Call the error handlers, and publish the error of the call; the chain is not run."""
         with self._condition:
             self._sealed = True
+        # Before it is published, as the chain is run before: whoever waited finds that they were called.
+        if exception is not None and not self.done():
+            self._tell(exception)
         super().set_exception(exception)
         if exception is not None:
-            self._tell(exception)
+            self._tell(exception)  # Those that came in between.
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait for the result in a coroutine."""

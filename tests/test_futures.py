@@ -112,6 +112,21 @@ def test_error_handler(future, late, fails):
     assert [ValueError] == [type(error) for error in seen]
 
 
+@pytest.mark.parametrize("fails", ["call", "chain"])
+def test_error_handler_before_anybody_is_told(future, fails):
+    """Whoever waited for the future finds that its handlers were called, as it finds its chain run."""
+    seen = []
+    future.add_done_callback(lambda done: seen.append("done"))
+    future.iferror(lambda error: seen.append(f"handler, done: {future.done()}"))
+    if fails == "call":
+        future.set_exception(ValueError("boom"))
+    else:
+        future.then(boom)
+        future.set_result(1)
+
+    assert ["handler, done: False", "done"] == seen
+
+
 def test_error_handler_and_a_late_step(future):
     """An error of a step that comes late is told as well: it makes no difference who was faster."""
     seen = []
