@@ -167,6 +167,7 @@ def test_calls(lab):
     lab.shoot_both("calls-3-below")
 
     calls.get_by_role("button", name="Stop").click()
+    expect(calls.get_by_role("button", name="Record")).to_be_visible()
     lab.do("host.memory()")
     expect(rows).to_have_count(14)
     calls.get_by_role("button", name="Forget all calls").click()

@@ -150,6 +150,8 @@ def test_drag_into_text(lab, place):
         target = lab.page.locator(".jp-FileEditor .cm-content")
     else:
         lab.command("console:create", kernelPreference={"name": "python3"})
+        # What the kernel says first moves the place to type into.
+        expect(lab.page.locator(".jp-CodeConsole-banner")).to_contain_text("IPython", timeout=ms(40))
         target = lab.page.locator(".jp-CodeConsole-input .cm-content")
     expect(target).to_be_visible(timeout=ms(30))
     mouse = take(lab, "demo.host")

@@ -151,6 +151,7 @@ def test_calls_on_a_board(bench):
     expect(running).to_contain_text("opened")
     running.get_by_role("button", name="Retry").click()
     expect(running).to_contain_text("attempt 2")
+    expect(running).to_contain_text("done")
     view.get_by_role("button", name="Clear finished").click()
     expect(rows).to_have_count(0)
 
@@ -225,7 +226,6 @@ def test_callbacks_in_a_flood(bench):
 
 def test_an_object(bench):
     lab = bench
-    pollers = "len([t for t in threading.enumerate() if t.name in ('pyronb-errands', 'pyronb-view')])"
     view = show(lab, "view = ObjectView(far, interval=0.2); view", "object")
     cell = lab.active() - 1
     expect(view).to_contain_text("A bench to try things on.")
@@ -262,7 +262,7 @@ def test_an_object(bench):
     view.scroll_into_view_if_needed()
     lab.shoot_both("views-5-attribute")
 
-    assert lab.do(pollers).inner_text() == "3"
+    assert lab.threads("pyronb-errands", "pyronb-view", most=3) == 3
     count = lab.counts()[cell]
     lab.cell(cell).locator(".cm-content").click()
     lab.run_active()
@@ -270,7 +270,7 @@ def test_an_object(bench):
     lab.expect_done(cell)
     expect(lab.cell(cell).locator(".pyronb-live-object")).to_have_count(1)
     lab.cell(cell + 2).click()
-    assert lab.do(pollers + " # again").inner_text() == "1"
+    assert lab.threads("pyronb-errands", "pyronb-view", most=1) == 1
 
 
 def test_a_plot(bench):

@@ -184,7 +184,7 @@ class LabPage:
 
     def row(self, path: str) -> Locator:
         """The line of the tree of this name or group."""
-        return self.panel.locator(f"[role=treeitem][data-pyronb-path={json.dumps(path)}]")
+        return self.panel.locator(f"[role=treeitem][data-pyronb-path={json.dumps(path, ensure_ascii=False)}]")
 
     def expect_names(self, *names: str) -> None:
         """Wait until exactly these names are listed, and that of the name server itself."""
@@ -282,6 +282,13 @@ class LabPage:
         self.run_active()
         self.expect_done(index, timeout)
         return self.output(index)
+
+    def threads(self, *names: str, most: int) -> int:
+        """Count the kernel's threads of these names, once there are no more than so many: they end in their time."""
+        count = f"sum(t.name in {names!r} for t in threading.enumerate())"
+        wait = f"while {count} > {most} and time.monotonic() < end: time.sleep(0.01)"
+        begin = f"import threading, time\nend = time.monotonic() + {scaled(20)}"
+        return int(self.do(f"{begin}\n{wait}\n{count}").inner_text())
 
     def outputs(self) -> list[list[dict[str, Any]]]:
         """What all cells have put out, as in the file."""
