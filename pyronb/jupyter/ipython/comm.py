@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -140,7 +141,7 @@ class KernelView:
             return
         if made is not None:
             for each in tuple(self._looking.values()):
-                each.touched.add(made.number)
+                each.touched.append(made.number)
         feed.poke()
 
     def _cell_ran(self, _: object = None) -> None:
@@ -322,7 +323,8 @@ class _Looking:
 
     def __init__(self, comm: Any) -> None:
         self.comm = comm
-        self.touched: set[int] = set()
+        # One queue for good: a call that another thread puts in is never lost with a set that was taken away meanwhile.
+        self.touched: deque[int] = deque()
         self.fresh = True
         self._notebook: Any = None
         self._state: Any = None
@@ -332,8 +334,10 @@ class _Looking:
         if notebook != self._notebook:
             self._notebook = notebook
             self.comm.send({"kind": "notebook", "at": time.time(), **notebook})
-        touched, self.touched = self.touched, set()
-        fresh, self.fresh = self.fresh, False
+        touched = {self.touched.popleft() for _ in range(len(self.touched))}
+        fresh = self.fresh
+        if fresh:
+            self.fresh = False
         state = {
             "recording": recording.on,
             "total": recording.total,

@@ -86,7 +86,8 @@ class Publisher:
     @property
     def served(self) -> list[Served]:
         """What is served, by name."""
-        return [self._served[name] for name in sorted(self._served)]
+        # A copy: another thread may look while something is served or withdrawn.
+        return [served for _, served in sorted(dict(self._served).items())]
 
     def serve(self, name: str, obj: Any, tags: Iterable[str] = (), address: str | None = None) -> Served:
         """Make an object, or a class, reachable under a name; what had the name here before is let go.

@@ -175,6 +175,8 @@ class _Row:
             if not self.future.cancel() and not self.future.done():
                 told = isinstance(self.future, FutureResult) and self.future.tells
                 self.note = TOLD if told else "It runs already, and what runs is not stopped."
+                if self.future.done():
+                    self.note = ""  # It ended at this moment, and whoever saw that had nothing to clear yet.
             self._board._feed.poke()
 
     def retry(self) -> None:

@@ -144,6 +144,23 @@ def test_cancelling(gate, board):
     eventually(lambda: board.states == ["cancelled", "done"])
 
 
+def test_cancelling_what_ends_at_that_moment(board):
+    """A row that is over does not say that it runs and was told to stop."""
+
+    class Ending(FutureResult):
+        @property
+        def tells(self):
+            self.set_result(7)
+            return True
+
+    future = Ending()
+    future.set_running_or_notify_cancel()
+    board.add(future)
+    board._rows[0].cancel()
+
+    assert (["done"], "") == (board.states, board._rows[0].note)
+
+
 def test_methods_of_an_asynchronous_proxy_and_local_functions(gate, board):
     gate, proxy = gate
     gate.opened.set()
