@@ -63,6 +63,8 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
     _chain: deque[Callable[[Any], Any]] | None = None
     _handlers: list[Callable[[BaseException], Any]] | None = None
     _late: threading.RLock | None = None
+    # Whether there is a condition. Looking into its dict would give the future one, which takes longer than all else.
+    _guarded = False
     _sealed = False
 
     def __init__(self) -> None:
@@ -80,13 +82,14 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
             if "_condition" not in own:
                 own["_waiters"], own["_done_callbacks"] = [], []
                 own["_condition"] = threading.Condition()
+                self._guarded = True
         made: threading.Condition = own["_condition"]
         return made
 
     def set_running_or_notify_cancel(self) -> bool:
         """Have the call begin: True; or False, when it was cancelled before."""
         with _guard:
-            if self._state == "PENDING" and "_condition" not in vars(self):
+            if self._state == "PENDING" and not self._guarded:
                 self._state = "RUNNING"
                 return True
         return super().set_running_or_notify_cancel()
@@ -105,7 +108,7 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
             TimeoutError: the result is not there in time.
             CancelledError: the call was cancelled.
         """
-        if self._state == "FINISHED" and self._exception is None and "_condition" not in vars(self):
+        if self._state == "FINISHED" and self._exception is None and not self._guarded:
             return self._result
         return super().result(timeout)
 
@@ -308,7 +311,7 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
             False when there is a chain, an error handler or a callback: `set_result` or `set_exception` runs them.
         """
         with _guard:
-            if "_condition" not in vars(self):
+            if not self._guarded:
                 # Nobody waits, and nobody has added anything.
                 self._result, self._exception, self._sealed = result, error, True
                 self._state = "FINISHED"
