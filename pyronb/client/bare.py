@@ -10,11 +10,14 @@ from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import DAEMON_ID, NEXT_ITEM, Call
+from pyronb.rpc.handshake import ABREAST, TOGETHER
+from pyronb.rpc.rows import LARGEST_ROW, MOST_ABREAST, abreast
 from pyronb.serializers.base import Scattered
 from pyronb.serializers.beside import holds_large, watchful
+from pyronb.serializers.hooks import HOOKS
 from pyronb.wire.bare import BARE_TAIL, LARGEST_BARE, bare_head, bares_in, pack_header
 from pyronb.wire.connection import ClientConnection
-from pyronb.wire.message import INVOKE, RESULT, Message
+from pyronb.wire.message import INVOKE, RESULT, ROW, Message
 
 __all__ = ["NOT_TAKEN", "BareCalls", "Plain", "allows_bare_calls"]
 
@@ -56,6 +59,7 @@ class BareCalls:
         "_number",
         "_object_id",
         "_oneway",
+        "_row_head",
     )
 
     def __init__(self, link: Link) -> None:
@@ -76,6 +80,8 @@ class BareCalls:
                 bare_head(RESULT, serializer.number, PYRO5.correlation),
             }
         )
+        able = link.remote is not None and {ABREAST, TOGETHER} <= link.remote.abilities and TOGETHER in link.wants
+        self._row_head = bare_head(INVOKE, serializer.number, ROW) if able else b""
         self._object_id = link.object_id
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
@@ -108,6 +114,34 @@ class BareCalls:
         seq = connection.next_sequence()
         connection.calls_made.add(seq)
         return pack_header(self._head, seq, len(payload), BARE_TAIL) + payload, seq
+
+    def room_in_row(self, like: bytes) -> int:
+        """Tell how many calls like this one, as it was packed, may follow it in a row."""
+        if not self._row_head or HOOKS.touches_builtins:
+            return 0
+        return min(MOST_ABREAST, min(self._largest, LARGEST_ROW) // (2 * len(like)))
+
+    def pack_row(
+        self, connection: ClientConnection, method: str, calls: Sequence[Sequence[Any]]
+    ) -> tuple[bytes, range] | None:
+        """Lay out calls of a method, with so many arguments each, as a row, and give their numbers.
+
+        None when each has to go by itself. One like them was packed before, and there is `room_in_row`.
+        """
+        args = abreast(calls)
+        if args is None:
+            return None
+        try:
+            payload = self._dumps((self._object_id, method, args, {}))
+        except Exception:  # noqa: BLE001 - laid out by itself, each tells what is wrong with it
+            return None
+        if type(payload) is not bytes or len(payload) > min(self._largest, LARGEST_ROW):
+            return None
+        numbers = connection.next_sequences(len(calls))
+        if numbers is None:
+            return None
+        connection.calls_made.update(numbers)
+        return pack_header(self._row_head, numbers[0], len(payload), BARE_TAIL) + payload, numbers
 
     def find(self, data: bytes) -> tuple[list[tuple[int, int, int]], int, bool]:
         """Find the replies that bytes begin with; as `bares_in`."""

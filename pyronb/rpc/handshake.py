@@ -18,6 +18,7 @@ from pyronb.version import __version__
 from pyronb.wire.message import CONNECT, CONNECTFAIL, CONNECTOK, NO_ANNOTATIONS, Buffer, Message
 
 __all__ = [
+    "ABREAST",
     "ASIDE",
     "BACK",
     "DETAILS",
@@ -47,13 +48,15 @@ ROWS = "rows"
 """The peer reads batches in which calls that are alike are one entry; see `pyronb.rpc.rows`."""
 TOGETHER = "together"
 """The peer answers calls that are on their way together in any order, on a connection whose client wants that."""
+ABREAST = "abreast"
+"""The peer takes calls of one method that are on their way together in one message; see `pyronb.rpc.rows`."""
 SIDE = "side"
 """The peer tells of calls while they run, and hears that they are not wanted any more."""
 
 ASIDE = "beside"
 """The peer reads payloads that have values beside them, whatever serializer they are in."""
 
-ABILITIES = (ASIDE, BACK, DETAILS, ITEMS, ROWS, TOGETHER, SIDE)
+ABILITIES = (ABREAST, ASIDE, BACK, DETAILS, ITEMS, ROWS, TOGETHER, SIDE)
 """What this version can do."""
 
 _MAX_TEXT = 2000
@@ -218,18 +221,19 @@ def encode_acceptance(
     peer: Peer,
     greeting: Message,
     serializers: Collection[str] = (),
+    cannot: tuple[str, ...] = (),
 ) -> Message:
     """Make the CONNECTOK message; towards a real peer it holds nothing but what that expects.
 
     Without metadata, which protocol 48 allows, it is the bare answer to the handshake. A pyronb peer is told the names
-    of the serializers that requests may use.
+    of the serializers that requests may use, and which abilities are not there on this connection.
     """
     if metadata is None:
         payload = serializer.dumps(handshake)
         return Message(CONNECTOK, serializer.number, 0, greeting.seq, payload, correlation_id=greeting.correlation_id)
     # Much is told in it, and the same to all clients. Each serializer is made for one dialect.
     known = metadata.written if type(handshake) is str and len(handshake) <= _MAX_TEXT else None
-    key = (serializer, handshake, DETAILS in peer.abilities, peer.is_pyronb, frozenset(serializers))
+    key = (serializer, handshake, DETAILS in peer.abilities, peer.is_pyronb, frozenset(serializers), cannot)
     written = None if known is None else known.get(key)
     if written is None:
         answer: dict[str, Any] = {
@@ -237,7 +241,7 @@ def encode_acceptance(
             "meta": metadata.to_wire(dialect, details=DETAILS in peer.abilities),
         }
         if peer.is_pyronb:
-            answer[KEY] = _introduction(serializers)
+            answer[KEY] = _introduction(serializers, cannot=cannot)
         written = serializer.dumps(answer)
         if known is not None:
             if len(known) >= _MOST_WRITTEN:

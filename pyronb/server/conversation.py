@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,16 +22,26 @@ from pyronb.news import News
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call, Outcome, Raised
 from pyronb.rpc.codec import Codec, in_result
-from pyronb.rpc.handshake import ASIDE, SIDE, TOGETHER, Greeting, decode_greeting, encode_acceptance, encode_refusal
+from pyronb.rpc.handshake import (
+    ABREAST,
+    ASIDE,
+    SIDE,
+    TOGETHER,
+    Greeting,
+    decode_greeting,
+    encode_acceptance,
+    encode_refusal,
+)
 from pyronb.rpc.metadata import Metadata
+from pyronb.rpc.rows import LARGEST_ROW, Row, read_row
 from pyronb.rpc.side import encode_news
-from pyronb.serializers.base import Serializer
+from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.catalog import catalog_for
 from pyronb.serializers.hooks import SPEAKER
 from pyronb.serializers.recreate import MARK
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import Caller, Dispatcher
-from pyronb.server.shortcut import ShortCut
+from pyronb.server.shortcut import RunOne, ShortCut
 from pyronb.server.side import OVER, Side, Way
 from pyronb.wire.bare import (
     BARE_SIZE,
@@ -45,7 +55,7 @@ from pyronb.wire.bare import (
 )
 from pyronb.wire.connection import CLOSED, ServerConnection
 from pyronb.wire.events import Broken, Called, Event, Greeted, Pinged, Withdrawn
-from pyronb.wire.message import CANCELS, HEARD, INVOKE, PING, WANTS_OUTPUT, Buffer, Message
+from pyronb.wire.message import CANCELS, HEARD, INVOKE, PING, ROW, WANTS_OUTPUT, Buffer, Message
 from pyronb.wire.watching import watch_for
 
 __all__ = ["Conversation", "Host", "Task"]
@@ -241,14 +251,22 @@ class Conversation:
         while self._connection.idle:
             data, self._tail = self._tail + data, b""
             found, at, goes_on = bares_in(data, short.heads, LARGEST_BARE)
+            calls, rows = deque(found), short.rows_in(data, found)
             if self._unwanted:
-                self._unwanted.difference_update([seq for seq, _, _ in found])
+                self._unwanted.difference_update(
+                    [seq for seq, _, _ in found], *[row.numbers for row, _ in rows.values()]
+                )
             # What follows them is put aside at once, for `hear` may add to it while they run.
             self._tail, self._aside = data[at:], True
-            calls = deque(found)
             task = Task(partial(self._answer_next, short, data, calls))
             while calls:
-                yield task
+                if rows and calls[0][1] in rows:
+                    row, run = rows.pop(calls.popleft()[1])
+                    of_row = Task(partial(self._answer_next_of_row, row, run))
+                    for _ in row.numbers:
+                        yield of_row
+                else:
+                    yield task
             self._aside = False
             if goes_on and len(self._tail) == len(data) - at:
                 return
@@ -258,6 +276,11 @@ class Conversation:
         if data:
             self._connection.receive(data)
         yield from self._tasks()
+
+    def _answer_next_of_row(self, row: Row, run: RunOne) -> Answer:
+        seq, args = next(row.calls)
+        answer = run(seq, args)
+        return self._called(self._by_itself(row, seq, args)).run() if answer is None else answer
 
     def _answer_next(self, short: ShortCut, data: bytes, calls: deque[tuple[int, int, int]]) -> Answer:
         """Take the next one of the bare calls that bytes begin with, and run it."""
@@ -287,7 +310,33 @@ class Conversation:
             if event is None:
                 self._ahead_size = 0
                 return
-            yield _TASKS[type(event)](self, event)
+            if type(event) is Called and event.message.flags & ROW and self.together:
+                self._ahead = deque(self._calls_of_row(event.message))
+            else:
+                yield _TASKS[type(event)](self, event)
+
+    def _calls_of_row(self, message: Message) -> list[Event | _Unwanted]:
+        """Read a row of calls; there are none, and the conversation is over, when it is none."""
+        codec = self._codec
+        try:
+            # A row follows a call in the same serializer.
+            if codec is None or message.serializer_id not in self._accepted:
+                raise ProtocolError("a row of calls came before any call")
+            call = codec.decode_call(message)
+            parts = call.object_id, call.method, call.args, call.kwargs
+            row = read_row(message.serializer_id, message.seq, parts)
+        except (PyroError, TypeError, ValueError) as error:
+            log.warning("client %s sent a row of calls that is none: %s", self.caller.address, error)
+            self._connection.close()
+            return []
+        return [self._by_itself(row, seq, args) for seq, args in row.calls]
+
+    def _by_itself(self, row: Row, seq: int, args: Sequence[Any]) -> Called:
+        """Give a call of a row as one that came by itself."""
+        assert self._codec is not None
+        serializer = self._codec.catalog.by_number(row.serializer_id)
+        payload = serializer.dumps_call(CallParts(row.object_id, row.method, args, {}))
+        return Called(Message(INVOKE, serializer.number, 0, seq, payload))
 
     # What each event leads to
 
@@ -380,7 +429,10 @@ class Conversation:
         """Say that a client is taken in, and keep how that was said where it may be said again."""
         (greeting, codec, serializer), host = understood, self._host
         taken = codec.catalog.names_among(host.serializers)
-        acceptance = encode_acceptance(serializer, codec.dialect, metadata, answer, greeting.peer, message, taken)
+        cannot = (ABREAST,) if 0 < host.wire.max_message_size < LARGEST_ROW else ()
+        acceptance = encode_acceptance(
+            serializer, codec.dialect, metadata, answer, greeting.peer, message, taken, cannot
+        )
         if context.response_annotations or host.annotated:
             acceptance.annotations = {**context.response_annotations, **host.annotations()}
         buffers = self._connection.accept(acceptance)
@@ -584,6 +636,9 @@ class Conversation:
         while (event := self._connection.next_event()) is not None:
             if isinstance(event, Withdrawn):
                 self._withdraw(event.message.seq)
+            elif isinstance(event, Called) and event.message.flags & ROW and self.together:
+                ahead += self._calls_of_row(event.message)
+                self._ahead_size += len(event.message.payload)
             else:
                 ahead.append(event)
                 self._ahead_size += len(event.message.payload) if isinstance(event, Called) else 0

@@ -7,27 +7,47 @@ whole. Whatever is not like that it leaves to them, before any code of the user 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
 
 from pyronb.context import CallContext, context_of_call, enter, leave
 from pyronb.errors import PyroError, SecurityError, SerializeError
 from pyronb.rpc.call import Call, Outcome
+from pyronb.rpc.rows import Row, read_row
 from pyronb.serializers.base import CallParts, Serializer
 from pyronb.serializers.beside import holds_large
 from pyronb.server.coroutines import Pending
 from pyronb.server.dispatch import PLAIN, Caller, Dispatcher
 from pyronb.server.instances import is_of_session
 from pyronb.server.side import OVER
-from pyronb.wire.bare import BARE_TAIL, LARGEST_BARE, bare_head, pack_header
+from pyronb.wire.bare import BARE_SIZE, BARE_TAIL, FLAGS_AT, LARGEST_BARE, bare_head, pack_header
 from pyronb.wire.connection import ServerConnection
-from pyronb.wire.message import INVOKE, RESULT, Buffer, Message
+from pyronb.wire.message import INVOKE, RESULT, ROW, Buffer, Message
 
-__all__ = ["ShortCut"]
+__all__ = ["RunOne", "ShortCut"]
 
+
+Reply = list[Buffer] | Pending[Any] | None
+RunOne = Callable[[int, Sequence[Any]], Reply]
+"""Runs a call of a row, by its number and arguments, and gives its reply; None when it has to go the long way."""
 
 _SEQUENCES = frozenset({list, tuple, CallParts})
 _TEXT = frozenset({str})
+
+
+class _Way(NamedTuple):
+    """For calls in one serializer: how they, rows of them and their replies begin, and what reads and writes them."""
+
+    head: bytes
+    row_head: bytes
+    reply_head: bytes
+    number: int
+    read: Callable[[Buffer], Any]
+    read_row: Callable[[Buffer], CallParts]
+    write: Callable[[Any], bytes]
+    apart: bool
 
 
 class ShortCut:
@@ -48,9 +68,7 @@ class ShortCut:
         connection: ServerConnection,
         caller: Caller,
         dispatcher: Dispatcher,
-        reply: Callable[
-            [Outcome | Pending[Outcome], Message, Call | None, CallContext], list[Buffer] | Pending[Any] | None
-        ],
+        reply: Callable[[Outcome | Pending[Outcome], Message, Call | None, CallContext], Reply],
         limit: int,
     ) -> None:
         self._take = connection.take_bare
@@ -62,21 +80,35 @@ class ShortCut:
         # Whether a result with large bytes was seen: others do not pay for looking.
         self._apart = False
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
-        self._ways: tuple[tuple[bytes, bytes, int, Callable[[Buffer], Any], Callable[[Any], bytes], bool], ...] = ()
+        self._ways: tuple[_Way, ...] = ()
 
     def allow(self, serializer: Serializer, *, apart: bool) -> None:
         """Take calls in this serializer, which was found to be accepted, from now on; large bytes may go `apart`."""
         read = serializer.loads if serializer.call_is_value else serializer.loads_call
         number = serializer.number
-        heads = bare_head(INVOKE, number), bare_head(RESULT, number)
-        self._ways = (*self._ways, (*heads, number, read, serializer.dumps, apart))
+        heads = bare_head(INVOKE, number), bare_head(INVOKE, number, ROW), bare_head(RESULT, number)
+        self._ways = (*self._ways, _Way(*heads, number, read, serializer.loads_call, serializer.dumps, apart))
 
     @property
     def heads(self) -> tuple[bytes, ...]:
-        """How the calls begin that it takes."""
-        return tuple(way[0] for way in self._ways)
+        """How the calls, and the rows of calls, begin that it takes."""
+        return tuple(head for way in self._ways for head in (way.head, way.row_head))
 
-    def answer(self, data: bytes, bare: tuple[bytes, int, bytes] | None = None) -> list[Buffer] | Pending[Any] | None:
+    def rows_in(self, data: bytes, found: Iterable[tuple[int, int, int]]) -> dict[int, tuple[Row, RunOne]]:
+        """Give the rows among the bare calls that were found in bytes, by where they begin, and what runs their calls.
+
+        What turns out to be none is left for the long way.
+        """
+        rows: dict[int, tuple[Row, RunOne]] = {}
+        for seq, begin, end in [each for each in found if data[each[1] + FLAGS_AT]]:
+            for way in self._ways:
+                if data.startswith(way.row_head, begin):
+                    with suppress(PyroError, TypeError, ValueError):
+                        row = read_row(way.number, seq, way.read_row(data[begin + BARE_SIZE : end]))
+                        rows[begin] = row, partial(self._run, way, row.object_id, row.method, None)
+        return rows
+
+    def answer(self, data: bytes, bare: tuple[bytes, int, bytes] | None = None) -> Reply:
         """Run the call in these bytes and give its reply; None when it has to go the long way.
 
         Whoever has read them already gives head, sequence number and payload.
@@ -90,10 +122,8 @@ class ShortCut:
                 break
         else:
             return None
-        _, reply_head, number, read, write, apart = way
-        caller = self._caller
         try:
-            parts = read(payload)
+            parts = way.read(payload)
             object_id, name, args, kwargs = parts
             # As in `call_parts`, which says what is wrong.
             if (
@@ -105,8 +135,18 @@ class ShortCut:
                 or (kwargs and not _TEXT.issuperset(map(type, kwargs)))
             ):
                 return None
-            target = self._find(object_id)
         except (PyroError, TypeError, ValueError):
+            return None
+        return self._run(way, object_id, name, kwargs, seq, args)
+
+    def _run(
+        self, way: _Way, object_id: str, name: str, kwargs: dict[str, Any] | None, seq: int, args: Sequence[Any]
+    ) -> Reply:
+        _, _, reply_head, number, _, _, write, apart = way
+        caller = self._caller
+        try:
+            target = self._find(object_id)
+        except PyroError:
             return None
         shared = True
         if isinstance(target, type):

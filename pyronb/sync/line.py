@@ -267,14 +267,19 @@ class Line:
         done: list[FutureResult] = []
         short, connection = way.short, way.connection
         take, waiting, put = self._queue.popleft, way.waiting, buffers.append
-        while size < _ENOUGH and len(waiting) < _MOST:
-            try:
-                what, future = work = take()
-            except IndexError:
-                break
-            if not future.set_running_or_notify_cancel():
-                self._note_failure(what, CancelledError("it was cancelled before it was sent"))
-                continue
+        # Those that follow a call and are like it, if they cannot go as a row.
+        alike: deque[Work] = deque()
+        while alike or (size < _ENOUGH and len(waiting) < _MOST):
+            if alike:
+                what, future = work = alike.popleft()
+            else:
+                try:
+                    what, future = work = take()
+                except IndexError:
+                    break
+                if not future.set_running_or_notify_cancel():
+                    self._note_failure(what, CancelledError("it was cancelled before it was sent"))
+                    continue
             try:
                 packed = None if short is None else short.pack(connection, what)
                 if packed is not None:
@@ -285,21 +290,15 @@ class Line:
                         waiting[seq] = work
                     else:
                         self._expect(way, seq, work, deadline)
+                    if short is not None and not alike and self._queue and type(what) is tuple:
+                        row = self._row(way, short.room_in_row(data), what, deadline, alike)
+                        put(row)
+                        size += len(row)
                     continue
-                call = call_of(what)
-                call.object_id = call.object_id or way.link.object_id
-                said, seq = self._said(way, call)
+                said = self._long_way(way, work, deadline, done)
             except BaseException as error:  # noqa: BLE001 - nothing was sent, and the connection stays as it is
                 self._fail([work], error)
                 continue
-            if call.note is not None:
-                call.note.sent = sum(map(len, said))
-                if call.oneway:
-                    call.note.was_sent()
-            if call.oneway:
-                done.append(future)
-            else:
-                self._expect(way, seq, (call, future), deadline)
             buffers += said
             size += sum(map(len, said))
         if buffers:
@@ -313,6 +312,47 @@ class Line:
                 self._fail(((Call("", ""), future) for future in done), error)
                 raise
         self._have_sent(done)
+
+    def _long_way(self, way: _Way, work: Work, deadline: float | None, done: list[FutureResult]) -> list[Buffer]:
+        """Lay a call out that is not bare; one that is oneway is done when it is sent."""
+        call, future = call_of(work[0]), work[1]
+        call.object_id = call.object_id or way.link.object_id
+        said, seq = self._said(way, call)
+        if call.note is not None:
+            call.note.sent = sum(map(len, said))
+            if call.oneway:
+                call.note.was_sent()
+        if call.oneway:
+            done.append(future)
+        else:
+            self._expect(way, seq, (call, future), deadline)
+        return said
+
+    def _row(self, way: _Way, room: int, like: Plain, deadline: float | None, alike: deque[Work]) -> bytes:
+        """Lay out as a row what follows a call in the queue and is like it; what cannot go so is left `alike`."""
+        (method, args, named), queue, calls = like, self._queue, []
+        size, room = len(args), 0 if named else min(room, _MOST - len(way.waiting))
+        while queue and len(alike) < room:
+            what, future = work = queue[0]
+            if type(what) is not tuple or what[0] != method or len(what[1]) != size or what[2]:
+                break
+            queue.popleft()
+            if future.set_running_or_notify_cancel():
+                alike.append(work)
+                calls.append(what[1])
+        packed = None
+        if len(calls) > 1 and way.short is not None:
+            packed = way.short.pack_row(way.connection, method, calls)
+        if packed is None:
+            return b""
+        row, numbers = packed
+        if deadline is None:
+            way.waiting.update(zip(numbers, alike, strict=True))
+        else:
+            for seq, work in zip(numbers, alike, strict=True):
+                self._expect(way, seq, work, deadline)
+        alike.clear()
+        return row
 
     def _have_sent(self, done: Iterable[FutureResult]) -> None:
         for future in done:

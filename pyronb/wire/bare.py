@@ -19,6 +19,7 @@ __all__ = [
     "BARE_MAGIC",
     "BARE_SIZE",
     "BARE_TAIL",
+    "FLAGS_AT",
     "HEAD_SIZE",
     "LARGEST_BARE",
     "bare_bytes",
@@ -39,6 +40,8 @@ _HEAD = struct.Struct("!4sHBBH")
 HEAD_SIZE = _HEAD.size
 """Bytes of a head."""
 _SERIALIZER_AT = 7
+FLAGS_AT = 8
+"""Where in a message the byte is with the flags that only pyronb peers send."""
 BARE_TAIL = struct.pack("!I16sHH", 0, bytes(16), 0, BARE_MAGIC)
 """What the header of a bare message ends with, after the payload's size."""
 pack_header = struct.Struct("!10sHI24s").pack

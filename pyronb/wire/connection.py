@@ -361,6 +361,14 @@ class ClientConnection(_Connection):
             self.sequence = self._free_sequence()
         return self.sequence
 
+    def next_sequences(self, count: int) -> range | None:
+        """Give numbers for so many requests that follow one another; None where some of them are in use."""
+        numbers = range(self.sequence + 1, self.sequence + 1 + count)
+        if numbers[-1] > _SEQUENCE_MASK or not (self.calls_made.isdisjoint(numbers) and self._owed.isdisjoint(numbers)):
+            return None
+        self.sequence = numbers[-1]
+        return numbers
+
     def _free_sequence(self) -> int:
         for ahead in range(1, _SEQUENCE_MASK + 1):
             number = (self.sequence + ahead) & _SEQUENCE_MASK

@@ -17,6 +17,7 @@ __all__ = [
     "NO_ANNOTATIONS",
     "PING",
     "RESULT",
+    "ROW",
     "TELLS",
     "TELLS_OUTPUT",
     "TELLS_PROGRESS",
@@ -47,6 +48,8 @@ CANCELS = 0x100
 """An INVOKE that is no new call, and withdraws the one with its number."""
 WANTS_OUTPUT = 0x200
 """An INVOKE whose caller wants to see what the call prints."""
+ROW = 0x800
+"""An INVOKE that is a row of calls, which have its number and those that follow. Only pyronb peers send it."""
 
 BESIDE = 0x400
 """A payload that values lie beside which have no form in it. Only pyronb peers send it."""

@@ -14,6 +14,7 @@ from pyronb.errors import ProtocolError
 from pyronb.options import WireOptions
 from pyronb.rpc.handshake import (
     ABILITIES,
+    ABREAST,
     TOGETHER,
     Acceptance,
     Peer,
@@ -119,6 +120,18 @@ def test_acceptance_among_pyronb_peers(serializer):
 
     assert (CONNECTOK, 9, bytes(range(16))) == (message.type, message.seq, message.correlation_id)
     assert Acceptance("welcome", METADATA, Peer(__version__, frozenset(ABILITIES))) == acceptance
+
+
+def test_acceptance_that_lacks_an_ability(serializer):
+    """It is told to pyronb peers, and not mistaken for another one."""
+    greeting = encode_greeting(serializer, "obj", "hello", 9)
+    peer = Peer(__version__, frozenset(ABILITIES))
+
+    def told(*cannot):
+        message = encode_acceptance(serializer, PYRO5, METADATA, "welcome", peer, greeting, cannot=cannot)
+        return decode_acceptance(serializer.loads(message.payload)).peer.abilities
+
+    assert [told(), told(ABREAST), told()] == [peer.abilities, peer.abilities - {ABREAST}, peer.abilities]
 
 
 def test_acceptances_are_written_once(serializer):

@@ -1,6 +1,8 @@
-"""Rows: calls of a batch that are alike are one entry between pyronb ends."""
+"""Rows: calls that are alike travel as one between pyronb ends, in a batch and on their way."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from pyronb.dialects import PYRO5
 from pyronb.options import WireOptions
 from pyronb.rpc.call import Call
 from pyronb.rpc.codec import Codec
-from pyronb.rpc.rows import in_rows, one_by_one
+from pyronb.rpc.rows import abreast, in_rows, one_by_one, read_row
 from pyronb.serializers.base import BATCH_METHOD
 from pyronb.serializers.catalog import Catalog
 
@@ -19,6 +21,12 @@ CALLS = st.tuples(
     st.lists(st.integers(), max_size=2).map(tuple),
     st.sampled_from([{}, {}, {}, {"b": 1}]),
 )
+
+
+class Name(str):
+    """A text of a class of its own."""
+
+    __slots__ = ()
 
 
 def shown(calls):
@@ -91,3 +99,40 @@ def test_rows_are_for_peers_that_read_them(name):
     assert ({"rows": True}, [("add", [1, 2], 1), ("add", [], {"b": 3})]) == arrived(rows=True)
     del batch.args[1]
     assert arrived() == arrived(rows=True)
+
+
+# Calls that are on their way together
+
+ATOMS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary())
+ARGS = st.one_of(ATOMS, st.lists(ATOMS, max_size=3).map(tuple))
+
+
+@given(st.integers(0, 3).flatmap(lambda size: st.lists(st.tuples(*[ARGS] * size), min_size=1, max_size=20)))
+def test_abreast_and_read_again(calls):
+    """Each has its own arguments and its number."""
+    row = read_row(6, 5, ("obj", "m", abreast(calls), {}))
+
+    assert (6, "obj", "m", range(5, 5 + len(calls))) == (row.serializer_id, row.object_id, row.method, row.numbers)
+    assert list(enumerate(calls, 5)) == list(row.calls)
+
+
+@pytest.mark.parametrize("value", [[1], {}, {1}, (1, [2]), ((1,),), (1, {}), 1j, Decimal(1), object(), Name("x")])
+def test_what_does_not_go_abreast(value):
+    """What can be changed, or what not every peer reads; nor what merely looks like something else."""
+    assert abreast([(1,), (value,)]) is None
+
+
+@pytest.mark.parametrize("args", [(), (0,), (-1, 2), (2, 1), (True, 1), (1.0, 1), ("1", 1), (101,), (10**9,), (None,)])
+def test_what_is_no_row(args):
+    """Neither how many calls there are, nor the arguments of so many."""
+    with pytest.raises(TypeError, match="the arguments of a row"):
+        read_row(6, 5, ("obj", "m", args, {}))
+
+
+def test_numbers_and_names_of_a_row():
+    """No named arguments, and no numbers beyond those of the protocol."""
+    assert range(65534, 65536) == read_row(6, 65534, ("obj", "m", (2,), None)).numbers
+    with pytest.raises(TypeError, match="there are no numbers for 2 calls from 65535 on"):
+        read_row(6, 65535, ("obj", "m", (2,), {}))
+    with pytest.raises(TypeError, match="the arguments of a row"):
+        read_row(6, 1, ("obj", "m", (2, 1, 1), {"b": 1}))
