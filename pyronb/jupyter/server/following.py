@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -295,8 +295,12 @@ class _Bell:
         if future is not None and not future.done():
             future.set_result(None)
 
-    async def heard(self, seconds: float | None = None) -> None:
-        """Wait until it rings, or until that time has passed."""
+    def heard(self, seconds: float | None = None) -> Coroutine[Any, Any, None]:
+        """Wait until it rings, or until that time has passed; it is heard from now on, not from when it is awaited."""
         if self._future is None:
             self._future = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._future], timeout=seconds)
+        return self._wait(self._future, seconds)
+
+    @staticmethod
+    async def _wait(rung: asyncio.Future[None], seconds: float | None) -> None:
+        await asyncio.wait([rung], timeout=seconds)

@@ -209,6 +209,11 @@ BAD_PEERS = {
 """Peers that are no name servers, and the state that each should be seen in."""
 
 
+def patience_with(peer):
+    """Seconds to give a peer: those that never answer are found out soon, the others have the time for their answer."""
+    return 0.5 if peer in (silent, trickling) else scaled(5)
+
+
 PYRO5_NAMESERVER = """
 import sys
 import Pyro5.nameserver

@@ -20,6 +20,7 @@ from tests.jupyter.server.peers import (
     at_most,
     free_port,
     listening,
+    patience_with,
     serving,
 )
 from tests.support.waiting import scaled
@@ -56,8 +57,8 @@ async def test_object_that_is_not_there(health):
 @pytest.mark.parametrize("peer", BAD_PEERS, ids=lambda peer: peer.__name__)
 async def test_bad_peers(peer):
     """Each has its state, in time."""
-    health = Health(0.5)
-    with listening(peer) as address, at_most(3):
+    health = Health(patience_with(peer))
+    with listening(peer) as address, at_most(8):
         (model,) = await health.look({"lab.x": f"PYRO:x@{address}"}, HERE, wait=WAIT)
 
     assert BAD_PEERS[peer] == model["state"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 
 import pytest
 
@@ -310,19 +309,20 @@ async def test_object_is_asked_with_the_configured_serializer(managing, monkeypa
 
 async def test_objects_do_not_keep_names_waiting(managing):
     """A dozen objects that hang leave the list as quick as ever; further ones are told to come again."""
-    with nameserver() as daemon, listening(silent) as place:
-        for n in range(module.MAX_ASKING + 1):
-            register(daemon, f"lab.hung{n}", f"PYRO:hung@{place}")
-        manager = managing(address_of(daemon), timeout=1.0)
-        asking = [asyncio.ensure_future(manager.object(f"lab.hung{n}")) for n in range(module.MAX_ASKING)]
-        await asyncio.sleep(0)
-        with at_most(0.5):
+    with nameserver() as daemon:
+        manager = managing(address_of(daemon), timeout=scaled(20))
+        with listening(silent) as place:
+            for n in range(module.MAX_ASKING + 1):
+                register(daemon, f"lab.hung{n}", f"PYRO:hung@{place}")
+            asking = [asyncio.ensure_future(manager.object(f"lab.hung{n}")) for n in range(module.MAX_ASKING)]
+            await asyncio.sleep(0)
             names = await manager.names()
-        with at_most(0.5):
             busy = await manager.object(f"lab.hung{module.MAX_ASKING}")
-        with at_most(1.5):
-            models = await asyncio.gather(*asking)
+            hanging = [not asked.done() for asked in asking]
+        # The peer has hung up.
+        models = await asyncio.gather(*asking)
 
+    assert all(hanging)
     assert names["state"] == "ok"
     assert (busy["state"], busy["name"]) == ("error", f"lab.hung{module.MAX_ASKING}")
     assert "too many" in busy["reason"]
@@ -431,27 +431,26 @@ async def test_event_loop_is_never_held_up(managing):
 
     with listening(silent) as address:
         beating = asyncio.ensure_future(beat())
-        began = time.monotonic()
-        model = await managing(address, timeout=1.0).names()
-        took = time.monotonic() - began
+        model = await managing(address, timeout=scaled(2)).names()
         beating.cancel()
 
     assert model["state"] == "unreachable"
-    assert beats >= took / 0.02 / 4 - 1
+    # Of a hundred; a busy machine leaves out many, a loop that is held up leaves out all.
+    assert beats >= 3
 
 
 async def test_closed_manager_answers_no_more(managing):
     """Who waits is told, and so is who comes later."""
     with nameserver() as daemon, listening(silent) as address:
-        manager = managing(address_of(daemon), address, timeout=scaled(5))
+        manager = managing(address_of(daemon), address, timeout=scaled(20))
         first = await manager.names()
         waiting = [
             asyncio.ensure_future(manager.names(address_of(daemon), first["mark"], 20.0)),
             asyncio.ensure_future(manager.names(address)),
         ]
         await asyncio.sleep(0.1)
-        with at_most(2):
-            assert manager.close(scaled(5))
+        with at_most(10):
+            assert manager.close(scaled(9))
             for question in (*waiting, manager.names(), manager.object("x"), manager.add("lab")):
                 with pytest.raises(ManagerClosedError):
                     await question
