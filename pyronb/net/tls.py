@@ -14,6 +14,7 @@ import functools
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -447,10 +448,11 @@ class TLSStream(_Encrypted):
         until = after(seconds)
         try:
             with self._sending:
-                if self._pieces is None:
+                if buffers or self._pieces is None:
                     # Whoever owns a buffer may write to it before the rest of it is encrypted.
                     kept = [buffer if memoryview(buffer).readonly else bytes(buffer) for buffer in buffers]
-                    self._pieces = self._session.encrypt(kept)
+                    pieces = self._session.encrypt(kept)
+                    self._pieces = pieces if self._pieces is None else chain(self._pieces, pieces)
                 all_sent = super().send_within(seconds)
                 while all_sent:
                     piece = next(self._pieces, None)

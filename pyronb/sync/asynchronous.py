@@ -1,9 +1,10 @@
 """AsyncProxy: calls that run in the background. (Client chapter, "Asynchronous ('future') remote calls"; S66-S77.)
 
 Calls really run at the same time over there. Towards daemons of pyronb they share one connection (`line.py`); towards
-others each call that is on its way has a connection, and one thread looks after all of them (`pool.py`). Calls that are
-not plain have a thread each. There is a limit to how many; calls beyond it wait their turn. Threads end when there is
-nothing to do, connections stay for the next calls until the proxy is released or dropped.
+others, and where calls may have to be said again or their proxy's class has its say in each, every call that is on its
+way has a connection, and one thread looks after all of them (`pool.py`). There is a limit to how many; calls beyond it
+wait their turn. Threads end when there is nothing to do, connections stay for the next calls until the proxy is
+released or dropped.
 """
 
 from __future__ import annotations
@@ -12,27 +13,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pyronb.client.bare import Plain
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
 from pyronb.client.hearing import listen
 from pyronb.client.link import Link
-from pyronb.client.outcomes import add_context, settle
+from pyronb.client.outcomes import add_context
 from pyronb.context import ambient
 from pyronb.errors import PyroError
 from pyronb.futures import FutureResult
 from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
 from pyronb.rpc.call import NO_WISHES, Call, Wishes
-from pyronb.sync.driver import withdraw
-from pyronb.sync.line import Line, Work, call_of, may_share
-from pyronb.sync.methods import outcome_of
+from pyronb.sync.line import Line, Work, may_share
 from pyronb.sync.pool import MOST, Pool, Stock
 from pyronb.sync.proxy import Proxy
-from pyronb.sync.streams import FarStream
 from pyronb.uri import URI
 
 __all__ = ["AsyncProxy", "asyncproxy"]
@@ -40,41 +36,27 @@ __all__ = ["AsyncProxy", "asyncproxy"]
 _IDLE = 0.5
 """Seconds after which a thread without work ends."""
 _MOMENT = 0.005
-"""Seconds between two looks at whether more threads are needed,"""
-_QUICK = 5
-"""which they are not if each has begun so much since the last one,"""
-_PAYS = 1.25
-"""nor if all together have not begun so many times as much as before it."""
-_FIRST = 0.02
-"""Seconds until the first look."""
+"""Seconds that something may wait for a thread, until there are more of them."""
 
 
 class _Crew:
-    """The threads of one proxy, for calls that are not plain and for whatever users do with results.
+    """The threads of one proxy for whatever may take its time: connecting, and what users do with results.
 
-    Threads hold the crew and not the proxy, so a dropped proxy goes. More threads cost more than they give where calls
-    are quick. So there is one at first, and twice as many each time that a moment has passed in which those that are
-    there have not got on quickly, as long as that helps.
+    Threads hold the crew and not the proxy, so a dropped proxy goes. Most of that is done soon, so there is one thread
+    at first, and twice as many each time that something has waited for a moment.
     """
 
     def __init__(self, stock: Stock) -> None:
         self._stock = stock
-        self._work: deque[Work | Callable[[], Any]] = deque()
-        self._running: dict[FutureResult, Link] = {}
-        self._withdrawing = threading.Lock()
+        self._work: deque[Callable[[], Any]] = deque()
         # The lock is taken itself: an interrupt may strike in a condition that was just entered, which then stays so.
         self._lock = threading.RLock()
         self._came = threading.Condition(self._lock)
         self._waiting = 0
         self._threads = 0
-        # How much work was begun; how much it was at the last look, how much more that was than at the one before, and
-        # whether there is going to be another one.
-        self._begun = 0
-        self._seen = 0
-        self._pace = 0
         self._watched = False
 
-    def submit(self, work: Work | Callable[[], Any]) -> None:
+    def submit(self, work: Callable[[], Any]) -> None:
         with self._lock:
             self._work.append(work)
             # A thread that was woken and has not moved yet still counts as waiting, and so does its work.
@@ -83,9 +65,8 @@ class _Crew:
             if not self._threads:
                 self._hire(1)
             elif self._waiting < len(self._work) and not self._watched and self._threads < MOST:
-                self._watched, self._seen, self._pace = True, self._begun, 0
-                # The first one has to connect.
-                TICKER.remind(self, time.monotonic() + (_MOMENT if self._begun > 1 else _FIRST))
+                self._watched = True
+                TICKER.remind(self, time.monotonic() + _MOMENT)
 
     def _hire(self, threads: int) -> None:
         for _ in range(min(threads, MOST - self._threads)):
@@ -93,58 +74,20 @@ class _Crew:
             threading.Thread(target=self._be_thread, name="pyronb-async", daemon=True).start()
 
     def tick(self) -> float | None:
-        """Look whether more threads are needed; gives the moment to look again, or None."""
+        """Start further threads if something waits; gives the moment to look again, or None."""
         with self._lock:
             left = len(self._work) - self._waiting
-            pace = self._begun - self._seen
-            if pace < _QUICK or self._pace * _PAYS < pace < _QUICK * self._threads:
-                self._hire(min(left, self._threads))
-            self._seen, self._pace = self._begun, pace
+            self._hire(min(left, self._threads))
             again = self._watched = left > 0 and self._threads < MOST
         return time.monotonic() + _MOMENT if again else None
 
     def _be_thread(self) -> None:
         while (work := self._next()) is not None:
-            if isinstance(work, tuple):
-                self._make_call(*work)
-            else:
-                work()
+            work()
             # Not to be kept alive while waiting for the next one.
             del work
 
-    def _make_call(self, what: Call | Plain, future: FutureResult) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        link = self._stock.take() or self._stock.make()
-        result: Any = None
-        error: BaseException | None = None
-        self._running[future] = link
-        try:
-            call = call_of(what)
-            call.wishes = replace(call.wishes, listener=future.report, on_progress=None)
-            result = settle(link, outcome_of(link, call), partial(FarStream, alone=True))
-        except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
-            error = failed
-        with self._withdrawing:
-            del self._running[future]
-            link.unwanted = False
-        # First of all, for whoever has the result may release the proxy at once. A far stream keeps its connection.
-        if type(result) is not FarStream:
-            self._stock.put(link)
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def withdraw(self, future: FutureResult) -> None:
-        """Tell the daemon that the answer to a call that runs is not wanted."""
-        with self._withdrawing:
-            # As long as this is held, nothing else is said over the link.
-            link = self._running.get(future)
-            if link is not None:
-                withdraw(link)
-
-    def _next(self) -> Work | Callable[[], Any] | None:
+    def _next(self) -> Callable[[], Any] | None:
         with self._lock:
             while not self._work:
                 self._waiting += 1
@@ -153,7 +96,6 @@ class _Crew:
                 if not self._work and (self._stock.released or not came):
                     self._threads -= 1
                     return None
-            self._begun += 1
             return self._work.popleft()
 
     def release(self) -> None:
@@ -233,7 +175,7 @@ class AsyncProxy:
         object.__setattr__(self, name, value)
 
     def _starter(self, name: str, wishes: Wishes) -> Callable[..., FutureResult]:
-        link, stock, crew, pool, line = self._link, self._stock, self._crew, self._pool, self._line
+        link, stock, pool, line = self._link, self._stock, self._pool, self._line
         check_method(link, name, "are called in the background")
         shown = link.options.remote_output
 
@@ -253,20 +195,16 @@ class AsyncProxy:
                 add_context(link, what)
                 if shown or what.wishes is not NO_WISHES:
                     listen(future, link, what)
-            if line is None:
-                crew.submit((what, future))
-            elif line.able:
+            if line is not None and line.able:
                 line.submit(what, future)
-            elif pool.able:
-                pool.submit(what, future)
             else:
-                crew.submit((what, future))
+                pool.submit(what, future)
             return future
 
         def tell(future: FutureResult) -> None:
             if line is not None:
                 line.withdraw(future)
-            crew.withdraw(future)
+            pool.withdraw(future)
 
         start.__name__ = start.__qualname__ = name
         return start

@@ -22,6 +22,7 @@ from pyronb.client.effects import (
     Choose,
     Connect,
     Dial,
+    Effect,
     HangUp,
     Pause,
     Procedure,
@@ -40,7 +41,7 @@ from pyronb.wire.connection import ClientConnection, OtherDialectError
 from pyronb.wire.events import Told
 from pyronb.wire.message import NO_ANNOTATIONS, Buffer
 
-__all__ = ["connected", "run", "withdraw"]
+__all__ = ["connected", "grant", "run", "withdraw"]
 
 _MOMENT = 0.1
 """Seconds for telling a peer that an answer is not wanted."""
@@ -70,6 +71,11 @@ def run(procedure: Procedure[T]) -> T:
                 raise
             result: T = error.value
         return result
+
+
+def grant(effect: Effect) -> Any:
+    """Grant one effect here and now, and give the answer."""
+    return _GRANTS[type(effect)](effect)
 
 
 def connected(link: Link, deadline: float | None = None, annotations: Mapping[str, Buffer] = NO_ANNOTATIONS) -> None:

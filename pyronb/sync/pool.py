@@ -2,9 +2,9 @@
 
 Whoever calls only puts the call into a queue. One thread sends and reads on all the connections: as soon as a reply has
 come, the next call goes out over the same one. A few connections are enough to keep a daemon busy with quick calls; a
-call that takes its time holds but its own, and there are more of them as long as that helps. Whatever could hold the
-thread up is left to others: connecting, what users have to do with results, and calls that are not plain. It ends when
-there is nothing to do; the connections stay.
+call that takes its time holds but its own, and there are more of them as long as that helps. Calls that are not plain
+are said by their procedure, which is granted its effects as they come about. Whatever could hold the thread up is left
+to others: connecting, and what users do with results. It ends when there is nothing to do; the connections stay.
 """
 
 from __future__ import annotations
@@ -15,31 +15,34 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from pyronb.calls import recordings
 from pyronb.client.bare import BareCalls, Plain
-from pyronb.client.calling import calling, check, deliver_notes, explained, give_up, understood
+from pyronb.client.calling import calling, check, deliver_notes, explained, give_up, invoke, understood
 from pyronb.client.connecting import hang_up
-from pyronb.client.effects import Abandon
+from pyronb.client.effects import Abandon, Connect, HangUp, Procedure, Reply, Send
+from pyronb.client.hearing import Hearing
 from pyronb.client.link import Link
 from pyronb.client.outcomes import settle
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, SecurityError, TimeoutError
 from pyronb.futures import FutureResult
 from pyronb.net.stream import SocketStream
 from pyronb.net.wakeup import Wakeup
-from pyronb.rpc.call import Call
-from pyronb.sync.driver import connected, run
-from pyronb.sync.line import Work, publish
+from pyronb.news import News
+from pyronb.rpc.call import Call, Outcome
+from pyronb.sync.driver import connected, grant, run
+from pyronb.sync.line import Work, call_of, publish
 from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.connection import CLOSED, ClientConnection
-from pyronb.wire.events import Replied
-from pyronb.wire.message import Message
+from pyronb.wire.events import Event, Replied, Told
+from pyronb.wire.message import RESULT, Buffer
 
 __all__ = ["MOST", "Pool", "Stock"]
 
@@ -179,31 +182,62 @@ class Stock:
 class _Way:
     """A connection that is in use, and the call that is on its way over it."""
 
-    __slots__ = ("connection", "future", "link", "midway", "number", "seq", "short", "stream", "what")
+    __slots__ = (
+        "connection",
+        "future",
+        "hearing",
+        "link",
+        "midway",
+        "number",
+        "procedure",
+        "seq",
+        "short",
+        "stream",
+        "unwanted",
+        "watched",
+        "what",
+    )
 
     connection: ClientConnection
     stream: SocketStream
-    short: BareCalls
-    what: Plain
+    short: BareCalls | None
+    what: Call | Plain
     future: FutureResult
 
     def __init__(self, link: Link) -> None:
         """Take this connection, on which nothing is on its way."""
-        assert link.connection is not None
         self.link = link
-        self.connection = link.connection
-        self.stream = link.stream
-        self.short = link.short
-        self.seq = 0
-        self.midway = False
-        """Whether a part of the reply has arrived."""
         self.number = 0
         """Which one it is of all calls that were begun."""
+        self.procedure: Procedure[Outcome] | None = None
+        """Says the call; None for one that is plain."""
+        self.seq: int | None = None
+        """Number of the request that is waiting for its reply; None when there is none."""
+        self.hearing: Hearing | None = None
+        """Hears what is told of the call."""
+        self.unwanted = False
+        """Whether the answer is not wanted, and the daemon has not been told yet."""
+        self.watched = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Go on with the link as it is connected now."""
+        link = self.link
+        assert link.connection is not None
+        self.connection = link.connection
+        self.stream = link.stream
+        if link.short is None:
+            link.short = short_cut(link)
+        self.short = link.short
+        self.midway = False
+        """Whether a part of the reply has arrived."""
 
     @property
     def call(self) -> Call:
         """The call, for the procedures."""
-        return Call(self.link.object_id, *self.what)
+        call = call_of(self.what)
+        call.object_id = call.object_id or self.link.object_id
+        return call
 
 
 class Pool:
@@ -212,12 +246,13 @@ class Pool:
     Args:
         model: whom to call, and how.
         stock: where connections come from, and where they stay meanwhile.
-        elsewhere: has another thread make a call, or do something that may take its time.
+        elsewhere: has another thread do something that may take its time.
     """
 
-    def __init__(self, model: Link, stock: Stock, elsewhere: Callable[[Work | Callable[[], Any]], None]) -> None:
+    def __init__(self, model: Link, stock: Stock, elsewhere: Callable[[Callable[[], Any]], None]) -> None:
         self._timeout = model.timeout
         self._notes = model.notes
+        self._owner = model.owner
         self._stock = stock
         self._elsewhere = elsewhere
         self._queue: deque[Work] = deque()
@@ -228,24 +263,26 @@ class Pool:
         self._wakeup: Wakeup | None = None
         # Whether the thread has to be woken when there is work.
         self._sleeps = True
-        # Connections that were made, or why one was not; and how many are being made.
-        self._arrived: deque[Link | BaseException] = deque()
+        # What other threads have for this one to do, and how many connections they are making.
+        self._errands: deque[Callable[[], None]] = deque()
         self._connecting = 0
-        # Those in use, in the order of the moments at which the replies must be there.
+        # Those in use, with the moments at which the replies must be there, none of which lies before this one.
         self._busy: dict[_Way, float] = {}
+        self._expires = math.inf
         # Those of them over which the next call can go out.
         self._free: list[_Way] = []
         self._selector: Any = None
         # What calls have come to that is not published yet, and when that was done last.
         self._settled: deque[tuple[FutureResult, Any, BaseException | None]] = deque()
         self._told = 0.0
+        # The moment that it is, or was a moment ago, and when there is more to be done than hearing replies.
+        self._now = 0.0
+        self._due = 0.0
         # How many calls were begun, how quickly, as long as others wait, and how many may be on their way therefore.
         self._begun = 0
         self._measure: _Measure | None = None
         self._limit = _FEW
         self._not_before = 0.0
-        self.able = True
-        """Whether calls can go this way, as far as that is known."""
 
     def submit(self, what: Call | Plain, future: FutureResult) -> None:
         """Have a call made."""
@@ -268,6 +305,16 @@ class Pool:
                 self._wakeup.wake()
                 self._sleeps = False
 
+    def _send_for(self, errand: Callable[[], None]) -> None:
+        """Have the thread do something."""
+        self._errands.append(errand)
+        self._wake()
+
+    def withdraw(self, future: FutureResult) -> None:
+        """Tell the daemon that the answer to a call that is on its way is not wanted."""
+        if self._busy:
+            self._send_for(partial(self._withdraw, future))
+
     def release(self) -> None:
         """Have the thread end as soon as there is no work."""
         with self._lock:
@@ -281,7 +328,7 @@ class Pool:
             if self._thread is not threading.current_thread():
                 return  # Starting it was interrupted, and another one has taken its place meanwhile.
             self._runs_in = os.getpid()
-        self._told = time.monotonic()
+        self._told, self._due = time.monotonic(), 0.0
         with closing(wakeup), closing(_Selector()) as self._selector:
             self._selector.register(wakeup, EVENT_READ)
             try:
@@ -290,12 +337,42 @@ class Pool:
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
                 self._break(error)
 
+    def _turn(self, wakeup: Wakeup) -> None:
+        """Wait until something happens, and go on with it."""
+        if self._settled:
+            patience: float | None = _TELL
+        else:
+            patience = None if self._due == math.inf else max(0.0, self._due - self._now)
+        for key, events in self._selector.select(patience):
+            way = key.data
+            if way is None:
+                wakeup.drain()
+                self._due = 0.0
+            elif events & EVENT_WRITE:
+                self._send_rest(way)
+            else:
+                self._hear(way)
+        self._send_next()
+
     def _goes_on(self) -> bool:
+        """See to what is due; False when there was nothing to do for a while."""
+        self._now = now = time.monotonic()
+        if self._queue and now < self._due and not (self._settled and now - self._told > _TELL):
+            # The usual case: calls wait, and go out where replies have come.
+            return True
+        while self._errands:
+            self._errands.popleft()()
+        if now >= self._expires:
+            self._expire(now)
+        self._send_next()
+        goes_on = self._see_to_queue()
+        self._due = self._next_due()
+        return goes_on
+
+    def _see_to_queue(self) -> bool:
         """Begin what can be begun; False when there was nothing to do for a while."""
         queue = self._queue
         while True:
-            while self._arrived:
-                self._take_in(self._arrived.popleft())
             if queue:
                 self._look(time.monotonic())
             if not queue:
@@ -325,32 +402,13 @@ class Pool:
         self._thread = self._wakeup = None
         self._runs_in = 0
 
-    def _turn(self, wakeup: Wakeup) -> None:
-        """Wait until something happens, and go on with it."""
-        for key, events in self._selector.select(self._patience()):
-            way = key.data
-            if way is None:
-                wakeup.drain()
-            elif events & EVENT_WRITE:
-                self._send_rest(way)
-            else:
-                self._hear(way)
-        if self._free:
-            self._send_next()
-        if self._timeout is not None:
-            self._expire()
-
-    def _patience(self) -> float | None:
-        """Give the seconds until there is something to do though nothing happens; None for ever."""
-        if self._settled:
-            return _TELL
-        busy = self._busy
-        moment = next(iter(busy.values()), math.inf)
-        if not (busy or self._connecting):
-            moment = self._told + _IDLE
-        elif self._measure is not None and not self._connecting and len(busy) < MOST:
-            moment = min(moment, max(self._measure.look_at, self._not_before))
-        return None if moment == math.inf else max(0.0, moment - time.monotonic())
+    def _next_due(self) -> float:
+        """Give the moment at which there is something to do though nothing happens."""
+        if not (self._busy or self._connecting):
+            return self._told + _IDLE
+        if self._measure is not None and not self._connecting and len(self._busy) < MOST:
+            return min(self._expires, max(self._measure.look_at, self._not_before))
+        return self._expires
 
     # Connections
 
@@ -378,45 +436,54 @@ class Pool:
     def _connect(self) -> None:
         """Make a connection; this runs in another thread."""
         link = self._stock.make()
-        arrived: Link | BaseException = link
-        try:
-            connected(link)
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
-            arrived = error
-        self._arrived.append(arrived)
-        self._wake()
+        failed: BaseException | None = None
+        for _ in range(1 + link.max_retries):
+            failed = self._connected(link)
+            if not isinstance(failed, ConnectionClosedError | TimeoutError):
+                break
+        self._send_for(partial(self._take_in, link, failed))
 
-    def _take_in(self, arrived: Link | BaseException) -> None:
+    @staticmethod
+    def _connected(link: Link, *with_what: Any) -> BaseException | None:
+        """Connect a link, and give what is raised meanwhile."""
+        try:
+            connected(link, *with_what)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the futures
+            return error
+        return None
+
+    def _take_in(self, link: Link, failed: BaseException | None) -> None:
         self._connecting -= 1
         if self._measure is not None and not self._connecting:
             self._measure.begin(self._begun, time.monotonic())
-        if isinstance(arrived, Link):
-            self._use(arrived)
+        if failed is None:
+            self._use(link)
         elif self._busy or self._connecting or len(self._stock):
             # There may be no more of them: real daemons have a worker for each, and but so many.
             self._not_before = time.monotonic() + _REFUSED
         else:
-            self._fail_queue(arrived)
+            self._fail_queue(failed)
 
     def _use(self, link: Link) -> None:
         """Have calls go out over a connection."""
-        if link.short is None:
-            link.short = short_cut(link)
-        if link.short is None:
-            self.able = False
-            self._stock.put(link)
-            while self._queue:
-                self._elsewhere(self._queue.popleft())
-            return
         way = _Way(link)
         self._busy[way] = math.inf
-        self._selector.register(way.stream, EVENT_READ, way)
+        self._watch(way)
         self._free.append(way)
         self._send_next()
 
+    def _watch(self, way: _Way) -> None:
+        self._selector.register(way.stream, EVENT_READ, way)
+        way.watched = True
+
+    def _unwatch(self, way: _Way) -> None:
+        if way.watched:
+            self._selector.unregister(way.stream)
+            way.watched = False
+
     def _leave(self, way: _Way) -> None:
         del self._busy[way]
-        self._selector.unregister(way.stream)
+        self._unwatch(way)
 
     # Calls
 
@@ -425,130 +492,272 @@ class Pool:
 
         They are all laid out before the first one is sent: on one processor that is when the daemon gets its turn.
         """
-        ready = [(way, data) for way in self._free if (data := self._next(way)) is not None]
-        self._free.clear()
-        for way, data in ready:
-            try:
-                if not way.stream.send_small(data):
-                    self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
-            except CommunicationError as error:
-                self._lose(way, error)
+        while self._free:
+            free, self._free = self._free, []
+            for way, data in [(way, data) for way in free if (data := self._next(way)) is not None]:
+                if not data:
+                    self._go_on(way)
+                    continue
+                try:
+                    if not way.stream.send_small(data):
+                        self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
+                except CommunicationError as error:
+                    self._lose(way, error)
 
     def _next(self, way: _Way) -> bytes | None:
-        """Lay the next call of the queue out for a connection; None when it has gone back, for there is none."""
-        connection, queue, busy = way.connection, self._queue, self._busy
-        while queue and len(busy) <= self._limit:
-            what, future = work = queue.popleft()
-            if type(what) is not tuple or recordings:
-                self._elsewhere(work)
-                continue
-            try:
-                packed = way.short.pack(connection, what)
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
-                self._fail(future, error)
-                continue
-            if packed is None:
-                self._elsewhere(work)
-                continue
-            data, way.seq = packed
+        """Begin the next call of the queue on a connection; None when it has gone back, for there is none.
+
+        Gives:
+            The call, laid out, if it is plain; nothing when it has a procedure.
+        """
+        connection, queue, short = way.connection, self._queue, way.short
+        while queue and len(self._busy) <= self._limit:
+            what, future = queue.popleft()
+            packed = None
+            if short is not None and type(what) is tuple and not recordings:
+                try:
+                    packed = short.pack(connection, what)
+                except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+                    self._fail(future, error)
+                    continue
             if not future.set_running_or_notify_cancel():
-                connection.take_back(way.seq)
+                if packed is not None:
+                    connection.take_back(packed[1])
                 continue
             way.what, way.future = what, future
             self._begun = way.number = self._begun + 1
+            if packed is None:
+                way.procedure = self._procedure(way)
+                return b""
+            data, way.seq = packed
             if self._timeout is not None:
-                # In this order: the first one is the first whose time is over.
-                del busy[way]
-                busy[way] = time.monotonic() + self._timeout
+                self._allow(way, time.monotonic() + self._timeout)
             return data
         self._leave(way)
-        way.link.sequence = way.seq
+        way.link.sequence = connection.sequence
         self._stock.put(way.link)
         return None
+
+    def _procedure(self, way: _Way) -> Procedure[Outcome]:
+        """Give what says a call that is not plain; what is told of it, its future hears."""
+        call = way.what = call_of(way.what)
+        call.wishes = replace(call.wishes, listener=partial(self._pass_on, way.future), on_progress=None)
+        return invoke(way.link, call)
+
+    def _allow(self, way: _Way, until: float | None) -> None:
+        """Have what happens on a connection be done by this moment."""
+        self._busy[way] = moment = math.inf if until is None else until
+        self._expires = min(self._expires, moment)
+        self._due = min(self._due, moment)
 
     def _send_rest(self, way: _Way) -> None:
         """Go on with a call that could not be sent in one piece."""
         try:
-            if way.stream.send_within(_BRIEF):
-                self._selector.modify(way.stream, EVENT_READ, way)
+            if not way.stream.send_within(_BRIEF):
+                return
+            self._selector.modify(way.stream, EVENT_READ, way)
         except CommunicationError as error:
             self._lose(way, error)
+            return
+        if way.seq is None:
+            # It was the request of a procedure.
+            self._go_on(way)
 
     def _hear(self, way: _Way) -> None:
-        """Take what has arrived on a connection, and go on with the next call when it is the whole reply."""
-        connection = way.connection
-        reply: Message | None = None
+        """Take what has arrived on a connection, and go on with the call when it is the whole reply."""
+        connection, short, seq = way.connection, way.short, way.seq
         try:
             data = way.stream.receive_within(_AT_ONCE, missing=connection.missing if way.midway else 0)
             if data is None:
                 return
-            payload = way.short.take(connection, data, way.seq)
+            payload = None
+            if short is not None and seq is not None and way.procedure is None:
+                payload = short.take(connection, data, seq)
             if payload is None:
                 connection.receive(data)
-                reply = self._reply(way)
-                way.midway = reply is None
-                if way.midway:
-                    return
+                if seq is not None:
+                    self._look_for_reply(way)
+                return
         except (CommunicationError, SecurityError) as error:
             self._lose(way, error)
             return
         value: Any = None
         failed: BaseException | None = None
+        assert short is not None
         try:
-            value = self._outcome(way, reply) if payload is None else way.short.read(payload)
+            value = short.read(payload)
         except (ProtocolError, SecurityError) as error:
-            failed = explained(error, calling(way.link, way.call)) if reply is None else error
+            failed = explained(error, calling(way.link, way.call))
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
             failed = error
         self._settled.append((way.future, value, failed))
-        if type(value) is FarStream:
-            # The connection is its own from now on.
-            self._leave(way)
-        else:
-            self._free.append(way)
+        way.seq = None
+        self._free.append(way)
 
-    @staticmethod
-    def _reply(way: _Way) -> Message | None:
-        """Give the reply, if all of it has arrived.
+    def _look_for_reply(self, way: _Way) -> None:
+        """Go on with a call if all of its reply has arrived.
 
         Raises:
             CommunicationError: it is not going to come.
             SecurityError: it is not to be trusted.
         """
-        while (event := way.connection.next_event()) is not None:
-            if check(event, way.seq):
-                assert isinstance(event, Replied)
-                return event.message
-        if way.connection.state is CLOSED:
+        connection = way.connection
+        while (event := connection.next_event()) is not None:
+            if type(event) is Told:
+                if way.hearing is None:
+                    way.hearing = Hearing(partial(self._pass_on, way.future), None)
+                way.hearing.hear(event.message, time.monotonic())
+            elif check(event, way.seq):
+                way.midway = False
+                self._answer(way, event)
+                return
+        if connection.state is CLOSED:
             raise ConnectionClosedError("receiving: the connection was released")
-        return None
+        way.midway = True
 
-    @staticmethod
-    def _outcome(way: _Way, reply: Message | None) -> Any:
-        """Give the result that a reply holds, or raise what it tells."""
-        assert reply is not None
-        assert way.link.codec is not None
-        outcome = understood(way.link, way.link.codec, way.call, reply)
-        return settle(way.link, outcome, partial(FarStream, alone=True))
+    def _answer(self, way: _Way, event: Event) -> None:
+        """Have a call end with its reply, or its procedure go on with that."""
+        way.seq = None
+        if way.procedure is not None:
+            self._go_on(way, event)
+            return
+        link = way.link
+        assert isinstance(event, Replied)
+        assert link.codec is not None
+        try:
+            outcome = understood(link, link.codec, way.call, event.message)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+            self._end(way, None, error)
+        else:
+            self._end(way, outcome, None)
+
+    def _pass_on(self, future: FutureResult, news: News) -> None:
+        """Have a future hear what is told of its call; what the user does about it runs in another thread."""
+        if future.hear(news):
+            self._elsewhere(future.tell_news)
+
+    # Procedures
+
+    def _go_on(self, way: _Way, answer: Any = None, error: BaseException | None = None) -> None:
+        """Have the procedure of a call go on until it has to wait, or ends."""
+        procedure = way.procedure
+        assert procedure is not None
+        while True:
+            try:
+                effect = procedure.send(answer) if error is None else procedure.throw(error)
+            except StopIteration as ended:
+                self._end(way, ended.value, None)
+                return
+            except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+                self._end(way, None, failed)
+                return
+            answer = error = None
+            try:
+                if type(effect) is Connect:
+                    self._busy[way] = math.inf
+                    self._elsewhere(partial(self._connect_again, way, effect))
+                    return
+                if type(effect) is Send:
+                    if not self._send(way, effect):
+                        return
+                elif type(effect) is Reply:
+                    self._await(way, effect)
+                    return
+                else:
+                    if isinstance(effect, Abandon | HangUp):
+                        self._unwatch(way)
+                    answer = grant(effect)
+            except BaseException as failed:  # noqa: BLE001 - the procedure decides about it
+                error = failed
+
+    def _connect_again(self, way: _Way, effect: Connect) -> None:
+        """Connect for a call that is said once more; this runs in another thread."""
+        failed = self._connected(effect.link, effect.deadline, effect.annotations)
+        self._send_for(partial(self._go_on_connected, way, failed))
+
+    def _go_on_connected(self, way: _Way, failed: BaseException | None) -> None:
+        if failed is None:
+            way.begin()
+            self._watch(way)
+        self._go_on(way, error=failed)
+
+    def _send(self, way: _Way, effect: Send) -> bool:
+        """Send what a procedure says; False when `_send_rest` has to go on."""
+        if way.stream.send_within(_BRIEF, effect.buffers):
+            return True
+        self._allow(way, effect.deadline)
+        self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
+        return False
+
+    def _await(self, way: _Way, effect: Reply) -> None:
+        way.seq, way.hearing = effect.seq, effect.hearing
+        self._allow(way, effect.deadline)
+        if way.unwanted:
+            self._say_withdrawn(way)
+        self._look_for_reply(way)
+
+    # What becomes of calls
+
+    def _withdraw(self, future: FutureResult) -> None:
+        for way in self._busy:
+            if getattr(way, "future", None) is future and not future.done():
+                way.unwanted = True
+                if way.seq is not None:
+                    self._say_withdrawn(way)
+
+    def _say_withdrawn(self, way: _Way) -> None:
+        way.unwanted = False
+        assert way.seq is not None
+        if way.connection.side:
+            buffers = way.connection.withdraw(way.seq)
+            try:
+                if not way.stream.send_within(_BRIEF, buffers):
+                    self._selector.modify(way.stream, EVENT_READ | EVENT_WRITE, way)
+            except CommunicationError:
+                pass  # Whoever waits for the answer hears of it.
+
+    def _end(self, way: _Way, outcome: Outcome | None, failed: BaseException | None) -> None:
+        """Settle a call, and have the next one go out if the connection is there still."""
+        value: Any = None
+        if outcome is not None:
+            try:
+                value = settle(way.link, outcome, partial(FarStream, alone=True))
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
+                failed = error
+        if way.hearing is not None:
+            way.hearing.finish()
+        future = way.future
+        if self._owner is not None and outcome is not None and outcome.annotations:
+            # What its class does about them may take its time.
+            self._elsewhere(partial(_publish_for, self._owner, outcome.annotations, future, value, failed))
+        else:
+            self._settled.append((future, value, failed))
+        way.procedure = way.hearing = None
+        way.unwanted = False
+        if type(value) is FarStream or not way.link.connected:
+            # The connection is its own from now on, or is lost.
+            self._leave(way)
+        else:
+            self._busy[way] = math.inf
+            self._free.append(way)
 
     def _lose(self, way: _Way, error: CommunicationError | SecurityError) -> None:
         """Give up the call that is on its way over a connection, and the connection with it."""
-        self._leave(way)
-        told = run(give_up(Abandon(way.link, way.connection, way.seq, sent=True), way.call, error))
+        self._unwatch(way)
+        seq, way.seq = way.seq, None
+        if way.procedure is not None:
+            self._go_on(way, error=error)
+            return
+        told = run(give_up(Abandon(way.link, way.connection, seq, sent=True), way.call, error))
         if told is not error:
             told.__cause__ = error
-        self._settled.append((way.future, None, told))
+        self._end(way, None, told)
 
-    def _expire(self) -> None:
+    def _expire(self, now: float) -> None:
         """Give up the calls whose time is over."""
-        now = time.monotonic()
-        while self._busy:
-            way, moment = next(iter(self._busy.items()))
-            if moment > now:
-                return
+        for way in [way for way, moment in self._busy.items() if moment <= now]:
             self._lose(way, TimeoutError("receiving: no answer in time"))
-
-    # What becomes of calls
+        self._expires = min(self._busy.values(), default=math.inf)
 
     def _fail(self, future: FutureResult, error: BaseException) -> None:
         """Fail a call that was not sent."""
@@ -583,7 +792,9 @@ class Pool:
         with self._lock:
             self._have_ended()
             self._sleeps = True
-        for way in list(self._busy):
+        self._errands.clear()
+        self._connecting = 0
+        for way in self._busy:
             self._settled.append((way.future, None, error))
             run(hang_up(way.link))
         self._busy.clear()
@@ -591,3 +802,17 @@ class Pool:
         self._measure, self._limit = None, _FEW
         self._fail_queue(error)
         self._tell()
+
+
+def _publish_for(
+    owner: Any, annotations: Mapping[str, Buffer], future: FutureResult, value: Any, error: BaseException | None
+) -> None:
+    """Publish what a call has come to, after the class of the proxy has had its say about the annotations."""
+    try:
+        owner._pyroResponseAnnotations(annotations, RESULT)
+    except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+        value, error = None, failed
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

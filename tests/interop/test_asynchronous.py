@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 import pyronb
-from pyronb.errors import ConnectionClosedError
+from pyronb.errors import ConnectionClosedError, PyroError
 from tests.interop.conftest import peer
 from tests.interop.tools import FAMILIES
 from tests.support.serving import client_options
@@ -45,6 +45,21 @@ def test_many_calls(daemon, serializer):
         assert list(range(1000)) == [future.value for future in futures]
         assert [ValueError] * 10 == [type(future.exception(scaled(10))) for future in failing]
         assert ["x" * 100_000] * 3 == [future.value for future in large]
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("key", ["secret", "größe"])
+@pytest.mark.parametrize("family", FAMILIES[1:])
+def test_many_signed_calls(family, key, retries):
+    """A key is no reason for another way, nor are retries."""
+    with daemon_of(family, key=key) as uri, pyronb.Proxy(uri, options=client_options(max_retries=retries)) as proxy:
+        proxy._pyroHmacKey = key
+        with pyronb.asyncproxy(proxy) as background:
+            futures = [background.add(number, 0) for number in range(300)]
+            assert list(range(300)) == [future.value for future in futures]
+        proxy._pyroHmacKey = "wrong"
+        with pyronb.asyncproxy(proxy) as background, pytest.raises(PyroError):
+            _ = background.add(1, 2).value
 
 
 def test_no_late_acknowledgements(daemon):

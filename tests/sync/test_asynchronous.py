@@ -298,32 +298,33 @@ def test_attributes_are_not_set_this_way(background):
     assert 3 == background.add(1, 2).value
 
 
-def test_threads_come_where_calls_are_not_quick(proxy, monkeypatch):
-    """Twice as many each time, as long as work waits and those that are there do not get on with it."""
+def test_threads_come_where_something_waits(proxy, monkeypatch):
+    """Twice as many each time, as long as there is work that nobody has begun."""
     reminded = []
     monkeypatch.setattr(TICKER, "remind", lambda crew, _: reminded.append(crew))
-    crew, go = _Crew(Stock(proxy._pyro)), threading.Event()
+    crew, go, begun = _Crew(Stock(proxy._pyro)), threading.Event(), threading.Semaphore(0)
+
+    def work():
+        begun.release()
+        go.wait(scaled(10))
+
     for _ in range(100):
-        crew.submit(lambda: go.wait(scaled(10)))
+        crew.submit(work)
     counts = [crew._threads]
     try:
         assert [crew] == reminded
-        assert eventually(lambda: crew._begun == crew._threads)
-        for _ in range(3):
-            assert crew.tick()
-            counts.append(crew._threads)
-            assert eventually(lambda: crew._begun == crew._threads)
-        crew._begun += 1000
-        assert crew.tick()
-        counts.append(crew._threads)
+        assert begun.acquire(timeout=scaled(5))
         while crew.tick():
-            pass
+            for _ in range(crew._threads - counts[-1]):
+                assert begun.acquire(timeout=scaled(5))
+            counts.append(crew._threads)
 
-        assert [1, 2, 4, 8, 8] == counts
+        assert [1, 2, 4, 8, 16] == counts
         assert crew._threads == MOST
     finally:
         go.set()
     assert eventually(lambda: not crew._work)
+    assert crew.tick() is None
     crew.release()
 
 

@@ -414,8 +414,113 @@ def test_what_should_never_happen(background, bench, monkeypatch):
     assert 5 == background.add(2, 3).result(scaled(10))
 
 
-def test_daemons_that_need_another_way(daemon):
-    """Where no call can be plain, all are made by threads, over the connection that is there."""
+# Calls that are not plain
+
+
+def test_where_no_call_is_plain(daemon, dials):
+    """They go over few connections all the same."""
     options = client_options(remote_output=True)
     with Proxy(daemon.uriFor("bench"), options=options) as proxy, asyncproxy(proxy) as background:
-        assert 3 == background.add(1, 2).value
+        futures = [background.add(number, 0) for number in range(500)]
+
+        assert list(range(500)) == [future.result(scaled(10)) for future in futures]
+    assert len(dials) <= pool.MOST
+
+
+def test_a_call_that_is_made_again(background, bench):
+    """Over another connection, after its own was lost; others wait for neither."""
+    background._pyroMaxRetries = 1
+    waiting = background.wait("again")
+    entered(bench, 1)
+    (way,) = background._pool._busy
+    lost = way.connection
+    way.stream.shutdown()
+    assert list(range(100)) == [future.result(scaled(10)) for future in [background.add(n, 0) for n in range(100)]]
+    entered(bench, 1)
+    bench.go.set()
+
+    assert "again" == waiting.result(scaled(10))
+    assert way.link.connection is not lost
+
+
+def test_a_call_that_is_lost_each_time(background, bench):
+    """It fails when there are no more tries, also where there is nobody to connect to any more."""
+    background._pyroMaxRetries = 2
+    waiting = background.wait()
+    for _ in range(3):
+        entered(bench, 1)
+        eventually(lambda: any(way.seq is not None for way in background._pool._busy))
+        next(iter(background._pool._busy)).link.stream.shutdown()
+
+    with pytest.raises(ConnectionClosedError, match="calling 'wait'"):
+        waiting.result(scaled(10))
+    assert 3 == background.add(1, 2).result(scaled(10))
+
+
+def test_connecting_is_tried_again(background, monkeypatch):
+    """As often as the proxy says."""
+    real, tried = pool.connected, []
+
+    def connected(link, *more):
+        tried.append(link)
+        if len(tried) < 3:
+            raise ConnectionClosedError("not today")
+        real(link, *more)
+
+    monkeypatch.setattr(pool, "connected", connected)
+    background._pyroMaxRetries = 1
+    with pytest.raises(ConnectionClosedError, match="not today"):
+        background.add(1, 2).result(scaled(10))
+
+    assert 3 == background.add(1, 2).result(scaled(10))
+    assert 3 == len(tried)
+
+
+def test_a_class_that_has_its_say(daemon):
+    """It runs in another thread, and holds up nobody; what it raises is in the future."""
+    go, heard = threading.Event(), []
+
+    class Saying(Proxy):
+        def _pyroAnnotations(self):
+            return {"MINE": b"x"}
+
+        def _pyroResponseAnnotations(self, annotations, msgtype):
+            heard.append(sorted(annotations))
+            if len(heard) == 1:
+                go.wait(scaled(20))
+            raise ValueError("not this")
+
+    with Saying(daemon.uriFor("bench"), options=client_options()) as proxy, asyncproxy(proxy) as background:
+        first = background.context()
+        eventually(lambda: heard)
+        assert list(range(100)) == [future.result(scaled(10)) for future in [background.add(n, 0) for n in range(100)]]
+        assert not first.ready
+        go.set()
+        with pytest.raises(ValueError, match="not this"):
+            first.result(scaled(10))
+
+    assert [["RESP"]] == heard
+
+
+def test_timeouts_of_single_calls(background, bench):
+    """Each has its own, whatever others have."""
+    background._pyroTimeout = scaled(20)
+    calls = [background._pyroCall(timeout=seconds).wait(seconds) for seconds in (0.05, 0, 0.1)]
+    calls.append(background.wait("plain"))
+    for future in (calls[0], calls[2]):
+        with pytest.raises(TimeoutError, match="its timeout allows"):
+            future.result(scaled(10))
+    bench.go.set()
+
+    assert [0, "plain"] == [calls[1].result(scaled(10)), calls[3].result(scaled(10))]
+
+
+def test_many_without_an_answer(background, bench):
+    """Each makes room for the next one as soon as it is sent."""
+    began = time.monotonic()
+    futures = [background.fire(number) for number in range(500)]
+    assert [None] * 500 == [future.result(scaled(10)) for future in futures]
+    entered(bench, 500)
+
+    assert set(range(500)) == set(bench.calls)
+    assert time.monotonic() - began < scaled(10)
