@@ -15,6 +15,8 @@ tell all of them. What could hurt is kept from the reader:
 
 How deep values may be nested is left to the reader, which counts: 2,000 levels mostly, where `unmarshal` reads 200.
 Whatever is not known to be harmless is left to `unmarshal`, and so is all that is wrong, for it knows what to say.
+What is met again, byte for byte, is not looked through any more: clients that ask the same, and get the same answer,
+send the same bytes.
 """
 
 from __future__ import annotations
@@ -29,15 +31,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyronb.serializers.base import Buffer
+from pyronb.serializers.recreate import MARK
 from pyronb.serializers.unmarshal import MOST_FROZEN
 
-__all__ = ["LARGE", "UNKNOWN", "holds_large_bytes", "may_hold_bytes", "read"]
+__all__ = ["KNOWN", "LARGE", "OFTEN", "UNKNOWN", "holds_large_bytes", "may_hold_bytes", "read"]
 
 UNKNOWN = object()
 """What is given when the general way must be taken."""
 
 LARGE = 1 << 20
 """Strings of more bytes are read as fast in the general way, and copied and searched less often."""
+
+OFTEN = 4096
+"""Data of so many bytes at most may be known."""
+KNOWN: dict[bytes, bytes] = {}
+"""Data that was met twice, found harmless and has no class in it, and what the standard reader is to read for it."""
+_MOST_KNOWN = 64
+_MOST_MET = 1024
+# Hashes of data that was met, each in a place of its own, so that what comes but once is not kept.
+_met = [0] * _MOST_MET
+_MARK = MARK.encode()
 
 # Since Python 3.12 strings that marshal interns live as long as the program.
 _INTERNED_FOR_EVER = sys.version_info >= (3, 12)
@@ -51,35 +64,39 @@ _KEPT_TEXTS = rb"z\xfa" if _INTERNED_FOR_EVER else _TEXTS
 _NUMBERED_TUPLES = rb"|\xa9.|[\xa8\xbe].\0\0\0"
 
 
-def _others(texts: bytes) -> bytes:
+def _others(texts: bytes, frozenset_: bytes) -> bytes:
     """Give the alternatives that all patterns have, with texts of these types.
 
     Each takes time that is not taken: what is frequent comes first, and sets after single bytes.
     """
     singles = rb"[NTF0{\xfb]"
-    return rb"[%b](?:%b)|g........|%b+%b|\[.\0\0\0%b*%b|\xe7........|[\xdb(<\xbc>].\0\0\0|[y\xf9].{16}" % (
+    return rb"[%b](?:%b)|g........|%b+%b|\[.\0\0\0%b*%b|\xe7........|[\xdb(<\xbc%b].\0\0\0|[y\xf9].{16}" % (
         texts,
         _SHORT,
         singles,
         _ONCE,
         singles,
         _ONCE,
+        frozenset_,
     )
 
 
-def _runs(run: bytes, tuples: bytes = b"", texts: bytes = _KEPT_TEXTS) -> bytes:
+def _runs(run: bytes, tuples: bytes = b"", texts: bytes = _KEPT_TEXTS, frozenset_: bytes = b">") -> bytes:
     """Give the pattern of many tokens; those of five bytes, in `run`, take half the time apart from the others."""
     run = rb"(?:%b....)*%b" % (run, _ONCE)
-    return rb"%b(?:(?:\).%b|%b)%b)*%b" % (run, tuples, _others(texts), run, _ONCE)
+    return rb"%b(?:(?:\).%b|%b)%b)*%b" % (run, tuples, _others(texts, frozenset_), run, _ONCE)
 
 
 def _plain_data() -> bytes:
-    """Give the pattern of most data; where a tuple is numbered, which the group tells, there may be no reference."""
+    """Give the pattern of most data, without frozensets.
+
+    Where a tuple is numbered, which the group tells, there may be no reference.
+    """
     texts = rb"z\xfa\xda" if _INTERNED_FOR_EVER else _TEXTS
     pattern = rb"(?:\).|\xa9().|i....|\xe9....|%b)*%b(?(1)|%b)" % (
-        _others(texts),
+        _others(texts, b""),
         _ONCE,
-        _runs(_WITH_REFERENCES, texts=texts),
+        _runs(_WITH_REFERENCES, texts=texts, frozenset_=b""),
     )
     # Interned texts can be made others by changing that byte, where it is nothing else.
     return pattern.replace(b".", rb"[^\xda]") if _INTERNED_FOR_EVER else pattern
@@ -119,6 +136,8 @@ _EARLY = 100
 """Up to so many numbered values are found one by one sooner than all at once."""
 _NUMBERED = 0x80
 _SHORT_TEXTS = b"zZ\xfa\xda"
+# What marshal begins a value with, or ends a dict.
+_WRITTEN = frozenset(byte | flag for byte in b"0NTFS.ilfgxyszZaAut()[{<>cr" for flag in (0, _NUMBERED))
 _INT = struct.Struct("<i").unpack_from
 # An int is hashed anew each time; no reference may lead to one that is longer.
 _LONG_DIGITS = 64
@@ -127,22 +146,42 @@ _LONG_DIGITS = 64
 def read(data: bytes) -> Any:
     """Give the value that the data describes; UNKNOWN when reading it might hurt, or goes wrong."""
     found = _plain(data)
-    known = found.end()
-    if _INTERNED_FOR_EVER:
-        data = data[:known].replace(b"\xda", b"\xfa") + data[known:]
-    if known != len(data):
-        scan = _Scan(data)
-        if not scan.harmless(found) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
+    harmless = data
+    if found.end() != len(data):
+        harmless = _scanned(data, found)
+        if not harmless:
             return UNKNOWN
-        data = bytes(scan.data)
-    if (_FROZEN in data or _NUMBERED_FROZEN in data) and sum(len(find(data)) for find in _frozensets) > MOST_FROZEN:
-        return UNKNOWN
+    elif _INTERNED_FOR_EVER:
+        harmless = data.replace(b"\xda", b"\xfa")
     try:
         # StopIteration is a value to marshal but not to us: it comes out behind exactly one whole value.
-        value, end = marshal.loads(b")\x02%bS" % data)
+        value, end = marshal.loads(b")\x02" + harmless + b"S")
     except (EOFError, MemoryError, TypeError, ValueError, RecursionError):
         return UNKNOWN
-    return value if end is StopIteration else UNKNOWN
+    if end is not StopIteration:
+        return UNKNOWN
+    if len(data) <= OFTEN:
+        met = hash(data)
+        if _met[met % _MOST_MET] != met:
+            _met[met % _MOST_MET] = met
+        elif data.find(_MARK) < 0:
+            if len(KNOWN) >= _MOST_KNOWN:
+                KNOWN.clear()
+            KNOWN[data] = harmless
+    return value
+
+
+def _scanned(data: bytes, found: re.Match[bytes]) -> bytes:
+    """Give what the standard reader is to read for data that `_plain` has matched in part; nothing if it must not."""
+    if _INTERNED_FOR_EVER:
+        known = found.end()
+        data = data[:known].replace(b"\xda", b"\xfa") + data[known:]
+    scan = _Scan(data)
+    if not scan.harmless(found) or scan.holds_large_bytes or scan.tuple_may_be_referred_to():
+        return b""
+    if (_FROZEN in data or _NUMBERED_FROZEN in data) and sum(len(find(data)) for find in _frozensets) > MOST_FROZEN:
+        return b""
+    return bytes(scan.data)
 
 
 def holds_large_bytes(data: Buffer) -> bool:
@@ -153,16 +192,19 @@ def holds_large_bytes(data: Buffer) -> bool:
 
 def may_hold_bytes(data: bytes) -> bool:
     """Whether there may be a string of bytes in the data, which marshal has written and which is not LARGE."""
-    # What looks like one, with a length behind it that fits and is less than 2**24, may be a part of a text. For the
-    # last that does, and for all before it, the tokens tell.
-    end = len(data) - 4
-    last = -1
+    # What looks like one, with a length that is less than 2**24 and ends where the data does or something may begin,
+    # may be a part of a text. For the last that does, and for all before it, the tokens tell.
+    last, size = -1, len(data)
     for kind in b"s\xf3":
-        at = data.rfind(kind, 0, end)
-        while at > last and (data[at + 4] or _INT(data, at + 1)[0] >= end - at):
+        at = data.rfind(kind, 0, size - 4)
+        while at > last:
+            if not data[at + 4]:
+                after = at + 5 + _INT(data, at + 1)[0]
+                if after == size or (after < size and data[after] in _WRITTEN):
+                    last = at
+                    break
             # The highest byte of its length is zero, so that long texts are skipped.
             at = data.rfind(kind, 0, max(data.rfind(0, 0, at + 4) - 3, 0))
-        last = max(last, at)
     if last < 0:
         return False
     token = _written(data, 0, last).end()

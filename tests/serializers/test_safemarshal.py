@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import marshal
+import os
 import struct
 import sys
 import tracemalloc
@@ -211,6 +213,22 @@ def test_bytes_are_found(value: Any) -> None:
         assert may_hold_bytes(data)
 
 
+def holds_bytes(value: Any) -> bool:
+    """Tell it by walking through all of a value."""
+    if isinstance(value, dict):
+        return any(map(holds_bytes, value)) or any(map(holds_bytes, value.values()))
+    return isinstance(value, bytes) or (
+        isinstance(value, list | tuple | set | frozenset) and any(map(holds_bytes, value))
+    )
+
+
+@given(VALUES, st.integers(min_value=0, max_value=4))
+def test_bytes_are_found_beside_anything(value: Any, version: int) -> None:
+    """Whatever follows or comes before them."""
+    if holds_bytes(value):
+        assert may_hold_bytes(marshal.dumps(value, version))
+
+
 def test_texts_are_not_taken_for_bytes() -> None:
     """What follows an s in a text may be a length, but it is no token."""
     for value in (
@@ -281,6 +299,70 @@ def test_levels_are_counted(around: bytes) -> None:
 
 
 @pytest.fixture
+def forgotten() -> Any:
+    """Have nothing known, before and after, and give the serializer."""
+    safemarshal.KNOWN.clear()
+    yield Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal")
+    safemarshal.KNOWN.clear()
+
+
+def test_data_that_is_met_again(forgotten: Any) -> None:
+    """It is known the second time, and gives a value of its own each time."""
+    data = forgotten.dumps(("object", "method", (ROWS, os.urandom(8).hex()), {}))
+    values = [forgotten.loads(data) for _ in range(4)]
+
+    assert [data] == list(safemarshal.KNOWN)
+    assert [values[0]] * 4 == values
+    assert len({id(value[2][0]) for value in values}) == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        marshal.dumps("long" * 2000),
+        marshal.dumps({"__class__": "float", "value": "nan"}),
+        *references_to_tuples()[-2:],
+        b"NN",
+        b">\1\0\0\0" * 9 + b"N",
+        marshal.dumps(compile("1", "x", "eval")),
+    ],
+)
+def test_what_is_never_known(forgotten: Any, data: bytes) -> None:
+    """What is long, what is more than its data, and what the standard reader must not see."""
+    for _ in range(3):
+        with contextlib.suppress(SerializeError):
+            forgotten.loads(data)
+
+    assert not safemarshal.KNOWN
+
+
+def test_little_is_known(forgotten: Any) -> None:
+    """Data that is met again and again cannot fill the memory."""
+    for number in range(300):
+        data = forgotten.dumps(["x" * 4000, number])
+        assert [forgotten.loads(data) for _ in range(3)] == [["x" * 4000, number]] * 3
+        assert len(safemarshal.KNOWN) <= 64
+
+
+@given(VALUES, st.lists(st.tuples(st.integers(min_value=0), st.integers(0, 5), PIECES), max_size=4))
+def test_again_is_as_at_first(value: Any, changes: list[tuple[int, int, bytes]]) -> None:
+    """Damaged or not, data is read or refused as it was the first time."""
+    data = marshal.dumps(value)
+    for at, drop, piece in changes:
+        at %= len(data) + 1
+        data = data[:at] + piece + data[at + drop :]
+    serializer = Catalog(PYRO5, WireOptions(), pyronb_peer=True).by_name("marshal")
+
+    def told() -> str:
+        try:
+            return repr(serializer.loads(data))
+        except SerializeError as error:
+            return str(error)
+
+    assert len({told() for _ in range(3)}) == 1
+
+
+@pytest.fixture
 def since_3_12(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give the module as it is where Python keeps interned strings for ever."""
     monkeypatch.setattr(sys, "version_info", max(sys.version_info, (3, 12)))
@@ -303,5 +385,9 @@ def test_interned_strings_are_not_kept(since_3_12: Any, beside: Any) -> None:
 
         assert value == fast
         assert fast[1] is not name
+        since_3_12.read(data)
+        known = since_3_12.KNOWN[data]
+        assert marshal.loads(known) == value
+        assert marshal.loads(known)[1] is not name
     assert since_3_12.read(b"[\2\0\0\0Z\1a\xda\1b") == ["a", "b"]
     assert not since_3_12.may_hold_bytes(marshal.dumps(["interned", {"items": [1] * 3, "more": "y" * 900}], 4))
