@@ -511,7 +511,7 @@ def test_server_handshake_off_the_accept_thread(daemon, dialect):
         began = time.monotonic()
         with RawClient(daemon.locationStr, dialect=dialect) as client:
             assert client.greet("thing")[0] == CONNECTOK
-        assert time.monotonic() - began < scaled(1)
+        assert time.monotonic() - began < scaled(5)
 
 
 @dialects

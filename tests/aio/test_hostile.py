@@ -30,13 +30,13 @@ async def test_a_server_that_means_harm(name, protocol, uri):
             began = time.monotonic()
             calls = [asyncio.create_task(proxy.add(1, 2)) for _ in range(2)]
             assert await healthy.add(1, 2) == 3
-            assert time.monotonic() - began < scaled(1)
+            assert time.monotonic() - began < scaled(5)
             results = await asyncio.gather(*calls, return_exceptions=True)
             for result in results:
                 if isinstance(result, BaseException):
                     check(name, result)
                 else:
                     assert name in FINE
-            assert time.monotonic() - began < scaled(4)
+            assert time.monotonic() - began < scaled(10)
             await proxy._pyroRelease()
             assert await healthy.add(3, 4) == 7

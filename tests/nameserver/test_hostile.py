@@ -23,13 +23,13 @@ dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dial
 
 
 def finds(daemon):
-    """A healthy client looks up within a second, and everything that was registered is there."""
+    """A healthy client looks up soon (`tests.support.harm.is_well`), and everything that was registered is there."""
     began = time.monotonic()
     with connect(daemon.uriFor(NAMES), timeout=scaled(5), connect_timeout=scaled(5)) as names:
         assert str(names.lookup("bench.scope")) == KNOWN["bench.scope"]
         assert names.list(prefix="bench.") == KNOWN
         assert names.count() == len(KNOWN) + 1
-    assert time.monotonic() - began < scaled(1)
+    assert time.monotonic() - began < scaled(3)
 
 
 @pytest.fixture(params=ENGINES)

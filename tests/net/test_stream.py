@@ -89,7 +89,7 @@ def test_receive_deadline(pair):
     with pytest.raises(errors.TimeoutError, match="receiving: no answer in time") as caught:
         stream.receive(after(0.05))
 
-    assert time.monotonic() - began < scaled(2)
+    assert time.monotonic() - began < scaled(10)
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.__cause__ is not None
     theirs.sendall(b"late")

@@ -19,7 +19,7 @@ from tests.support.waiting import eventually, scaled
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-LIMIT = scaled(0.3)
+LIMIT = scaled(0.7)
 
 
 @expose

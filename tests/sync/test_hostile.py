@@ -376,9 +376,9 @@ def test_a_server_that_means_harm(name, protocol, daemon):
         proxy = Proxy(uri, options=client_options(protocol=protocol, **OPTIONS))
         began = time.monotonic()
         check(name, outcome(lambda: proxy.add(1, 2)))
-        assert time.monotonic() - began < scaled(4)
+        assert time.monotonic() - began < scaled(10)
         proxy._pyroRelease()
         began = time.monotonic()
         with Proxy(daemon.uriFor("bench"), options=client_options()) as healthy:
             assert healthy.add(1, 2) == 3
-        assert time.monotonic() - began < scaled(1)
+        assert time.monotonic() - began < scaled(5)

@@ -139,13 +139,13 @@ def test_tab_asks_nobody(shell, scene, counter, complete, network, text, alive):
         shell.Completer.use_jedi = jedi
         complete("c.")  # what is loaded by the first completion is not counted
         del network.calls[:]
-        began = time.monotonic()
+        began = time.thread_time()
         complete(text)
         complete(text.replace("c.", "fresh."))
-        elapsed = time.monotonic() - began
+        elapsed = time.thread_time() - began
         assert network.calls == []
         if text in OURS_ALONE:
-            assert elapsed < scaled(0.1)  # two completions
+            assert elapsed < scaled(0.1)  # two completions; of this thread alone, on a machine that is busy with others
     assert scene.counter.reads == 0
 
 

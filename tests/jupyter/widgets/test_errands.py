@@ -89,7 +89,7 @@ def test_giving_up_and_stopping_do_not_wait(slow, no_leaks):
     assert slow.entered.wait(10)
     began = time.monotonic()
     errands.stop()
-    assert time.monotonic() - began < scaled(1)
+    assert time.monotonic() - began < scaled(5)
     eventually(lambda: len(ended) == 2)
     errands.do(ask)
     errands.stop()

@@ -86,5 +86,5 @@ def test_stopping_never_waits(no_leaks):
     began = time.monotonic()
     watch.stop()
 
-    assert time.monotonic() - began < scaled(1)
+    assert time.monotonic() - began < scaled(5)
     eventually(lambda: not watch.alive)

@@ -43,7 +43,7 @@ def test_a_thousand_idle_clients_cost_no_threads():
             with connect(uri) as proxy:
                 began = time.monotonic()
                 assert proxy.echo(1) == 1
-                assert time.monotonic() - began < scaled(1)
+                assert time.monotonic() - began < scaled(5)
             assert idle <= (80 if daemon._engine.name == "thread" else 0)
             assert daemon._engine.clients >= 1000
             for client in (clients[0], clients[500], clients[-1]):
@@ -100,7 +100,7 @@ def test_clients_that_say_nothing_delay_nobody():
         with connect(uri) as proxy:
             began = time.monotonic()
             assert proxy.echo(1) == 1
-            assert time.monotonic() - began < scaled(1)
+            assert time.monotonic() - began < scaled(5)
 
 
 def test_busy_clients_leave_room_for_others():
@@ -119,7 +119,7 @@ def test_busy_clients_leave_room_for_others():
             with connect(uri, timeout=scaled(5)) as proxy:
                 began = time.monotonic()
                 assert [proxy.echo(n) for n in range(10)] == list(range(10))
-                assert time.monotonic() - began < scaled(2)
+                assert time.monotonic() - began < scaled(5)
         finally:
             stop.set()
             join(threads)
@@ -154,14 +154,14 @@ def test_a_client_that_stops_within_a_message_is_let_go():
 
 def test_a_slow_message_arrives_as_long_as_it_moves():
     """The time-out is for silence, not for the whole message."""
-    with serving(timeout=0.3) as daemon:
+    with serving(timeout=scaled(1)) as daemon:
         uri = daemon.register(Thing(), "thing")
         with RawClient(uri.location) as client:
             client.greet("thing")
             request = client.request("thing", "echo", "x" * 100)
             for at in range(0, len(request), 20):
                 client.send(request[at : at + 20])
-                time.sleep(0.1)  # this is the slowness
+                time.sleep(scaled(0.2))  # this is the slowness
 
             assert client.codec.decode_reply(client.message()).value == "x" * 100
 

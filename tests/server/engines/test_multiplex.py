@@ -37,6 +37,7 @@ class Other:
 
     def slow(self, seconds):
         time.sleep(seconds)  # this is the slowness
+        self.calls.append(seconds)
 
     def large(self, size):
         self.calls.append(size)
@@ -84,15 +85,14 @@ def test_all_calls_run_in_the_loops_thread(daemon, other):
     assert "multiplex" in daemon._info()
 
 
-def test_a_client_that_asks_for_much_leaves_room_for_others(daemon):
+def test_a_client_that_asks_for_much_leaves_room_for_others(daemon, other):
     """A thousand calls that were sent at once are not run in one go."""
     with RawClient(daemon.locationStr) as busy, connect(daemon.uriFor("other")) as proxy:
         busy.greet("other")
         busy.send(b"".join(busy.request("other", "slow", 0.002) for _ in range(1000)))
         busy.message()
-        began = time.monotonic()
         assert proxy.call(1) == 1
-        assert time.monotonic() - began < scaled(1)
+        assert other.calls.count(0.002) < 1000
 
 
 def test_a_client_that_does_not_read_is_asked_no_more(daemon, other):
@@ -121,7 +121,7 @@ def test_a_client_that_never_reads_is_given_up(other):
 
 def test_a_client_that_reads_slowly_is_not_given_up(other):
     """As long as it moves."""
-    with serving(engine="multiplex", timeout=0.4) as daemon, RawClient(daemon.locationStr) as slow:
+    with serving(engine="multiplex", timeout=scaled(1)) as daemon, RawClient(daemon.locationStr) as slow:
         daemon.register(other, "other")
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         slow.greet("other")
