@@ -194,7 +194,7 @@ def test_output_arrives_while_the_method_runs(uri, daemon, heard):
 
 def test_output_without_end(uri, heard):
     """The caller is told how much was left out, and the daemon keeps none of it."""
-    with connect(uri) as proxy:
+    with connect(uri, timeout=scaled(50)) as proxy:
         assert 100_000 == proxy._pyroCall(output=True).shout(100_000)
 
     assert "characters were left out here" in said(heard) + said(heard, "log")

@@ -95,8 +95,8 @@ class RawClient:
             self.socket.connect(location[4:])
         else:
             host, _, port = location.rpartition(":")
-            self.socket = socket.create_connection((host, int(port)), timeout=scaled(5))
-        self.socket.settimeout(scaled(5))
+            self.socket = socket.create_connection((host, int(port)), timeout=scaled(20))
+        self.socket.settimeout(scaled(20))
         self.dialect = dialect
         self.layout = LAYOUTS[dialect]
         self.catalog = Catalog(dialect, WireOptions(), pyronb_peer=False)
@@ -170,7 +170,7 @@ class RawClient:
 
     def rest(self) -> bytes:
         """Read until the other side closes; a reset counts as that, silence fails the test."""
-        data, limit = b"", deadline(5)
+        data, limit = b"", deadline(8)
         while True:
             try:
                 self.socket.settimeout(max(limit.remaining, 0.01))

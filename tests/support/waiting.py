@@ -43,7 +43,7 @@ def deadline(seconds: float = 5.0) -> Deadline:
     return Deadline(time.monotonic() + scaled(seconds))
 
 
-def eventually(condition: Callable[[], T], timeout: float = 5.0, *, what: str = "") -> T:
+def eventually(condition: Callable[[], T], timeout: float = 10.0, *, what: str = "") -> T:
     """Wait until the condition is true, and give what it gave.
 
     Args:
