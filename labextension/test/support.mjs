@@ -20,7 +20,7 @@ export function changed(value, path, replacement) {
 }
 
 /** Lets waiting promises and immediate timers run until `condition` holds. */
-export async function until(condition, milliseconds = 2000) {
+export async function until(condition, milliseconds = 20_000) {
   const end = Date.now() + milliseconds;
   while (!condition()) {
     if (Date.now() > end) {
