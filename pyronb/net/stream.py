@@ -470,14 +470,17 @@ class SocketStream:
                 self._set_limit(_SENDING, seconds)
             views = [*self._unsent, *(memoryview(buffer).cast("B") for buffer in buffers if len(buffer))]
             until = after(seconds + sum(map(len, views)) / _NEAR if seconds else 0)
+            tried = False
             while True:
                 while views and sent >= len(views[0]):
                     sent -= len(views.pop(0))
                 if not views:
                     break
                 views[0] = views[0][sent:]
-                if not remaining(until):
+                # What the system takes at once goes out even where there is no time at all.
+                if tried and not remaining(until):
                     break
+                tried = True
                 sent = self._send_some(views)
         except _NOT_IN_TIME:
             pass
@@ -490,7 +493,7 @@ class SocketStream:
     # What `ssl` does in another way.
 
     direct = True
-    """Whether `receive_into` may be used."""
+    """Whether `receive_into`, `receive_into_within` and `exchange_within` may be used."""
 
     def _send_some(self, views: Sequence[memoryview]) -> int:
         return self.socket.sendmsg(views[:_MOST_BUFFERS])

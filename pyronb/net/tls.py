@@ -388,8 +388,8 @@ class TLSStream(_Encrypted):
         self._flush(deadline)
 
     def _flush(self, deadline: float | None) -> None:
-        # Where another thread is sending, these leave with what it sends.
-        while self._session.pending and self._sending.acquire(blocking=False):
+        # Where another thread is sending, these leave with what it sends; and so after a record that is unfinished.
+        while self._session.pending and not super().unfinished and self._sending.acquire(blocking=False):
             try:
                 super().send([self._session.outgoing()], deadline)
             finally:
@@ -459,7 +459,8 @@ class TLSStream(_Encrypted):
                     if piece is None:
                         self._pieces = None
                         break
-                    all_sent = super().send_within(seconds, [piece]) and bool(remaining(until))
+                    # When the time is over, what the system takes at once still goes out.
+                    all_sent = super().send_within(seconds if remaining(until) else 0, [piece])
         except ConnectionClosedError:
             self._hear_last_words()
             raise

@@ -12,7 +12,7 @@ import pytest
 import pyronb
 import pyronb.aio
 from pyronb.context import current_context
-from tests.support.serving import client_options, connect, serving
+from tests.support.serving import ENGINES, client_options, connect, serving
 from tests.support.waiting import eventually, scaled
 
 
@@ -44,6 +44,15 @@ class Talker:
     def talk_and_wait(self):
         print("waiting", end="")
         return self.go.wait(scaled(20))
+
+    def talk_and_tell(self):
+        """Print and tell of each step until the test lets go, in pieces that are sent together."""
+        step = 0
+        while not self.go.wait(0.01):
+            step += 1
+            print("step", step)
+            pyronb.progress(step)
+        return step
 
     def shout(self, count):
         for _ in range(count):
@@ -114,6 +123,39 @@ def test_output_is_sent_along_in_the_other_room(uri, heard, method):
     asyncio.run(main())
 
     assert all_of("word") == said(heard)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_output_and_progress_go_on_arriving(certificates, heard, engine, encrypted):
+    """Both at once, until the call ends, and then its result; over TLS as well."""
+    daemon_tls, client_tls = (certificates.daemon(), certificates.client()) if encrypted else (None, None)
+
+    def last():
+        return max((news.done for news in heard if isinstance(news, pyronb.Progress)), default=0)
+
+    with serving(engine=engine, tls=daemon_tls) as daemon:
+        talker = Talker()
+        uri = daemon.register(talker, "talker")
+
+        def call():
+            current_context.listener = heard.append
+            with connect(uri, tls=client_tls) as proxy:
+                results.append(proxy._pyroCall(output=True).talk_and_tell())
+
+        results = []
+        caller = threading.Thread(target=call)
+        caller.start()
+        try:
+            for _ in range(3):
+                before = last()
+                assert eventually(lambda before=before: last() > before)
+        finally:
+            talker.go.set()
+            caller.join(scaled(20))
+
+    assert results == [last()]
+    assert "".join(f"step {step}\n" for step in range(1, results[0] + 1)) == said(heard)
 
 
 def test_output_is_sent_along_in_the_background(uri, heard):

@@ -234,6 +234,21 @@ def test_sending_for_a_moment(pair, sizes):
     assert stream.send_within(0.01)
 
 
+def test_sending_without_time(pair):
+    """What the system takes at once goes out, several buffers too; the rest when there is room for it."""
+    stream, theirs = pair
+    assert stream.send_within(0, [b"a", b"", b"b"])
+    assert b"ab" == read(theirs, 2)
+    assert not stream.send_within(0, [bytes(10_000_000)])
+    received = []
+    with elsewhere(lambda: received.append(read(theirs, 10_000_001))):
+        done = stream.send_within(0, [b"c"])
+        while not done:
+            done = stream.send_within(0)
+
+    assert bytes(10_000_000) + b"c" == received[0]
+
+
 def test_sending_for_a_moment_to_nobody(pair):
     """The connection is gone."""
     stream, theirs = pair

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import re
 import select
 import socket
 import ssl
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, PyroError, TimeoutError
 from pyronb.net.deadline import after
 from pyronb.net.stream import SocketStream, check_tls, dial, given, server_session, stream_over
-from pyronb.net.tls import Session, TLSStream, client_context, server_context
+from pyronb.net.tls import GivenTLSStream, Session, TLSStream, client_context, server_context
 from pyronb.options import TLSOptions
 from pyronb.uri import URI
 from tests.support.fix_certs import PASSWORD, yesterday
@@ -253,6 +255,46 @@ def test_send_small(certificates):
             sent = stream.send_within(0.01)
         assert b"small" == receive(stream, 5)
         stream.close()
+
+
+def test_sending_more_while_some_is_unsent(certificates):
+    """It follows, however little time there is; what leaves at once is not taken for unfinished."""
+    large = bytes(range(256)) * 40_000
+    with echoing(certificates.daemon()) as daemon:
+        stream = dial(daemon.uri, after(scaled(10)), tls=certificates.client())
+        assert stream.send_within(0, [b"a", b"b"])
+        assert not stream.unfinished
+        assert b"ab" == receive(stream, 2)
+        sent = stream.send_within(0, [bytearray(large), b"between"])
+        assert not sent
+        sent = stream.send_within(0, [b"last"])
+        received = []
+        reader = threading.Thread(target=lambda: received.append(receive(stream, len(large) + 11)))
+        reader.start()
+        while not sent:
+            sent = stream.send_within(0.001)
+        reader.join(scaled(10))
+        stream.close()
+
+    assert [large + b"betweenlast"] == received
+
+
+def test_no_short_way_to_the_socket():
+    """All that reads or writes bytes is done in another way over TLS, or is only for streams that say so."""
+    touches = re.compile(r"self\.socket\.(send|recv)")
+    direct = {"receive_into", "receive_into_within", "exchange_within"}
+    ways = {
+        name
+        for name, function in vars(SocketStream).items()
+        if inspect.isfunction(function) and touches.search(inspect.getsource(function))
+    }
+    inner = {"_send_at_once", "_send_some"}  # are called by others, with what was encrypted
+
+    assert {"receive", "exchange", "send_small"} <= ways
+    assert SocketStream.direct
+    for kind in (TLSStream, GivenTLSStream):
+        assert not kind.direct
+    assert [] == [name for name in ways - direct - inner if getattr(TLSStream, name) is getattr(SocketStream, name)]
 
 
 def test_receive_within(certificates):
