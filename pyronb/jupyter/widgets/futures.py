@@ -234,15 +234,16 @@ class _RowWidgets:
         drawn = (entry.future, state, entry.note)
         if drawn != self._drawn:
             self._drawn = drawn
-            kind = _KINDS.get(state, "pyronb-muted")
-            sign = f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[state]}</span> {state}</span>'
-            self.state.value = fragment("state", sign)
             tries = muted(f"attempt {entry.tries}") if entry.tries > 1 else ""
             self.title.value = fragment("call", f'<div class="pyronb-line">{code(shorten(entry.label))}{tries}</div>')
             self.cancel.layout.display = None if unfinished else "none"
             self.cancel.disabled = bool(entry.note) and state == "running"
             self.retry.layout.display = None if entry.again is not None and not unfinished else "none"
             self.outcome.value = _outcome_html(entry, state)
+            kind = _KINDS.get(state, "pyronb-muted")
+            sign = f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[state]}</span> {state}</span>'
+            # Last: whoever sees that it is over finds what it came to.
+            self.state.value = fragment("state", sign)
         return unfinished
 
 

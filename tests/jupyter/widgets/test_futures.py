@@ -99,7 +99,7 @@ def test_a_call_is_running_then_done(gate, board):
 
     assert "42" in outcome.value
     assert outcome.layout.display is None
-    assert "1 done" in board._summary.value
+    eventually(lambda: "1 done" in board._summary.value)
     assert cancel.layout.display == "none"
     assert retry.layout.display is None
     assert board.states == ["done"]
