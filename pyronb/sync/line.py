@@ -208,7 +208,8 @@ class Line:
             self._waits = came = True
             while not self._queue or self._full():
                 if not self._queue and (self._dismissed or not came):
-                    self._waits = self._writing = False
+                    # In this order: whoever calls meanwhile asks for the lock.
+                    self._writing = self._waits = False
                     # What was queued before a release may have been written after it, over a connection of its own.
                     idle = self._leave() if self._dismissed else None
                     break
