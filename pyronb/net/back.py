@@ -164,8 +164,9 @@ class _Lot:
 
     def ask(self, key: str) -> Future[Any]:
         future: Future[Any] = Future()
-        if key in self._own and key not in self._known:
-            future.set_result(self._own[key]())
+        make = self._own.get(key)
+        if make is not None and key not in self._known:
+            future.set_result(make())
             return future
         dead: list[_Waiting] = []
         found: _Waiting | None = None
