@@ -223,7 +223,7 @@ def test_a_daemon_that_has_gone():
 @pytest.mark.parametrize("answer", [b"", b"PYRO"])
 def test_a_daemon_that_became_something_else(answer):
     """Who hangs up, or answers in part and then not at all, is told apart; the connection is closed."""
-    options, errors = client_options(connect_timeout=scaled(0.3)), []
+    options, errors = client_options(connect_timeout=scaled(1)), []
     with socket.create_server((LOCAL, 0)) as listener:
         port = listener.getsockname()[1]
         with looping(Daemon(LOCAL, options=daemon_options())) as daemon:
