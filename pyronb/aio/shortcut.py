@@ -23,8 +23,10 @@ from pyronb.errors import ProtocolError, SecurityError
 from pyronb.net.aiostream import AsyncStream
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import NEXT_ITEM, Call, Outcome
+from pyronb.rpc.rows import LARGEST_ROW, MOST_ABREAST, are_simple
 from pyronb.wire.bare import BARE_TAIL, pack_header
 from pyronb.wire.connection import OPEN
+from pyronb.wire.message import Buffer
 
 __all__ = ["ShortCut", "short_cut"]
 
@@ -47,7 +49,7 @@ async def _not_taken(*_: object) -> Any:
 class ShortCut(BareCalls):
     """The short-cut for one connection."""
 
-    __slots__ = ("_connection", "_loop", "_mailbox", "_stream")
+    __slots__ = ("_connection", "_loop", "_mailbox", "_method", "_room", "_row", "_stream")
 
     def __init__(self, link: Link) -> None:
         """Prepare it for a link that is connected."""
@@ -58,6 +60,10 @@ class ShortCut(BareCalls):
         self._loop = self._stream.loop
         self._mailbox: Mailbox = self._stream.receiver
         self._mailbox.take_bare(self._heads, self._largest)
+        # The calls of a method that this turn of the loop is going to send as a row, and how many find room in one.
+        self._row: list[tuple[int, Sequence[Any], asyncio.Future[Any]]] = []
+        self._method = ""
+        self._room = MOST_ABREAST
 
     def takes(self, method: str, args: Sequence[Any]) -> bool:
         """Whether nothing is to go out beside the call, and nobody wants to hear of it before its end."""
@@ -89,6 +95,7 @@ class ShortCut(BareCalls):
         connection, stream, mailbox, loop = self._connection, self._stream, self._mailbox, self._loop
         payload: Any = None
         loaded = stream.loaded
+        in_row = loaded and self._row_head and not (kwargs or asking) and are_simple(args)
         # Once the link is released, or connected anew, this is not its short-cut any more.
         if (
             link.short is self
@@ -97,7 +104,7 @@ class ShortCut(BareCalls):
             and (loaded or (loop is asyncio.get_running_loop() and not stream.crowded))
         ):
             try:
-                payload = asking or self._dumps((self._object_id, method, args, kwargs))
+                payload = asking or (b"" if in_row else self._dumps((self._object_id, method, args, kwargs)))
             except (ProtocolError, SecurityError):
                 # What cannot be written here may be something that only goes the long way, as functions do.
                 payload = None
@@ -112,13 +119,12 @@ class ShortCut(BareCalls):
         connection.calls_made.add(seq)
         expected = None
         try:
-            message = pack_header(self._head, seq, len(payload), BARE_TAIL) + payload
-            if loaded:
-                stream.load(message)
+            if in_row:
+                expected = mailbox.expect(seq, deadline, bare=True)
+                self._line_up(method, seq, args, expected)
             else:
-                # A call that is alone is not to wait for the end of the turn.
-                stream.send((message,), at_once=not mailbox.busy)
-            expected = mailbox.expect(seq, deadline, bare=True)
+                self._send(pack_header(self._head, seq, len(payload), BARE_TAIL) + payload, loaded=loaded)
+                expected = mailbox.expect(seq, deadline, bare=True)
             answer = await expected
         except GeneratorExit:
             mailbox.forget(seq)
@@ -133,6 +139,8 @@ class ShortCut(BareCalls):
             raise told from error
         context = ambient()
         if type(answer) is not bytes:
+            if answer is NOT_TAKEN:
+                return await otherwise(link, Call("", method, args, kwargs))
             assert link.codec is not None
             outcome = understood(link, link.codec, self._call(method, args, kwargs, asking), answer.message)
             take_annotations(context, outcome)
@@ -143,6 +151,57 @@ class ShortCut(BareCalls):
             return self._loads(answer)
         except (ProtocolError, SecurityError) as error:
             raise explained(error, calling(link, self._call(method, args, kwargs, asking))) from error
+
+    def _send(self, message: bytes, *, loaded: bool) -> None:
+        if loaded:
+            self._stream.load(message)
+        else:
+            # A call that is alone is not to wait for the end of the turn.
+            self._stream.send((message,), at_once=not self._mailbox.busy)
+
+    def _line_up(self, method: str, seq: int, args: Sequence[Any], expected: asyncio.Future[Any]) -> None:
+        """Have a call sent in a row with those of this turn that are like it and go out before and after it."""
+        row = self._row
+        if (
+            not row
+            or len(row) >= self._room
+            or method != self._method
+            or seq != row[-1][0] + 1
+            or len(args) != len(row[-1][1])
+        ):
+            # What there was is laid out first.
+            self._stream.load_later(self._lay_out)
+            self._row = row = []
+            self._method = method
+        row.append((seq, args, expected))
+
+    def _lay_out(self) -> list[Buffer]:
+        """Lay out the row, or each of its calls by itself."""
+        row, self._row = self._row, []
+        payload = self._row_payload(self._method, [args for _, args, _ in row]) if len(row) > 1 else None
+        messages: list[Buffer] = []
+        if payload is not None:
+            messages.append(pack_header(self._row_head, row[0][0], len(payload), BARE_TAIL) + payload)
+        else:
+            for seq, args, expected in row:
+                messages += self._laid_out(seq, args, expected)
+        size = sum(map(len, messages)) // len(row) + 1
+        self._room = min(MOST_ABREAST, LARGEST_ROW // (2 * size))
+        return messages
+
+    def _laid_out(self, seq: int, args: Sequence[Any], expected: asyncio.Future[Any]) -> Sequence[Buffer]:
+        """Lay out one call; one that cannot be is left to whoever waits for it."""
+        try:
+            payload = self._dumps((self._object_id, self._method, args, {}))
+            if type(payload) is bytes and len(payload) <= self._largest:
+                return (pack_header(self._head, seq, len(payload), BARE_TAIL) + payload,)
+            return self._connection.call(self._message(seq, payload))
+        except Exception:  # noqa: BLE001 - what is wrong with it turns out once more, where somebody hears of it
+            self._connection.take_back(seq)
+            self._mailbox.forget(seq)
+            if not expected.done():
+                expected.set_result(NOT_TAKEN)
+            return ()
 
     def next_item(
         self, link: Link, stream_id: str, settled: Callable[[Link, Outcome], Any]

@@ -53,7 +53,8 @@ class Acquaintance:
         if data != self._heard or connection is None or metadata is None:
             return False
         connection.open()
-        connection.side = SIDE in acceptance.peer.abilities
+        peer = acceptance.peer
+        connection.side, connection.abreast = SIDE in peer.abilities, peer.takes_rows(link.wants)
         link.codec, link.serializer = self._codec, self._serializer
         link.handshake_answer, link.handshake_annotations = acceptance.handshake, NO_ANNOTATIONS
         link.remote = acceptance.peer

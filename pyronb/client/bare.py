@@ -10,7 +10,6 @@ from pyronb.dialects import PYRO5
 from pyronb.errors import ProtocolError, SecurityError
 from pyronb.rpc.blob import SerializedBlob
 from pyronb.rpc.call import DAEMON_ID, NEXT_ITEM, Call
-from pyronb.rpc.handshake import ABREAST, TOGETHER
 from pyronb.rpc.rows import LARGEST_ROW, MOST_ABREAST, abreast
 from pyronb.serializers.base import Scattered
 from pyronb.serializers.beside import holds_large, watchful
@@ -80,8 +79,8 @@ class BareCalls:
                 bare_head(RESULT, serializer.number, PYRO5.correlation),
             }
         )
-        able = link.remote is not None and {ABREAST, TOGETHER} <= link.remote.abilities and TOGETHER in link.wants
-        self._row_head = bare_head(INVOKE, serializer.number, ROW) if able else b""
+        takes_rows = link.connection is not None and link.connection.abreast
+        self._row_head = bare_head(INVOKE, serializer.number, ROW) if takes_rows else b""
         self._object_id = link.object_id
         self._oneway = link.metadata.oneway
         self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
@@ -117,9 +116,7 @@ class BareCalls:
 
     def room_in_row(self, like: bytes) -> int:
         """Tell how many calls like this one, as it was packed, may follow it in a row."""
-        if not self._row_head or HOOKS.touches_builtins:
-            return 0
-        return min(MOST_ABREAST, min(self._largest, LARGEST_ROW) // (2 * len(like)))
+        return min(MOST_ABREAST, min(self._largest, LARGEST_ROW) // (2 * len(like))) if self._row_head else 0
 
     def pack_row(
         self, connection: ClientConnection, method: str, calls: Sequence[Sequence[Any]]
@@ -128,20 +125,24 @@ class BareCalls:
 
         None when each has to go by itself. One like them was packed before, and there is `room_in_row`.
         """
-        args = abreast(calls)
-        if args is None:
-            return None
-        try:
-            payload = self._dumps((self._object_id, method, args, {}))
-        except Exception:  # noqa: BLE001 - laid out by itself, each tells what is wrong with it
-            return None
-        if type(payload) is not bytes or len(payload) > min(self._largest, LARGEST_ROW):
-            return None
-        numbers = connection.next_sequences(len(calls))
-        if numbers is None:
+        numbers = None
+        payload = self._row_payload(method, calls)
+        if payload is not None:
+            numbers = connection.next_sequences(len(calls))
+        if payload is None or numbers is None:
             return None
         connection.calls_made.update(numbers)
         return pack_header(self._row_head, numbers[0], len(payload), BARE_TAIL) + payload, numbers
+
+    def _row_payload(self, method: str, calls: Sequence[Sequence[Any]]) -> bytes | None:
+        args = abreast(calls)
+        if args is None or HOOKS.touches_builtins:
+            return None
+        try:
+            payload: bytes = self._dumps((self._object_id, method, args, {}))
+        except Exception:  # noqa: BLE001 - laid out by itself, each tells what is wrong with it
+            return None
+        return payload if type(payload) is bytes and len(payload) <= min(self._largest, LARGEST_ROW) else None
 
     def find(self, data: bytes) -> tuple[list[tuple[int, int, int]], int, bool]:
         """Find the replies that bytes begin with; as `bares_in`."""

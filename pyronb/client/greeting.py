@@ -166,7 +166,7 @@ def welcomed(link: Link, place: URI, greeting: Message, deadline: float | None) 
     agree(link, answer.peer)
     link.handshake_answer, link.handshake_annotations = answer.handshake, event.message.annotations
     link.remote = answer.peer
-    connection.side = SIDE in answer.peer.abilities
+    connection.side, connection.abreast = SIDE in answer.peer.abilities, answer.peer.takes_rows(link.wants)
     if link.options.metadata:
         metadata = answer.metadata or (yield from ask_metadata(link, place.object, deadline))
         link.learn(metadata)

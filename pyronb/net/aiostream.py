@@ -262,6 +262,8 @@ class AsyncStream:
             ConnectionClosedError: the connection is gone.
         """
         mover, held = self._mover, self._mover.held
+        if mover.growing is not None:
+            mover.lay_out()
         if not held:
             mover.send((message,), at_once=False)
             return
@@ -269,6 +271,11 @@ class AsyncStream:
         mover.held_size += len(message)
         if mover.held_size > _HELD:
             mover.flush()
+
+    def load_later(self, lay_out: Callable[[], Sequence[Buffer]]) -> None:
+        """Do as `load` for what may yet grow: it is laid out before anything else is sent, or when the turn ends."""
+        self._mover.lay_out()
+        self._mover.growing = lay_out
 
     def close(self) -> None:
         """Close the connection, after what was sent has left; closing again does nothing."""
@@ -302,6 +309,8 @@ class _Mover(asyncio.BufferedProtocol):
         self._ended: asyncio.Future[None] = loop.create_future()
         self.held: list[Buffer] = []
         self.held_size = 0
+        # Gives what comes after that.
+        self.growing: Callable[[], Sequence[Buffer]] | None = None
         # Which thread the loop runs in, as of when something was last held back.
         self.thread = 0
         self._space = bytearray(_SMALL)
@@ -373,6 +382,7 @@ class _Mover(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         self.paused = False
+        self.growing = None
         self.held.clear()
         error = self._failure
         if error is None and isinstance(exc, OSError):
@@ -403,6 +413,8 @@ class _Mover(asyncio.BufferedProtocol):
     def send(self, buffers: Sequence[Buffer], *, at_once: bool) -> None:
         if self.gone or self.closing:
             raise ConnectionClosedError("sending: the connection is closed")
+        if self.growing is not None:
+            self.lay_out()
         held = self.held
         if at_once and not held:
             self._write(buffers)
@@ -417,8 +429,17 @@ class _Mover(asyncio.BufferedProtocol):
         if self.line:
             self._next_in_line()
 
+    def lay_out(self) -> None:
+        """Hold back what has grown to its end."""
+        lay_out, self.growing = self.growing, None
+        if lay_out is not None:
+            buffers = lay_out()
+            self.held.extend(buffers)
+            self.held_size += sum(map(len, buffers))
+
     def flush(self) -> None:
         """Send what was held back."""
+        self.lay_out()
         if self.held and not self.gone:
             held, self.held, self.held_size = self.held, [], 0
             self._write(held)

@@ -88,6 +88,10 @@ class Peer:
         """Whether the peer runs pyronb."""
         return bool(self.version)
 
+    def takes_rows(self, wants: Collection[str]) -> bool:
+        """Whether calls to this peer may go abreast, on a connection whose greeting had these wishes."""
+        return TOGETHER in wants and {ABREAST, TOGETHER} <= self.abilities
+
 
 @dataclass(frozen=True, slots=True)
 class Greeting:

@@ -18,7 +18,17 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
-__all__ = ["LARGEST_ROW", "MOST_ABREAST", "WITH_ROWS", "Row", "abreast", "in_rows", "one_by_one", "read_row"]
+__all__ = [
+    "LARGEST_ROW",
+    "MOST_ABREAST",
+    "WITH_ROWS",
+    "Row",
+    "abreast",
+    "are_simple",
+    "in_rows",
+    "one_by_one",
+    "read_row",
+]
 
 WITH_ROWS: Mapping[str, Any] = {"rows": True}
 """The named arguments of a batch with rows."""
@@ -32,7 +42,8 @@ _LENGTH = 3
 _NUMBERS = 0x10000
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 _all_atoms = _ATOMS.issuperset
-_all_simple = (_ATOMS | {tuple}).issuperset
+_SIMPLE = _ATOMS | {tuple}
+_LONG = frozenset({str, bytes})
 
 
 def in_rows(entries: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
@@ -76,15 +87,35 @@ def _calls(entry: Any) -> Iterable[Sequence[Any]]:
     raise TypeError("each entry of a batch should be (method, args, kwargs) or a row (method, args of all calls, size)")
 
 
+def are_simple(args: Iterable[Any]) -> bool:
+    """Tell whether a call with these arguments may go abreast with others."""
+    for arg in args:
+        kind = type(arg)
+        if kind not in _ATOMS and not (kind is tuple and _all_atoms(map(type, arg))):
+            return False
+    return True
+
+
 def abreast(calls: Sequence[Sequence[Any]]) -> tuple[Any, ...] | None:
-    """Give the arguments of a row for calls with so many arguments each, none of them named; None if it cannot be."""
+    """Give the arguments of a row for calls with so many arguments each, none of them named.
+
+    None where some of them are not simple, or are long.
+    """
     values = list(chain.from_iterable(calls))
-    if not _all_simple(map(type, values)):
-        return None
-    tuples = [value for value in values if type(value) is tuple]
-    if tuples and not _all_atoms(map(type, chain.from_iterable(tuples))):
+    kinds = set(map(type, values))
+    if tuple in kinds:
+        inside = list(chain.from_iterable([value for value in values if type(value) is tuple]))
+        kinds_inside = set(map(type, inside))
+        if not kinds_inside <= _ATOMS or _are_long(inside, kinds_inside):
+            return None
+    if not kinds <= _SIMPLE or _are_long(values, kinds):
         return None
     return (len(calls), *values)
+
+
+def _are_long(values: list[Any], kinds: set[type]) -> bool:
+    """Tell whether texts and bytes among values are too long for a row, before they are written."""
+    return not _LONG.isdisjoint(kinds) and sum(map(len, [each for each in values if type(each) in _LONG])) > LARGEST_ROW
 
 
 @dataclass(frozen=True, slots=True)

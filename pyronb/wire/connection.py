@@ -93,6 +93,8 @@ class _Connection:
     """The dialect of the conversation; a server machine learns it from the first bytes."""
     side = False
     """Whether both ends know of side messages."""
+    abreast = False
+    """Whether both ends know of calls that come in rows, and the client wants its calls to run together."""
 
     def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None, watch: Watch | None) -> None:
         self.state = NEW

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
+from pyronb import aio
 from pyronb.client.bare import BareCalls
 from pyronb.errors import ConnectionClosedError, SerializeError
 from pyronb.options import WireOptions
@@ -78,19 +80,19 @@ def rows(monkeypatch):
     class Rows(list):
         go = threading.Event()
 
-    made, real, connected = Rows(), BareCalls.pack_row, line.Line._connected
+    made, real, connected = Rows(), BareCalls._row_payload, line.Line._connected
 
-    def pack_row(self, connection, method, calls):
-        packed = real(self, connection, method, calls)
-        if packed is not None:
+    def row_payload(self, method, calls):
+        payload = real(self, method, calls)
+        if payload is not None:
             made.append(len(calls))
-        return packed
+        return payload
 
     def wait(self):
         assert made.go.wait(scaled(10))
         return connected(self)
 
-    monkeypatch.setattr(BareCalls, "pack_row", pack_row)
+    monkeypatch.setattr(BareCalls, "_row_payload", row_payload)
     monkeypatch.setattr(line.Line, "_connected", wait)
     return made
 
@@ -258,6 +260,115 @@ def test_numbers_come_round(daemon, rows):
         for _ in range(3):
             futures = [background.add(number, 1) for number in range(500)]
             assert list(range(1, 501)) == [future.value for future in futures]
+
+
+# In asyncio
+
+
+async def gathered(daemon, name, *calls, serializer="msgpack", timeout=None):
+    """Give what each of some calls (method, arguments) comes to that are made in one turn of the loop."""
+    options = client_options(serializer=serializer, timeout=timeout)
+    async with aio.Proxy(daemon.uriFor(name), options=options) as proxy:
+        # The first call finds out that others are plain.
+        await (proxy.none() if name == "odd" else proxy.give(0))
+        made = [getattr(proxy, method)(*args) for method, *args in calls]
+        told = await asyncio.gather(*made, return_exceptions=True)
+        return [type(value) if isinstance(value, Exception) else value for value in told]
+
+
+@pytest.mark.parametrize("timeout", [None, scaled(20)])
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+async def test_each_answer_to_its_call_in_asyncio(daemon, rows, serializer, timeout):
+    """As in the other room."""
+    calls = [("take", number) for number in range(1, 251)]
+    told = await gathered(daemon, "odd", *calls, serializer=serializer, timeout=timeout)
+
+    assert [*range(1, 13), ValueError, *range(13, 250)] == told
+    # The first two open the turn.
+    assert 248 == sum(rows)
+    assert 50 < max(rows) <= MOST_ABREAST
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+async def test_order_in_asyncio(daemon, rows, serializer):
+    """An object that is the client's own hears all in their order, also what goes the long way or alone."""
+    some = ["a", 1, [2], "x" * 500, {"b": 3}, "y" * 40_000, (1, "z"), (2, [3]), True, None]
+    calls = [("take", value) for value in some * 2 for _ in range(4)]
+    told = await gathered(daemon, "odd", *calls, ("all",), serializer=serializer)
+
+    assert list(range(1, 81)) == told[:-1]
+
+    def plain(value):
+        return [*map(plain, value)] if isinstance(value, list | tuple) else value
+
+    assert [plain(value) for value in some * 2 for _ in range(4)] == plain(told[-1])
+    assert rows
+
+
+async def test_calls_that_are_not_alike_in_asyncio(daemon, rows):
+    """Other methods, so many arguments, and coroutines, in any order."""
+    calls = [("take", 1), ("none",), ("none",), ("take", 2), ("later", 3), ("later", 4), ("later", 5), ("take",)]
+    told = await gathered(daemon, "odd", *calls * 3, serializer="native")
+
+    assert [1, 1, 1, 2, 3, 4, 5, TypeError] == told[:8]
+    assert {2, 3} == set(rows)
+
+
+@pytest.mark.parametrize("serializer", ["serpent", "json", "msgpack", "native"])
+async def test_what_cannot_be_written_in_asyncio(daemon, rows, serializer):
+    """Its call fails alone."""
+    text = "\ud800"
+    told = await gathered(
+        daemon, "thing", *(("give", value) for value in ("a", "b", "c", text, "d", 3)), serializer=serializer
+    )
+
+    assert ["a", "b", "c"] == told[:3]
+    assert ["d", 3] == told[4:]
+
+
+async def test_large_ones_in_asyncio(daemon, rows):
+    """They go one by one where few would find room, and others in rows again."""
+    texts = ["x" * size for size in (10, 100, 1000, 9000, 9000, 9000, 40_000, 40_000)] + ["x"] * 300
+
+    assert texts * 3 == await gathered(daemon, "thing", *(("give", text) for text in texts * 3))
+    assert rows
+
+
+async def test_cancelled_in_asyncio(daemon, rows):
+    """A call that is given up in the turn in which it was made gives up its own answer; the others have theirs."""
+    options = client_options(serializer="msgpack")
+    async with aio.Proxy(daemon.uriFor("thing"), options=options) as proxy:
+        await proxy.give(0)
+        calls = [asyncio.create_task(proxy.add(number, 1)) for number in range(20)]
+        asyncio.get_running_loop().call_soon(calls[7].cancel)
+        told = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert isinstance(told.pop(7), asyncio.CancelledError)
+        assert [number + 1 for number in range(20) if number != 7] == told
+        assert 5 == await proxy.add(2, 3)
+        assert rows
+
+
+async def test_released_in_asyncio(daemon, rows):
+    """Calls of a turn that ends with a release fail, all of them."""
+    async with aio.Proxy(daemon.uriFor("thing"), options=client_options(serializer="msgpack")) as proxy:
+        await proxy.give(0)
+        calls = [asyncio.create_task(proxy.add(number, 1)) for number in range(20)]
+        asyncio.get_running_loop().call_soon(asyncio.ensure_future, proxy._pyroRelease())
+        told = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert {ConnectionClosedError} == set(map(type, told))
+        assert 5 == await proxy.add(2, 3)
+
+
+async def test_numbers_come_round_in_asyncio(daemon, rows):
+    """Where numbers begin anew, or one is in use, so does the row."""
+    async with aio.Proxy(daemon.uriFor("thing"), options=client_options(serializer="msgpack")) as proxy:
+        await proxy.give(0)
+        proxy._pyro.connection.sequence = 65_500
+        proxy._pyro.connection._owed.add(300)
+        for _ in range(3):
+            assert list(range(1, 501)) == await asyncio.gather(*(proxy.add(number, 1) for number in range(500)))
 
 
 # By hand

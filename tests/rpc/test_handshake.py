@@ -131,6 +131,9 @@ def test_acceptance_that_lacks_an_ability(serializer):
         message = encode_acceptance(serializer, PYRO5, METADATA, "welcome", peer, greeting, cannot=cannot)
         return decode_acceptance(serializer.loads(message.payload)).peer.abilities
 
+    assert peer.takes_rows({TOGETHER})
+    assert not peer.takes_rows(set())
+    assert not Peer("1", frozenset({TOGETHER})).takes_rows({TOGETHER})
     assert [told(), told(ABREAST), told()] == [peer.abilities, peer.abilities - {ABREAST}, peer.abilities]
 
 

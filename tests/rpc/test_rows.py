@@ -122,6 +122,13 @@ def test_what_does_not_go_abreast(value):
     assert abreast([(1,), (value,)]) is None
 
 
+@pytest.mark.parametrize("value", ["x" * 9000, b"x" * 9000, (1, "x" * 9000)])
+def test_long_ones_do_not_go_abreast(value):
+    """They are not written to find that out."""
+    assert abreast([(value,)]) is not None
+    assert abreast([(value,)] * 2) is None
+
+
 @pytest.mark.parametrize("args", [(), (0,), (-1, 2), (2, 1), (True, 1), (1.0, 1), ("1", 1), (101,), (10**9,), (None,)])
 def test_what_is_no_row(args):
     """Neither how many calls there are, nor the arguments of so many."""
