@@ -22,6 +22,7 @@ from pyronb.server.daemon import Daemon
 from pyronb.uri import URI
 from tests.support.fix_certs import certificates
 from tests.support.fix_daemons import answering
+from tests.support.programs import free_port
 from tests.support.serving import LOCAL, client_options, looping, serving
 from tests.support.waiting import deadline, scaled
 from tests.sync.test_driver import REPLIES, accept_client, receive_message, reply_with
@@ -121,7 +122,7 @@ async def test_a_call_that_is_dropped_does_not_time_out(make, bench, entered):
     async with make() as proxy:
         assert 3 == await proxy.add(1, 2)
         loop.set_exception_handler(lambda _, what: complaints.append(what))
-        proxy._pyroTimeout = 0.05
+        proxy._pyroTimeout = scaled(0.4)
         dropped = proxy.wait("dropped")
         dropped.send(None)
         dropped.close()
@@ -161,7 +162,7 @@ async def test_retries(make, bench, entered):
         assert "x" == await proxy.wait("x")
         await entered()
         bench.go.clear()
-        proxy._pyroTimeout = 0.05
+        proxy._pyroTimeout = scaled(0.4)
         with pytest.raises(errors.TimeoutError):
             await proxy.wait()
         bench.go.set()
@@ -210,13 +211,14 @@ async def test_lost_connection_fails_all_calls(bench):
 
 async def test_restarted_server(bench):
     """The loop hears of the end at once, so the next call already goes to the new server."""
-    with serving() as daemon:
+    port = free_port()
+    with serving(port=port) as daemon:
         uri = daemon.register(bench, "bench")
         proxy = Proxy(uri, options=client_options())
         assert 3 == await proxy.add(1, 2)
     while proxy._pyro.connected:
         await asyncio.sleep(0.001)
-    with looping(Daemon(LOCAL, uri.port, options=DaemonOptions(poll_timeout=0.05))) as daemon:
+    with serving(port=port) as daemon:
         daemon.register(bench, "bench")
 
         assert 7 == await proxy.add(3, 4)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 
 import pytest
 
 import pyronb
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 
@@ -62,9 +62,7 @@ def name_server():
         yield uri
 
 
-@pytest.fixture
-def free_port():
+@pytest.fixture(name="free_port")
+def _free_port():
     """Give a port that a server can take, and take again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()

@@ -14,7 +14,7 @@ from pyronb import errors
 from pyronb.client import greeting
 from pyronb.dialects import PYRO4, PYRO5
 from pyronb.errors import CommunicationError, ConnectionClosedError, NamingError, ProtocolError, PyroError, RemoteError
-from pyronb.options import DaemonOptions, LookupOptions, WireOptions
+from pyronb.options import LookupOptions, WireOptions
 from pyronb.rpc.weight import HEAVY
 from pyronb.server.daemon import Daemon
 from pyronb.server.engines import _ENGINES
@@ -22,7 +22,8 @@ from pyronb.server.exposure import callback, expose
 from pyronb.tracebacks import getPyroTraceback
 from tests.contract.rooms import ROOMS
 from tests.support.fix_daemons import Bench
-from tests.support.serving import LOCAL, client_options, lookup_at, looping, naming, serving
+from tests.support.programs import free_port
+from tests.support.serving import LOCAL, client_options, lookup_at, naming, serving
 from tests.support.waiting import eventually, scaled
 
 SERIALIZERS = ("serpent", "json", "marshal", "msgpack", "native")
@@ -675,12 +676,13 @@ def test_restarted_daemon(reach, engine, thing, retries, room):
 
     In the room for asyncio the loop may have found out before.
     """
-    with serving(engine=engine) as first:
+    port = free_port()
+    with serving(port=port, engine=engine) as first:
         uri = first.register(thing, "thing")
         remote = reach(uri)
         remote.proxy._pyroMaxRetries = retries
         assert 3 == remote.call("add", 1, 2)
-    with looping(Daemon(LOCAL, uri.port, options=DaemonOptions(engine=engine, poll_timeout=0.05))) as second:
+    with serving(port=port, engine=engine) as second:
         second.register(thing, "thing")
         if not retries:
             with contextlib.suppress(ConnectionClosedError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import secrets
 import shutil
@@ -21,16 +20,16 @@ from pyronb import aio
 from pyronb.errors import CommunicationError, ConnectionClosedError, DaemonError
 from pyronb.net import back
 from pyronb.server import holds
-from pyronb.server.daemon import Daemon
 from pyronb.server.officedaemon import OfficeDaemon
 from pyronb.server.references import _offices, given_out, withdraw
 from pyronb.server.waysback import WayBack
 from pyronb.sync.asynchronous import AsyncProxy
-from pyronb.uri import URI, back_location
+from pyronb.uri import back_location
 from tests.support.fix_certs import certificates
 from tests.support.fix_engines import engine
 from tests.support.fix_stations import caller, daemon, nothing_waits, station
 from tests.support.paths import ROOT
+from tests.support.programs import free_port
 from tests.support.serving import LOCAL, client_options, connect, serving
 from tests.support.waiting import deadline, eventually, scaled
 
@@ -264,15 +263,14 @@ def test_daemon_that_comes_again(station, engine):
     """A daemon that was started anew, at the same place, is called and calls as before."""
     heard = []
     hear = heard.append
-    with serving() as daemon, connect(daemon.register(station, "station")) as caller:
+    port = free_port()
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
         caller.tell(1)
-        port = URI(f"PYRO:station@{daemon.locationStr}").port
     station.functions.clear()
     # The new daemon shares its program with the old one, which knows that connection to be lost.
     eventually(lambda: not any(way._waiting for office in _offices.all() for way in office._ways.values()))
-    again = functools.partial(Daemon, port=port)
-    with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
         caller.tell(2)
     assert [1, 2] == heard
@@ -292,15 +290,14 @@ def test_daemon_that_comes_again_before_its_end_is_noticed(station, engine, monk
     made, heard = [], []
     hear = heard.append
     monkeypatch.setattr(OfficeDaemon, "adopt", adopt_late)
-    with serving() as daemon, connect(daemon.register(station, "station")) as caller:
+    port = free_port()
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
         caller.tell(1)
         # The next connection is there, and its end is not going to be seen before the next call.
         assert late.wait(scaled(20))
-        port = URI(f"PYRO:station@{daemon.locationStr}").port
     station.functions.clear()
-    again = functools.partial(Daemon, port=port)
-    with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
         with AsyncProxy(caller._pyro) as background:
             told = background.tell(2)
@@ -325,13 +322,12 @@ def test_function_that_is_given_while_its_way_is_refused(station, engine, monkey
     heard = []
     hear = heard.append
     monkeypatch.setattr(WayBack, "_connect", refused_late)
-    with serving() as daemon, connect(daemon.register(station, "station")) as caller:
+    port = free_port()
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         caller.subscribe(hear)
-        port = URI(f"PYRO:station@{daemon.locationStr}").port
     assert refused.wait(scaled(20))
     station.functions.clear()
-    again = functools.partial(Daemon, port=port)
-    with serving(again) as daemon, connect(daemon.register(station, "station")) as caller:
+    with serving(port=port) as daemon, connect(daemon.register(station, "station")) as caller:
         with AsyncProxy(caller._pyro) as background:
             subscribed = background.subscribe(hear)
             eventually(lambda: any(way._hurry.is_set() for office in _offices.all() for way in office._ways.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,9 @@ import psutil
 from tests.support.waiting import eventually, scaled
 
 LOCAL = "127.0.0.1"
+_BY_NAME_ONLY = range(20_000, 32_000)
+"""Ports below those that systems give to whoever asks for any, as tests do that run at the same time."""
+_CHANCE = random.SystemRandom()
 
 
 class Program:
@@ -155,10 +159,12 @@ def write_setting(folder: Path, plugin: str, text: str) -> None:
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOCAL, 0))
-        return int(probe.getsockname()[1])
+    """Give a port that nobody listens on, nor is going to who does not ask for just that one."""
+    while True:
+        port = _CHANCE.choice(_BY_NAME_ONLY)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOCAL, port))
+            return port
 
 
 def listens(port: int) -> bool:

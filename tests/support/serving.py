@@ -47,14 +47,16 @@ def looping(daemon: Daemon) -> Iterator[Daemon]:
     with daemon:
         thread.start()
         yield daemon
-    thread.join(scaled(5))
+    thread.join(scaled(20))
     assert not thread.is_alive(), "the loop did not end when its daemon was closed"
 
 
 @contextlib.contextmanager
-def serving(daemon_class: type[Daemon] = Daemon, *, unixsocket: str | None = None, **options: Any) -> Iterator[Daemon]:
+def serving(
+    daemon_class: type[Daemon] = Daemon, *, port: int = 0, unixsocket: str | None = None, **options: Any
+) -> Iterator[Daemon]:
     """Give a daemon whose loop runs; options are fields of `DaemonOptions`."""
-    with looping(daemon_class(LOCAL, unixsocket=unixsocket, options=daemon_options(**options))) as daemon:
+    with looping(daemon_class(LOCAL, port, unixsocket=unixsocket, options=daemon_options(**options))) as daemon:
         yield daemon
 
 

@@ -12,11 +12,10 @@ import pytest
 
 from pyronb import errors
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError
-from pyronb.options import DaemonOptions
-from pyronb.server.daemon import Daemon
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import Bench, answering
-from tests.support.serving import LAYOUT, LOCAL, client_options, connect, looping, serving
+from tests.support.programs import free_port
+from tests.support.serving import LAYOUT, LOCAL, client_options, connect, serving
 from tests.support.waiting import eventually, scaled
 
 
@@ -161,10 +160,11 @@ def test_interrupt_while_connecting(interrupting):
 
 def test_restarted_server(bench, dials):
     """The call that finds the connection gone fails, the one after it connects to the new server."""
-    with serving() as daemon:
+    port = free_port()
+    with serving(port=port) as daemon:
         uri = daemon.register(bench, "bench")
         proxy = connect(uri)
-    with looping(Daemon(LOCAL, uri.port, options=DaemonOptions(poll_timeout=0.05))) as daemon:
+    with serving(port=port) as daemon:
         daemon.register(bench, "bench")
         with pytest.raises(ConnectionClosedError, match=f"while calling 'add' of 'bench' at {uri}"):
             proxy.add(1, 2)
@@ -176,10 +176,11 @@ def test_restarted_server(bench, dials):
 
 def test_restarted_server_with_a_retry(bench):
     """With a retry the caller notices nothing."""
-    with serving() as daemon:
+    port = free_port()
+    with serving(port=port) as daemon:
         uri = daemon.register(bench, "bench")
         proxy = connect(uri, max_retries=1)
-    with looping(Daemon(LOCAL, uri.port, options=DaemonOptions(poll_timeout=0.05))) as daemon:
+    with serving(port=port) as daemon:
         daemon.register(bench, "bench")
 
         assert 3 == proxy.add(1, 2)
@@ -190,14 +191,15 @@ def test_reconnect(bench, monkeypatch):
     """It tries again and again, with pauses, until the server is back."""
     from pyronb.sync import driver
 
-    with serving() as daemon:
+    port = free_port()
+    with serving(port=port) as daemon:
         uri = daemon.register(bench, "bench")
         proxy = connect(uri)
     again = []
 
     def restart(effect):
         if not again:
-            again.append(looping(Daemon(LOCAL, uri.port, options=DaemonOptions(poll_timeout=0.05))))
+            again.append(serving(port=port))
             again[0].__enter__().register(bench, "bench")
 
     monkeypatch.setitem(driver._GRANTS, driver.Pause, restart)

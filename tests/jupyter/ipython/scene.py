@@ -119,13 +119,6 @@ def playing():
         yield scene
 
 
-def free_port():
-    """Give a port where nothing listens."""
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return sock.getsockname()[1]
-
-
 @contextlib.contextmanager
 def bad_peer(answer=None):
     """Listen and answer every connection with these bytes; with None accept and stay silent. Gives the address."""

@@ -118,13 +118,6 @@ def serving(objects):
         yield daemon
 
 
-def free_port():
-    """Give a port where nothing listens, for now."""
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return sock.getsockname()[1]
-
-
 @contextlib.contextmanager
 def listening(talk):
     """Accept connections and let `talk(connection, over)` deal with each, in a thread; gives the address."""
