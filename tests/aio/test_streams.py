@@ -362,7 +362,7 @@ async def test_an_item_that_takes_too_long_and_comes_alone(daemon, one_by_one):
     async with Proxy(daemon.register(Slow()), options=client_options()) as proxy:
         stream = await proxy.count()
         assert 0 == await anext(stream)
-        proxy._pyroTimeout = 0.05
+        proxy._pyroTimeout = scaled(0.4)
         with pytest.raises(TimeoutError, match=r"while calling 'get_next_stream_item' of 'Pyro.Daemon'"):
             await anext(stream)
         proxy._pyroTimeout = scaled(10)

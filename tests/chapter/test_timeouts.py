@@ -97,7 +97,7 @@ def test_s87_for_one_proxy(slow):
     here, uri = slow
     with pyronb.Proxy(uri) as p, pyronb.Proxy(uri) as other:
         assert "quick" == p.quick()
-        p._pyroTimeout = 0.1
+        p._pyroTimeout = scaled(0.5)
         with pytest.raises(pyronb.errors.TimeoutError):
             p.wait()
         assert "quick" == p.quick()

@@ -138,7 +138,7 @@ def test_nothing_is_forgotten_once_it_was_stopped():
 
 def test_a_name_server_cleans_up(monkeypatch):
     """While it serves, and whoever watches the names is told; closing ends the thread."""
-    monkeypatch.setattr("pyronb.nameserver.autoclean._UNREACHABLE", 0.2)
+    monkeypatch.setattr("pyronb.nameserver.autoclean._UNREACHABLE", scaled(1))
     gone = f"PYRO:gone@{LOCAL}:{free_port()}"
     with serving() as there:
         daemon = NameServerDaemon(LOCAL, 0, autoclean=0.05, options=DaemonOptions(poll_timeout=0.05))

@@ -172,7 +172,7 @@ def test_a_call_that_is_given_up_asks_no_more(proxy, sink):
             yield number
 
     with pytest.raises(TimeoutError):
-        proxy._pyroCall(timeout=0.5).wait(items())
+        proxy._pyroCall(timeout=scaled(1.5)).wait(items())
     assert sink.entered.wait(scaled(10))
     assert nothing_is_lent()
     before = len(made)
@@ -187,8 +187,8 @@ def test_a_call_is_not_made_again(proxy, sink):
     proxy._pyroMaxRetries = 3
     items = iter(range(10))
     with pytest.raises(TimeoutError):
-        proxy._pyroCall(timeout=0.5).wait(items)
-    proxy._pyroTimeout = 0.5
+        proxy._pyroCall(timeout=scaled(1.5)).wait(items)
+    proxy._pyroTimeout = scaled(1.5)
     with pytest.raises(TimeoutError):
         proxy.wait(items)
 

@@ -261,7 +261,7 @@ def test_from_many_threads(background):
 @threads_only
 def test_a_call_that_takes_too_long(daemon, thing):
     """It fails alone; its answer is dropped when it comes."""
-    options = client_options(timeout=0.2)
+    options = client_options(timeout=scaled(1))
     with Proxy(daemon.uriFor("thing"), options=options) as proxy, asyncproxy(proxy) as background:
         slow = background.wait()
         with pytest.raises(TimeoutError, match="while calling 'wait' of 'thing'"):
@@ -345,9 +345,9 @@ def open_streams(daemon, count):
 @pytest.mark.parametrize("wished", [True, False])
 def test_a_stream_that_is_opened_for_nobody_any_more(daemon, thing, wished):
     """The call has taken too long when its reply comes: the daemon is told, with the next calls at the latest."""
-    options = client_options(timeout=None if wished else 0.2)
+    options = client_options(timeout=None if wished else scaled(0.5))
     with Proxy(daemon.uriFor("thing"), options=options) as proxy, asyncproxy(proxy) as background:
-        calls = background._pyroCall(timeout=0.2) if wished else background
+        calls = background._pyroCall(timeout=scaled(0.5)) if wished else background
         for future in [calls.count_on(3) for _ in range(3)]:
             with pytest.raises(TimeoutError):
                 _ = future.value

@@ -178,7 +178,7 @@ def test_item_that_takes_too_long(proxy, bench, daemon):
         slow._pyroMaxRetries = 3
         stream = slow.items()
         next(stream)
-        slow._pyroTimeout = 0.05
+        slow._pyroTimeout = scaled(0.4)
         with pytest.raises(CommunicationError, match="no answer in time"):
             next(stream)
 
