@@ -127,8 +127,11 @@ _numbered = re.compile(
     ),
     re.DOTALL,
 )
-# Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it.
-_find_references: Any = re.compile(rb"r(?=(....))", re.DOTALL).findall
+# Nothing is skipped, for a text may end with what looks like the beginning of the reference that follows it; but where
+# the next one is the same again, as in many rows with one text, it is found with the one before it.
+_find_references: Any = re.compile(
+    rb"r(?=(....))(?:[^r]{4}(?:[^r]*%br\1)+%b)?%b" % (_ONCE, _ONCE, _ONCE), re.DOTALL
+).findall
 _FROZEN, _NUMBERED_FROZEN = b">\xbe"
 _frozensets = [re.compile(kind + rb"...\0", re.DOTALL).findall for kind in (b">", rb"\xbe")]
 _TYPE_BYTE: Any = operator.itemgetter(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,7 +38,6 @@ PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, 
 """Types of results that are no iterators; asking the abstract class for each result costs more."""
 
 _ENTRY_LENGTH = 3
-_NO_ENTRY: Any = (None, None, None)
 _MOST_KNOWN = 1000
 """Most functions that are known to be plain; the next one begins anew."""
 
@@ -236,26 +235,20 @@ class Dispatcher:
         if call.method != BATCH_METHOD:
             raise PyroError(f"a batch should call {BATCH_METHOD!r}, not {call.method!r}")
         names: set[str] = set()
+        known, last = False, None
         results: list[Any] = []
         keep = results.append
-        rows = call.kwargs == WITH_ROWS
-        for entry in one_by_one(call.args) if rows else call.args:
-            if context.side is not None and context.side.cancelled:
+        for name, args, kwargs in one_by_one(call.args) if call.kwargs == WITH_ROWS else map(_entry, call.args):
+            side = context.side
+            if side is not None and side.cancelled:
                 keep(BatchError(CancelledError("the batch was cancelled before this call")))
                 break
-            # There may be many calls, of few methods, and asking the type itself takes less than asking a set of types.
-            proper = rows or ((type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH)
-            name, args, kwargs = entry if proper else _NO_ENTRY
-            if not rows and (
-                type(name) is not str
-                or not (type(args) is list or type(args) is tuple)
-                or not (kwargs is None or type(kwargs) is dict)
-            ):
-                raise TypeError("each call of a batch should be (method, args, kwargs)")
-            if name not in names and self.plain_method(target, name) is not None:
-                names.add(name)
+            if name is not last:
+                if name not in names and self.plain_method(target, name) is not None:
+                    names.add(name)
+                known, last = name in names, name
             # What it does for a name that it has found plain, without its frame.
-            method: Any = getattr(target, name, None) if name in names else None
+            method: Any = getattr(target, name, None) if known else None
             plain = type(method) is MethodType and "_pyroExposed" in method.__func__.__dict__
             if not plain:
                 method = find_method(target, name, call.object_id, require_expose=self._require_expose)
@@ -339,6 +332,24 @@ class Dispatcher:
             error = PyroError(f"{kind.__module__}.{kind.__qualname__}: {error}")
             error._pyroTraceback = lines  # type: ignore[attr-defined]
         return error
+
+
+def _entry(entry: Any) -> Sequence[Any]:
+    """Give one call of a batch without rows, when it is its turn.
+
+    Raises:
+        TypeError: it is none.
+    """
+    # Asking the type itself takes less than asking a set of types.
+    if (type(entry) is list or type(entry) is tuple) and len(entry) == _ENTRY_LENGTH:
+        name, args, kwargs = entry
+        if (
+            type(name) is str
+            and (type(args) is list or type(args) is tuple)
+            and (kwargs is None or type(kwargs) is dict)
+        ):
+            return entry
+    raise TypeError("each call of a batch should be (method, args, kwargs)")
 
 
 async def _logged(coroutine: Coroutine[Any, Any, Any], name: str, call: Call) -> Any:

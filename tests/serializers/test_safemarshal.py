@@ -147,6 +147,14 @@ def test_many_tuples_beside_references() -> None:
         assert (read(changed) is UNKNOWN) == harm
 
 
+@given(st.lists(st.sampled_from([b"r", b"\0", b"\1", b"a", b"r\1\0\0\0", b"r\1\0\0\0ab", b"rr\0\0\0"])).map(b"".join))
+def test_no_reference_is_overlooked(data: bytes) -> None:
+    """Wherever there is an r there may be one, whatever is around it."""
+    there = {data[at + 1 : at + 5] for at in range(len(data) - 4) if data[at] == ord("r")}
+
+    assert there == set(safemarshal._find_references(data))
+
+
 def test_late_references() -> None:
     """References to what is numbered after the last tuple are no danger."""
     assert ["x", ("y",), "x", ["x"]] == read(b"[\4\0\0\0\xda\1x)\1z\1yr\0\0\0\0[\1\0\0\0r\0\0\0\0")
