@@ -44,7 +44,7 @@ def peer(script, options=None, pass_fds=()):
     heard = []
     try:
         while True:
-            line = lines.get(timeout=scaled(50))
+            line = lines.get(timeout=scaled(200))  # What tests may take is limited elsewhere.
             assert line is not None, f"{script} ended:\n{''.join(heard)}"
             if line.startswith("READY "):
                 break

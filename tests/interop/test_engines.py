@@ -52,6 +52,7 @@ class Waiting:
         self.fired.append(value)
 
 
+@pytest.mark.timeout(240)  # Each client makes hundreds of connections, and a busy machine has others to serve.
 @pytest.mark.parametrize("engine", ENGINES)
 def test_real_clients_of_both_families_at_once(engine):
     """All checks of each, while the other one makes its own; those that set the thing come last, in turn."""
