@@ -10,7 +10,7 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { Api } from './api.js';
-import type { HealthModel } from './models.js';
+import type { HealthModel, ObjectModel } from './models.js';
 import type { Store } from './state.js';
 
 /** Milliseconds between two looks: while some are being checked, and otherwise. */
@@ -82,8 +82,11 @@ export class Health {
 
   /** Asks about one object now, whatever is known of it. */
   async ping(name: string): Promise<HealthModel | null> {
-    const { objects } = await this._api.health(this._store.address, [name], true);
-    this._take(objects);
+    const { address } = this._store;
+    const { objects } = await this._api.health(address, [name], true);
+    if (address === this._store.address) {
+      this._take(objects);
+    }
     return objects[0] ?? null;
   }
 
@@ -112,6 +115,20 @@ export class Health {
     if (begins || (runs && names !== this._listed)) {
       this._listed = names;
       void this._rested.invoke();
+    }
+    this._compare();
+  }
+
+  /** Asks anew about an object whose details say otherwise than what is known here: one of the two is old. */
+  private _compare(): void {
+    const { object } = this._store.state;
+    if (object === this._told) {
+      return;
+    }
+    this._told = object;
+    const known = object && this.of(object.name);
+    if (known && this._runs && known.state !== 'checking' && (known.state === 'ok') !== (object.state === 'ok')) {
+      void this.ping(object.name).catch(() => undefined); // Whatever fails here is told where names are asked for.
     }
   }
 
@@ -173,6 +190,7 @@ export class Health {
   private _enabled = true;
   private _runs = false;
   private _address = '';
+  private _told: ObjectModel | null = null;
   private _giveUp: AbortController | null = null;
   private _changed = new Signal<this, void>(this);
   private _poll: Poll;

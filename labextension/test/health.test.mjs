@@ -89,6 +89,24 @@ test(
 );
 
 test(
+  'an object whose details say otherwise is asked anew',
+  shown(async (health, api, store) => {
+    health.view(['demo.scope']);
+    await until(() => health.of('demo.scope')?.state === 'ok');
+    api.healthState = 'unreachable';
+    api.details = { ...contract.object, name: 'demo.scope', state: 'unreachable' };
+    store.select('demo.scope', 'demo.scope');
+    await until(() => health.of('demo.scope').state === 'unreachable', 5000);
+
+    assert.equal(asked(api).at(-1), 'health, fresh demo.scope');
+    const count = asked(api).length;
+    store.setQuery('scope');
+    await new Promise(resolve => setTimeout(resolve, 100));
+    assert.equal(asked(api).length, count);
+  })
+);
+
+test(
   'one question is not about more than fits',
   shown(async (health, api, store) => {
     const names = Array.from({ length: 200 }, (_, n) => ({ name: `n${n}`, uri: `PYRO:o@h:${n}`, tags: [] }));

@@ -147,6 +147,9 @@ def test_calls(lab):
     expect(last).to_have_attribute("aria-expanded", "true")
     details = calls.get_by_role("group", name="Details of the call")
     expect(details).to_contain_text("KeyError")
+    # Of what does not fit, the call itself stays on view, and the section is not moved.
+    expect(last).to_be_in_viewport()
+    assert calls.locator(".pyronb-CallLog").evaluate("log => log.scrollTop") == 0
     expect(details).to_contain_text("store.py")
     expect(details).to_contain_text(ATTACK)
     lab.shoot_both("calls-2-details")

@@ -206,6 +206,9 @@ def test_watching_a_hostile_object(lab, site):
     expect(tab.get_by_role("alert")).to_contain_text("nothing listens there", timeout=ms(20))
     tab.get_by_role("button", name="Ask the object again").click()
     expect(tab.locator(".pyronb-Notice")).to_contain_text("The object cannot be reached", timeout=ms(20))
+    # So does its card in the panel, and the row does not say otherwise.
+    expect(lab.card.locator(".pyronb-Card-state")).to_contain_text("unreachable", timeout=ms(20))
+    expect(lab.row("lab.hostile")).to_have_attribute("aria-description", "unreachable")
     lab.shoot_both("tab-5-gone")
 
 

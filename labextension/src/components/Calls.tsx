@@ -145,7 +145,10 @@ function Rows(props: IRowsProps): React.JSX.Element {
     }
   }, [rows, chosen]);
   React.useLayoutEffect(() => {
-    list.current?.querySelector('.pyronb-Call-details')?.scrollIntoView({ block: 'nearest' });
+    const details = list.current?.querySelector('.pyronb-Call-details');
+    if (details) {
+      bringIntoView(list.current!, details.parentElement!);
+    }
   }, [chosen]);
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
@@ -186,6 +189,15 @@ function Rows(props: IRowsProps): React.JSX.Element {
       ))}
     </ul>
   );
+}
+
+/** Scrolls the list, and nothing around it; of a row with details that do not fit, the beginning is on view. */
+function bringIntoView(list: HTMLElement, row: HTMLElement): void {
+  const frame = list.getBoundingClientRect();
+  const { top, bottom } = row.getBoundingClientRect();
+  if (top < frame.top || bottom > frame.bottom) {
+    list.scrollTop += Math.min(top - frame.top, Math.max(bottom - frame.bottom, 0));
+  }
 }
 
 function outcomeWords(trans: IKernelPart['trans']): Record<Outcome, string> {
