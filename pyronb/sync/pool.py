@@ -62,8 +62,16 @@ _TOO_LONG = 0.01
 """Seconds that a look may be late; else it tells nothing."""
 _REST = 0.1
 """Seconds without a further try, after one that did not pay."""
-_FEW = 4
-"""Connections that there may be at once, where many calls wait."""
+_FEW = 3
+"""Connections that there may be at once, where many calls wait;"""
+_SEVERAL = 6
+"""and most of them where calls are quick."""
+_ALL = 0.75
+"""Part of the connections whose replies come at a time, on an average, where the daemon has nothing to do meanwhile;"""
+_SOME = 0.25
+"""and where more of them than a few are of no use."""
+_TURNS = 8
+"""Least turns of which there is an average."""
 _MANY = 8
 """Calls that wait for each connection, where they are many."""
 _TELL = 0.002
@@ -84,21 +92,47 @@ _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
 class _Measure:
     """How many connections are used at the same time, those not counted on which a call takes long.
 
-    There are a few. Where calls are not quick all the same, twice as many are tried, and kept if that pays: calls that
-    wait for something over there come on better, those that keep a processor busy do not.
+    There are a few at first. Where their replies come all at a time, the daemon is waited for by nobody: it has got
+    its turn between ours, on the same processor, or is quicker than we are. Then there are several of them, so that
+    more is done in each turn. Where the daemon is busy while we are, its threads would only be in each other's way.
+
+    Where calls are not quick all the same, twice as many are tried, and kept if that pays: calls that wait for
+    something over there come on better, those that keep a processor busy do not.
     """
 
-    __slots__ = ("_before", "_best", "_first", "_rests", "_since", "begun", "connections", "look_at", "looked")
+    __slots__ = (
+        "_best",
+        "_few",
+        "_first",
+        "_rests",
+        "_since",
+        "_times",
+        "_trying",
+        "_turned",
+        "begun",
+        "look_at",
+        "looked",
+        "turns",
+    )
 
     def __init__(self, begun: int, now: float) -> None:
         """Begin to count, when so many calls were begun."""
-        self.connections = _FEW
+        self._few = _FEW
+        self._times = 1
         self.looked = False
         self._best = 0.0
-        # How many there were before the try that is going on; and until when there is none.
-        self._before = 0
+        # Whether there are twice as many for a try; and until when there is none.
+        self._trying = False
         self._rests = 0.0
+        # In how many turns it was that calls were begun beyond so many.
+        self.turns = 0
+        self._turned = begun
         self.begin(begun, now)
+
+    @property
+    def connections(self) -> int:
+        """How many there are to be."""
+        return min(self._few * self._times, MOST)
 
     def begin(self, begun: int, now: float) -> None:
         """Count from here."""
@@ -110,6 +144,9 @@ class _Measure:
         """See what has been begun, and go on."""
         late = now - self.look_at
         self.looked = True
+        if self.turns >= _TURNS and not self._trying:
+            self._weigh((begun - self._turned) / self.turns / self.connections)
+            self.turns, self._turned = 0, begun
         self.begun, self.look_at = begun, now + _MOMENT
         if late > _TOO_LONG:
             # The whole program has stood still in between.
@@ -118,16 +155,27 @@ class _Measure:
             self._judge((begun - self._first) / (now - self._since), now)
             self.begin(begun, now)
 
+    def _weigh(self, part: float) -> None:
+        """Make up its mind, when the replies of this part of the connections come at a time."""
+        if part > _ALL:
+            self._few = min(2 * self._few, _SEVERAL)
+        elif part < _SOME:
+            self._few = max(self._few // 2, _FEW)
+
     def _judge(self, pace: float, now: float) -> None:
         """Make up its mind, when so many calls are begun in a second."""
-        if self._before and pace < self._best * _PAYS:
-            self.connections, self._before = self._before, 0
+        failed = self._trying and pace < self._best * _PAYS
+        if self._trying:
+            self._trying = False
+            self.turns, self._turned = 0, self.begun
+        if failed:
+            self._times //= 2
             self._rests = now + _REST
             return
         self._best = max(pace, self._best * _FADES)
-        self._before = 0
         if self.connections < MOST and now >= self._rests and pace * _QUICK < self.connections:
-            self._before, self.connections = self.connections, min(2 * self.connections, MOST)
+            self._trying = True
+            self._times *= 2
 
 
 class Stock:
@@ -353,6 +401,8 @@ class Pool:
             else:
                 self._hear(way)
         self._send_next()
+        if self._measure is not None:
+            self._measure.turns += 1
 
     def _goes_on(self) -> bool:
         """See to what is due; False when there was nothing to do for a while."""
@@ -541,7 +591,8 @@ class Pool:
     def _procedure(self, way: _Way) -> Procedure[Outcome]:
         """Give what says a call that is not plain; what is told of it, its future hears."""
         call = way.what = call_of(way.what)
-        call.wishes = replace(call.wishes, listener=partial(self._pass_on, way.future), on_progress=None)
+        if way.connection.side:
+            call.wishes = replace(call.wishes, listener=partial(self._pass_on, way.future), on_progress=None)
         return invoke(way.link, call)
 
     def _allow(self, way: _Way, until: float | None) -> None:
@@ -575,6 +626,7 @@ class Pool:
                 payload = short.take(connection, data, seq)
             if payload is None:
                 connection.receive(data)
+                way.midway = True
                 if seq is not None:
                     self._look_for_reply(way)
                 return
@@ -613,7 +665,6 @@ class Pool:
                 return
         if connection.state is CLOSED:
             raise ConnectionClosedError("receiving: the connection was released")
-        way.midway = True
 
     def _answer(self, way: _Way, event: Event) -> None:
         """Have a call end with its reply, or its procedure go on with that."""
@@ -694,7 +745,9 @@ class Pool:
         self._allow(way, effect.deadline)
         if way.unwanted:
             self._say_withdrawn(way)
-        self._look_for_reply(way)
+        if way.midway:
+            # It has begun to come before all of the request had gone.
+            self._look_for_reply(way)
 
     # What becomes of calls
 

@@ -53,12 +53,14 @@ def measure():
     return pool._Measure(BEGUN, 0.0)
 
 
-def window(measure, pace, late=0.0):
+def window(measure, pace, late=0.0, at_a_time=0):
     """Let as much time pass as is counted together, in which so many calls begin in a second; tell what comes of it."""
     since = measure._since
     for number in itertools.count(1):
         now = since + number * pool._MOMENT + late
-        measure.look(BEGUN + int(now * pace), now)
+        begun = BEGUN + int(now * pace)
+        measure.turns = (begun - measure.begun) // at_a_time if at_a_time else 0
+        measure.look(begun, now)
         if measure._since != since:
             return measure.connections
 
@@ -66,6 +68,19 @@ def window(measure, pace, late=0.0):
 def test_quick_calls_need_few_connections(measure):
     """However many there are."""
     assert [pool._FEW] * 5 == [window(measure, 20_000) for _ in range(5)]
+
+
+def test_replies_that_come_all_at_a_time_need_several(measure):
+    """The daemon has nothing to do meanwhile; where it is busy, a few are enough."""
+    assert pool._FEW == window(measure, 20_000, at_a_time=1)
+    assert pool._SEVERAL == window(measure, 20_000, at_a_time=pool._SEVERAL)
+    assert pool._SEVERAL == window(measure, 20_000, at_a_time=pool._SEVERAL // 2)
+    assert pool._FEW == window(measure, 20_000, at_a_time=1)
+
+
+def test_a_few_turns_tell_nothing(measure):
+    """Chance may have it that they bring many replies."""
+    assert pool._FEW == window(measure, 5000, at_a_time=pool._SEVERAL)
 
 
 def test_more_are_kept_where_they_pay(measure):
@@ -76,15 +91,15 @@ def test_more_are_kept_where_they_pay(measure):
         measure.begin(BEGUN, 0.0)
         found.append(window(measure, measure.connections / 0.004))
 
-    assert [8, 16, 32, 32] == found
+    assert [6, 12, 24, 32] == found
 
 
 def test_more_are_given_up_where_they_do_not_pay(measure):
     """Another try has to wait."""
     found = [window(measure, 1000) for _ in range(4)]
 
-    assert [8, 4, 4, 4] == found
-    assert 8 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
+    assert [6, 3, 3, 3] == found
+    assert 6 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
 
 
 def test_a_program_that_stood_still_tells_nothing(measure):
@@ -424,7 +439,8 @@ def test_where_no_call_is_plain(daemon, dials):
         futures = [background.add(number, 0) for number in range(500)]
 
         assert list(range(500)) == [future.result(scaled(10)) for future in futures]
-    assert len(dials) <= pool.MOST
+    # One more was made to see whether calls can share it.
+    assert len(dials) <= pool.MOST + 1
 
 
 def test_a_call_that_is_made_again(background, bench):
