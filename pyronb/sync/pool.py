@@ -700,6 +700,7 @@ class Pool:
                 self._end(way, ended.value, None)
                 return
             except BaseException as failed:  # noqa: BLE001 - it belongs to whoever reads the future
+                error = None  # It is not to be kept alive by this frame, which it holds.
                 self._end(way, None, failed)
                 return
             answer = error = None
@@ -727,6 +728,9 @@ class Pool:
         self._send_for(partial(self._go_on_connected, way, failed))
 
     def _go_on_connected(self, way: _Way, failed: BaseException | None) -> None:
+        if way not in self._busy:
+            run(hang_up(way.link))  # All was given up meanwhile.
+            return
         if failed is None:
             way.begin()
             self._watch(way)
@@ -845,10 +849,9 @@ class Pool:
         with self._lock:
             self._have_ended()
             self._sleeps = True
-        self._errands.clear()
-        self._connecting = 0
         for way in self._busy:
-            self._settled.append((way.future, None, error))
+            if way.seq is not None or way.procedure is not None:
+                self._settled.append((way.future, None, error))
             run(hang_up(way.link))
         self._busy.clear()
         self._free.clear()

@@ -432,6 +432,34 @@ def test_what_should_never_happen(background, bench, monkeypatch):
 # Calls that are not plain
 
 
+def test_a_connection_that_comes_too_late(background, bench, monkeypatch):
+    """Where all was given up while a call was to be made again, nobody needs it any more."""
+    real, asked, go = pool.connected, threading.Event(), threading.Event()
+
+    def connected(link, *more):
+        asked.set()
+        assert go.wait(scaled(10))
+        real(link, *more)
+
+    def fail():
+        raise MemoryError("none left")
+
+    background._pyroMaxRetries = 1
+    waiting = background.wait()
+    entered(bench, 1)
+    monkeypatch.setattr(pool, "connected", connected)
+    (way,) = background._pool._busy
+    way.stream.shutdown()
+    assert asked.wait(scaled(10))
+    background._pool._send_for(fail)
+    with pytest.raises(MemoryError, match="none left"):
+        waiting.result(scaled(10))
+    go.set()
+
+    assert 3 == background.add(1, 2).result(scaled(10))
+    eventually(lambda: way.link.connection is None)
+
+
 def test_where_no_call_is_plain(daemon, dials):
     """They go over few connections all the same."""
     options = client_options(remote_output=True)
