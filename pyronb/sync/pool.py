@@ -301,6 +301,10 @@ class Pool:
         self._timeout = model.timeout
         self._notes = model.notes
         self._owner = model.owner
+        # Whether calls of methods and arguments alone are plain, also where there is no short-cut for them.
+        self._plain = model.owner is None and not (
+            model.raw or model.max_retries or model.options.remote_output or model.options.wire.log
+        )
         self._stock = stock
         self._elsewhere = elsewhere
         self._queue: deque[Work] = deque()
@@ -558,15 +562,15 @@ class Pool:
         """Begin the next call of the queue on a connection; None when it has gone back, for there is none.
 
         Gives:
-            The call, laid out, if it is plain; nothing when it has a procedure.
+            The call, laid out, if it is plain; no bytes when it has a procedure.
         """
         connection, queue, short = way.connection, self._queue, way.short
         while queue and len(self._busy) <= self._limit:
             what, future = queue.popleft()
             packed = None
-            if short is not None and type(what) is tuple and not recordings:
+            if type(what) is tuple and not recordings:
                 try:
-                    packed = short.pack(connection, what)
+                    packed = self._laid_out(way, what) if short is None else short.pack(connection, what)
                 except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads the future
                     self._fail(future, error)
                     continue
@@ -587,6 +591,25 @@ class Pool:
         way.link.sequence = connection.sequence
         self._stock.put(way.link)
         return None
+
+    def _laid_out(self, way: _Way, what: Plain) -> tuple[bytes, int] | None:
+        """Lay a plain call out where there is no short-cut, and give its number; None when it needs its procedure."""
+        link, method = way.link, what[0]
+        if not self._plain or link.metadata is None or method in link.metadata.oneway:
+            return None
+        assert link.codec is not None
+        assert link.serializer is not None
+        seq = way.connection.next_sequence()
+        try:
+            message = link.codec.encode_call(Call(link.object_id, *what), link.serializer, seq)
+            buffers = way.connection.call(message)
+        except (ProtocolError, SecurityError):
+            # The procedure tells what it is, or has a way to write it.
+            return None
+        if len(buffers) > 1:
+            way.connection.take_back(seq)
+            return None
+        return bytes(buffers[0]), seq
 
     def _procedure(self, way: _Way) -> Procedure[Outcome]:
         """Give what says a call that is not plain; what is told of it, its future hears."""

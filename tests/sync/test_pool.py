@@ -13,6 +13,7 @@ from pyronb.context import current_context
 from pyronb.errors import CommunicationError, ConnectionClosedError, ProtocolError, SerializeError, TimeoutError
 from pyronb.net.stream import SocketStream
 from pyronb.net.wakeup import Wakeup
+from pyronb.options import WireOptions
 from pyronb.sync import pool
 from pyronb.sync.asynchronous import asyncproxy
 from pyronb.sync.proxy import Proxy
@@ -460,13 +461,24 @@ def test_a_connection_that_comes_too_late(background, bench, monkeypatch):
     eventually(lambda: way.link.connection is None)
 
 
-def test_where_no_call_is_plain(daemon, dials):
-    """They go over few connections all the same."""
-    options = client_options(remote_output=True)
+@pytest.mark.parametrize(
+    "changes",
+    [{"remote_output": True}, {"wire": WireOptions(log=True)}, {"wire": WireOptions(compression=True)}],
+    ids=["output", "log", "compression"],
+)
+def test_where_there_is_no_short_cut(daemon, bench, dials, changes):
+    """Calls go over few connections all the same; those that are large or have no answer too."""
+    options = client_options(**changes)
     with Proxy(daemon.uriFor("bench"), options=options) as proxy, asyncproxy(proxy) as background:
         futures = [background.add(number, 0) for number in range(500)]
+        large, wrong = background.give("1" * 300_000), background.give(threading.Lock())
 
         assert list(range(500)) == [future.result(scaled(10)) for future in futures]
+        assert "1" * 300_000 == large.result(scaled(10))
+        with pytest.raises(SerializeError, match="calling 'give'"):
+            wrong.result(scaled(10))
+        assert background.fire("fired").result(scaled(10)) is None
+        eventually(lambda: "fired" in bench.calls)
     # One more was made to see whether calls can share it.
     assert len(dials) <= pool.MOST + 1
 
