@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -93,6 +93,16 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
                 self._state = "RUNNING"
                 return True
         return super().set_running_or_notify_cancel()
+
+    @staticmethod
+    def begin_all(futures: Sequence[FutureResult]) -> bool:
+        """Have the calls of all begin: True; False when none has, for each is to be asked by itself."""
+        with _guard:
+            if any(future._guarded or future._state != "PENDING" for future in futures):
+                return False
+            for future in futures:
+                future._state = "RUNNING"
+        return True
 
     def done(self) -> bool:
         """Whether the call is over, or was cancelled."""
@@ -329,6 +339,18 @@ class FutureResult(concurrent.futures.Future, Card):  # type: ignore[type-arg]  
                     waiter.add_exception(self)
             self._condition.notify_all()
         return True
+
+    @staticmethod
+    def publish_all(results: Iterable[tuple[FutureResult, Any]]) -> list[tuple[FutureResult, Any]]:
+        """Do as `publish` for the results of many calls; gives those that `set_result` is to take."""
+        waited_for: list[tuple[FutureResult, Any]] = []
+        with _guard:
+            for future, result in results:
+                if future._guarded:
+                    waited_for.append((future, result))
+                else:
+                    future._result, future._sealed, future._state = result, True, "FINISHED"
+        return [(future, result) for future, result in waited_for if not future.publish(result)]
 
     def set_exception(self, exception: BaseException | None) -> None:
         """Call the error handlers, and publish the error of the call; the chain is not run."""

@@ -470,3 +470,34 @@ def test_cancelled_before_it_begins(future):
     assert other.running()
     assert not other.cancel()
     assert not other.done()
+
+
+def test_many_begin_at_once(future):
+    """All of them, or none: not where somebody waits for one already, or one was cancelled."""
+    some = [FutureResult() for _ in range(3)]
+    waited_for = FutureResult().then(add)
+
+    assert not FutureResult.begin_all([*some, waited_for])
+    assert future.cancel()
+    assert not FutureResult.begin_all([*some, future])
+    assert not waited_for.running()
+    assert FutureResult.begin_all([])
+    assert FutureResult.begin_all(some)
+    assert all(each.running() and not each.cancel() for each in some)
+    assert not FutureResult.begin_all(some)
+
+
+def test_many_results_at_once():
+    """Those on which somebody's code has to run first are given back; whoever just waits is woken."""
+    plain, waited_for, changed = FutureResult(), FutureResult(), FutureResult().then(add)
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(waited_for.result(scaled(10))))
+    waiting.start()
+    eventually(lambda: waited_for._guarded)
+
+    assert [(changed, 3)] == FutureResult.publish_all([(plain, 1), (waited_for, 2), (changed, 3)])
+    waiting.join()
+    assert [2] == got
+    assert 1 == plain.value
+    assert not changed.done()
+    assert 2 == plain.then(add).value

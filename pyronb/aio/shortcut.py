@@ -148,7 +148,7 @@ class ShortCut(BareCalls):
         if context.response_annotations and context.client is None:
             context.response_annotations = {}
         try:
-            return self._loads(answer)
+            return self.read(answer)
         except (ProtocolError, SecurityError) as error:
             raise explained(error, calling(link, self._call(method, args, kwargs, asking))) from error
 

@@ -54,11 +54,11 @@ class BareCalls:
         "_head",
         "_heads",
         "_largest",
-        "_loads",
         "_number",
         "_object_id",
         "_oneway",
         "_row_head",
+        "read",
     )
 
     def __init__(self, link: Link) -> None:
@@ -71,7 +71,8 @@ class BareCalls:
         self._apart = link.codec is not None and link.codec.sets_apart(serializer)
         # A tuple will do for `CallParts`, and is made sooner.
         self._dumps: Any = serializer.dumps_call
-        self._loads = serializer.loads
+        self.read = serializer.loads
+        """Reads the value in a reply."""
         self._head = bare_head(INVOKE, serializer.number)
         self._heads = frozenset(
             {
@@ -155,10 +156,6 @@ class BareCalls:
             return None
         connection.calls_made.discard(seq)
         return reply[2]
-
-    def read(self, payload: bytes) -> Any:
-        """Read the value in a reply."""
-        return self._loads(payload)
 
     def _goes_apart(self, args: Sequence[Any]) -> bool:
         """Tell whether arguments, of which a large payload was made, have bytes that go beside it.

@@ -331,18 +331,20 @@ class Line:
 
     def _row(self, way: _Way, room: int, like: Plain, deadline: float | None, alike: deque[Work]) -> bytes:
         """Lay out as a row what follows a call in the queue and is like it; what cannot go so is left `alike`."""
-        (method, args, named), queue, calls = like, self._queue, []
+        (method, args, named), queue = like, self._queue
         size, room = len(args), 0 if named else min(room, _MOST - len(way.waiting))
         while queue and len(alike) < room:
-            what, future = work = queue[0]
+            what = queue[0][0]
             if type(what) is not tuple or what[0] != method or len(what[1]) != size or what[2]:
                 break
-            queue.popleft()
-            if future.set_running_or_notify_cancel():
-                alike.append(work)
-                calls.append(what[1])
+            alike.append(queue.popleft())
+        if not FutureResult.begin_all([future for _, future in alike]):
+            begun = [work for work in alike if work[1].set_running_or_notify_cancel()]
+            alike.clear()
+            alike.extend(begun)
         packed = None
-        if len(calls) > 1 and way.short is not None:
+        if len(alike) > 1 and way.short is not None:
+            calls = [what[1] for what, _ in alike if isinstance(what, tuple)]
             packed = way.short.pack_row(way.connection, method, calls)
         if packed is None:
             return b""
@@ -543,25 +545,30 @@ class Line:
         found, at, goes_on = short.find(data)
         waiting, limits, hearings = way.waiting, way.limits, way.hearings
         made, read = way.connection.calls_made, short.read
-        for seq, begin, end in found:
-            work = waiting.pop(seq, None)
-            if work is None:
-                return data[begin:]
-            made.discard(seq)
-            if limits:
-                limits.pop(seq, None)
-            if hearings:
-                self._hear_last(way, seq)
-            try:
-                value = read(data[begin + BARE_SIZE : end])
-            except (ProtocolError, SecurityError) as error:
-                self._fail([work], explained(error, self._circumstances(way, work[0])))
-                continue
-            what, future = work
-            if type(what) is not tuple:
-                self._note_value(what, end - begin, value)
-            # As `publish`, without its frame.
-            if not future.publish(value):
+        results: list[tuple[FutureResult, Any]] = []
+        try:
+            for seq, begin, end in found:
+                work = waiting.pop(seq, None)
+                if work is None:
+                    at, goes_on = begin, False
+                    break
+                made.discard(seq)
+                if limits:
+                    limits.pop(seq, None)
+                if hearings:
+                    self._hear_last(way, seq)
+                try:
+                    value = read(data[begin + BARE_SIZE : end])
+                except (ProtocolError, SecurityError) as error:
+                    self._fail([work], explained(error, self._circumstances(way, work[0])))
+                    continue
+                what, future = work
+                if type(what) is not tuple:
+                    self._note_value(what, end - begin, value)
+                results.append((future, value))
+        finally:
+            # One after the other would take longer than reading them.
+            for future, value in FutureResult.publish_all(results):
                 self._elsewhere(partial(future.set_result, value))
         if goes_on:
             way.rest = data[at:]

@@ -101,7 +101,7 @@ class ShortCut(BareCalls):
             if context.response_annotations and context.client is None:
                 context.response_annotations = {}
             try:
-                return self._loads(reply[2])
+                return self.read(reply[2])
             except (ProtocolError, SecurityError) as error:
                 raise explained(error, calling(link, self._call(method, args, kwargs, asking))) from error
 
