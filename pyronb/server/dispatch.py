@@ -256,10 +256,11 @@ class Dispatcher:
                 if plain:
                     result = method(*args, **kwargs) if kwargs else method(*args)
                 else:
-                    result = self._call_user(method, name, args, kwargs or {}, call, caller)
+                    one = Call(call.object_id, name, args, kwargs or {})
+                    result = self._call_user(method, name, args, kwargs or {}, one, caller)
             except BaseException as error:  # noqa: BLE001 - it is the result of this call, and the last one
                 if plain:
-                    self._on_error(caller, call, error)
+                    self._on_error(caller, Call(call.object_id, name, args, kwargs or {}), error)
                 results.append(BatchError(self._for_caller(error)))
                 break
             if type(result) in PLAIN:
@@ -269,7 +270,7 @@ class Dispatcher:
                 future = yield result
                 failure = future.exception()
                 if failure is not None:
-                    self._on_error(caller, call, failure)
+                    self._on_error(caller, Call(call.object_id, name, args, kwargs or {}), failure)
                     results.append(BatchError(self._for_caller(failure)))
                     break
                 result = future.result()

@@ -358,7 +358,7 @@ def test_an_error_is_the_last_result_of_a_batch(run, thing, told):
     assert outcome.value[1].exception.args == ("boom", 7)
     assert outcome.value[1].exception._pyroTraceback
     assert thing.done == ["add", "fail"]
-    assert told[0][1] == BATCH_METHOD
+    assert told[0][1] == "fail"
 
 
 @pytest.mark.parametrize(
