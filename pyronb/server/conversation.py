@@ -250,7 +250,7 @@ class Conversation:
         """Take in bytes of a client that sends many calls together; those that are bare take the short-cut."""
         while self._connection.idle:
             data, self._tail = self._tail + data, b""
-            found, at, goes_on = bares_in(data, short.heads, LARGEST_BARE)
+            found, at, goes_on = bares_in(data, short.heads, short.largest)
             calls, rows = deque(found), short.rows_in(data, found)
             if self._unwanted:
                 self._unwanted.difference_update(

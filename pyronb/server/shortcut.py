@@ -58,10 +58,10 @@ class ShortCut:
         caller: the client.
         dispatcher: finds objects, and makes outcomes of what is not plain.
         reply: lays out the reply to a request and call in its context, whatever the outcome.
-        limit: most bytes of a reply; 0 means no limit.
+        limit: most bytes of a message; 0 means no limit.
     """
 
-    __slots__ = ("_apart", "_caller", "_dispatcher", "_find", "_largest", "_reply", "_take", "_ways")
+    __slots__ = ("_apart", "_caller", "_dispatcher", "_find", "_reply", "_take", "_ways", "largest")
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class ShortCut:
         self._dispatcher = dispatcher
         self._find = dispatcher.find
         self._reply = reply
-        self._largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+        self.largest = min(limit, LARGEST_BARE) if limit else LARGEST_BARE
+        """Most bytes of the payload of a call that it takes, and of a reply."""
         # Whether a result with large bytes was seen: others do not pay for looking.
         self._apart = False
         # A tuple, and what was found is kept by the dispatcher, for there are many idle clients.
@@ -175,7 +176,7 @@ class ShortCut:
             except (SerializeError, SecurityError):
                 # It may be something that only goes the long way, such as a proxy to be made.
                 written = None
-            if type(written) is bytes and len(written) <= self._largest:
+            if type(written) is bytes and len(written) <= self.largest:
                 return [pack_header(reply_head, seq, len(written), BARE_TAIL) + written]
             self._apart = self._apart or (apart and holds_large((value,)))
         if outcome is None:
