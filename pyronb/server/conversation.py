@@ -220,6 +220,11 @@ class Conversation:
         """Go on without a greeting, on a socket that was connected by other means. (Section 28.)"""
         self._connection.open()
 
+    def take_key(self) -> None:
+        """Have messages signed with the key that the daemon has by now, where the client has not said anything yet."""
+        if self._connection.dialect is None:
+            self._connection.key = self._host.key()
+
     def close(self) -> None:
         """End it."""
         self._connection.close()

@@ -287,13 +287,16 @@ class Daemon:
     def _pyroHmacKey(self) -> bytes | None:
         """Shared key with which messages are signed, which only clients of protocol 48 (Pyro4) can do; None for none.
 
-        A text is taken as UTF-8. Clients that connect from then on must have the same key.
+        A text is taken as UTF-8. Clients that connect from then on must have the same key, and so must the one behind a
+        socket that was given.
         """
         return self._key
 
     @_pyroHmacKey.setter
     def _pyroHmacKey(self, key: bytes | str | None) -> None:
         self._key = key_bytes(key)
+        for conversation in self._engine.conversations:
+            conversation.take_key()
 
     # Serving
 

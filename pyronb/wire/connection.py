@@ -99,7 +99,8 @@ class _Connection:
     def __init__(self, dialect: Dialect | None, max_message_size: int, key: bytes | None, watch: Watch | None) -> None:
         self.state = NEW
         self._watch = watch
-        self._key = key
+        self.key = key
+        """The shared key with which messages are signed; None for none."""
         self.dialect = dialect
         self._layout = LAYOUTS[dialect] if dialect is not None else None
         self._limit = max_message_size
@@ -124,7 +125,7 @@ class _Connection:
     def _may_be_whole(self, data: bytes) -> bool:
         """Whether these bytes may be a message that arrived alone, and may be as large as that."""
         state = self.state
-        if state is CLOSED or self._whole is not None or self._header is not None or self._buffer.size or self._key:
+        if state is CLOSED or self._whole is not None or self._header is not None or self._buffer.size or self.key:
             return False
         if self._layout is None:
             if data[:PREAMBLE_SIZE] != _MOSTLY:
@@ -213,7 +214,7 @@ class _Connection:
             MessageTooLargeError: it is larger than MAX_MESSAGE_SIZE.
         """
         assert self._layout is not None, "the dialect is known once the first bytes were read"
-        buffers = self._layout.pack(message, self._key)
+        buffers = self._layout.pack(message, self.key)
         # As the receiver counts: everything but the header.
         size = (len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))) - self._layout.header_size
         if size > self._limit > 0:
@@ -268,7 +269,7 @@ class _Connection:
         self._header = None
         if header.annotations_size:
             annotations = self._layout.unpack_annotations(chunks)
-        return self._layout.unpack_message(header, annotations, payload, self._key)
+        return self._layout.unpack_message(header, annotations, payload, self.key)
 
     def _next_header(self) -> Header | None:
         buffer = self._buffer
@@ -485,7 +486,7 @@ class ServerConnection(_Connection):
 
         `accept` or `refuse` comes next, or `open` where the bytes of the answer are known too.
         """
-        if self.state is not NEW or self._whole is not None or self._buffer.size or self._key or self._watch:
+        if self.state is not NEW or self._whole is not None or self._buffer.size or self.key or self._watch:
             return False
         self._recognise(_MOSTLY)
         self.state = GREETING
@@ -503,7 +504,7 @@ class ServerConnection(_Connection):
         self.close()
         if self._watch is not None:
             self._watch("sent", message)
-        return layout.pack(message, self._key if (self.dialect or PYRO5).signed else None)
+        return layout.pack(message, self.key if (self.dialect or PYRO5).signed else None)
 
     def reply(self, message: Message) -> list[Buffer]:
         """Say RESULT, answer a PING, or tell something of a call whose answer is yet to come."""

@@ -148,6 +148,11 @@ class Engine(abc.ABC, Generic[C]):
         return len(self._clients)
 
     @property
+    def conversations(self) -> list[Conversation]:
+        """The conversations with the clients that are connected at the moment."""
+        return [client.conversation for client in self._all_clients()]
+
+    @property
     def sockets(self) -> list[Any]:
         """All that has to be watched for something to read, by whoever runs a loop of his own and calls `events`.
 
