@@ -101,7 +101,7 @@ class Host:
         serializers: names of the serializers that requests may use.
         greet: checks a greeting and gives the answer to it and the metadata of the object; raises to refuse.
         annotations: gives the annotations that the daemon adds to each reply.
-        annotated: whether there may ever be such annotations.
+        annotated: tells whether there may be such annotations.
         oneway_threaded: whether a oneway call gets a thread of its own.
         key: gives the shared key with which messages are signed; None for none.
         lend: gives the proxy for an object that one client may call until it goes; None when there is to be none.
@@ -119,7 +119,7 @@ class Host:
     serializers: frozenset[str]
     greet: Callable[[Caller, Greeting], tuple[Any, Metadata | None]]
     annotations: Callable[[], Mapping[str, Buffer]]
-    annotated: bool = True
+    annotated: Callable[[], bool] = lambda: True
     oneway_threaded: bool = True
     key: Callable[[], bytes | None] = lambda: None
     lend: Callable[[Any, Caller], Any] = lambda _, __: None
@@ -418,10 +418,9 @@ class Conversation:
         self._connection.side = SIDE in greeting.peer.abilities
         return buffers
 
-    @staticmethod
-    def _is_as_before(known: _Acquaintance, answer: Any, metadata: Metadata | None, context: CallContext) -> bool:
+    def _is_as_before(self, known: _Acquaintance, answer: Any, metadata: Metadata | None, context: CallContext) -> bool:
         same = type(answer) is str and answer == known.answer and metadata is known.metadata
-        return same and not context.response_annotations
+        return same and not (context.response_annotations or self._host.annotated())
 
     def _accept_client(
         self,
@@ -438,7 +437,7 @@ class Conversation:
         acceptance = encode_acceptance(
             serializer, codec.dialect, metadata, answer, greeting.peer, message, taken, cannot
         )
-        if context.response_annotations or host.annotated:
+        if context.response_annotations or host.annotated():
             acceptance.annotations = {**context.response_annotations, **host.annotations()}
         buffers = self._connection.accept(acceptance)
         payload = message.payload
@@ -448,7 +447,7 @@ class Conversation:
             and len(payload) <= _LONGEST_GREETING
             and type(greeting.handshake) is type(answer) is str
             and not (message.seq or message.annotations or message.correlation_id or acceptance.annotations)
-            and not (host.annotated or host.wire.log or greeting.peer.back)
+            and not (host.annotated() or host.wire.log or greeting.peer.back)
             and _MARK not in payload
             and len(buffers) == 1
             and type(said := buffers[0]) is bytes
@@ -490,7 +489,7 @@ class Conversation:
         """Take note that calls in this serializer are accepted, and open the short-cut for them."""
         self._accepted += (number,)
         wire = self._host.wire
-        if codec.dialect is PYRO5 and not (wire.compression or wire.log or self._host.annotated):
+        if codec.dialect is PYRO5 and not (wire.compression or wire.log or self._host.annotated()):
             # Not before the first call: an idle client should cost little.
             if self.short is None:
                 self.short = ShortCut(

@@ -158,7 +158,7 @@ class Daemon:
             options.serializers,
             greet=self._greet,
             annotations=self._reply_annotations,
-            annotated="annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
+            annotated=lambda: "annotations" in vars(self) or type(self).annotations is not Daemon.annotations,
             oneway_threaded=options.oneway_threaded,
             key=lambda: self._key,
             lend=self._lend,
@@ -503,7 +503,10 @@ class Daemon:
         """Do what has to be done every few seconds."""
 
     def annotations(self) -> Mapping[str, Buffer]:
-        """Give annotations that are added to every reply."""
+        """Give annotations that are added to every reply.
+
+        A function may be assigned in its place, before clients call.
+        """
         return NO_ANNOTATIONS
 
     def methodcall_error_handler(
