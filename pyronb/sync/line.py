@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,9 +45,9 @@ from pyronb.sync.streams import FarStream
 from pyronb.wire.bare import BARE_SIZE
 from pyronb.wire.connection import CLOSED, ClientConnection
 from pyronb.wire.events import Broken, Replied, Told
-from pyronb.wire.message import WANTS_OUTPUT, Buffer
+from pyronb.wire.message import NO_ANNOTATIONS, WANTS_OUTPUT, Buffer
 
-__all__ = ["Line", "Work", "call_of", "may_share", "publish"]
+__all__ = ["Line", "Work", "annotations_of", "call_of", "may_share", "publish"]
 
 Work = tuple[Call | Plain, FutureResult]
 
@@ -70,6 +70,14 @@ def may_share(link: Link) -> bool:
 def call_of(what: Call | Plain) -> Call:
     """Give a call with all that belongs to one."""
     return what if isinstance(what, Call) else Call("", *what)
+
+
+def annotations_of(queue: Sequence[Work]) -> Mapping[str, Buffer]:
+    """Give what goes beside the greeting of a connection that is made for these calls: as in the foreground, it is what
+    goes beside the first of them.
+    """
+    what = queue[0][0] if queue else None
+    return what.annotations if isinstance(what, Call) else NO_ANNOTATIONS
 
 
 def publish(
@@ -240,7 +248,7 @@ class Line:
         link = self._model.sibling()
         link.wants = (TOGETHER,)
         link.lock = threading.RLock()
-        run(connect(link))
+        run(connect(link, annotations=annotations_of(self._queue)))
         assert link.remote is not None
         assert link.connection is not None
         assert link.codec is not None

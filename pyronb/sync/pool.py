@@ -37,7 +37,7 @@ from pyronb.net.wakeup import Wakeup
 from pyronb.news import News
 from pyronb.rpc.call import Call, Outcome
 from pyronb.sync.driver import connected, grant, run
-from pyronb.sync.line import Work, call_of, publish
+from pyronb.sync.line import Work, annotations_of, call_of, publish
 from pyronb.sync.shortcut import short_cut
 from pyronb.sync.streams import FarStream
 from pyronb.wire.connection import CLOSED, ClientConnection
@@ -485,14 +485,14 @@ class Pool:
         wanted = waiting if measure.looked else max(waiting // _MANY, not there)
         for _ in range(min(wanted, self._limit - there)):
             self._connecting += 1
-            self._elsewhere(self._connect)
+            self._elsewhere(partial(self._connect, annotations_of(self._queue)))
 
-    def _connect(self) -> None:
+    def _connect(self, annotations: Mapping[str, Buffer]) -> None:
         """Make a connection; this runs in another thread."""
         link = self._stock.make()
         failed: BaseException | None = None
         for _ in range(1 + link.max_retries):
-            failed = self._connected(link)
+            failed = self._connected(link, None, annotations)
             if not isinstance(failed, ConnectionClosedError | TimeoutError):
                 break
         self._send_for(partial(self._take_in, link, failed))

@@ -131,11 +131,11 @@ def test_a_daemon_that_takes_no_more_connections(background, bench, monkeypatch)
     """Those that there are do it all."""
     real, made = pool.connected, []
 
-    def connected(link):
+    def connected(link, *more):
         made.append(link)
         if len(made) > 3:
             raise CommunicationError("no free workers")
-        real(link)
+        real(link, *more)
 
     monkeypatch.setattr(pool, "connected", connected)
     waiting = [background.wait(number) for number in range(2)]
@@ -152,7 +152,7 @@ def test_no_connection_at_all(background, monkeypatch):
     """All that wait for it are told why; those after them try again."""
     real = pool.connected
 
-    def connected(_link):
+    def connected(*_):
         raise CommunicationError("not today")
 
     monkeypatch.setattr(pool, "connected", connected)
