@@ -22,9 +22,10 @@ from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import behavior, expose
 from pyronb.sync.proxy import Proxy
 from pyronb.tracebacks import getPyroTraceback
+from pyronb.wire.message import INVOKE, ROW, Message
 from tests.contract.ways import POOL, WAYS
 from tests.support.fix_daemons import Bench
-from tests.support.serving import ENGINES, client_options, daemon_options, looping, serving
+from tests.support.serving import ENGINES, RawClient, client_options, daemon_options, looping, serving
 from tests.support.waiting import eventually, scaled
 
 LIMIT = 6_000
@@ -226,6 +227,34 @@ def test_what_is_not_exposed(way, uri, name):
                 call(name)
 
         assert 3 == call("add", 1, 2)
+
+
+PRIVATE = ["_private", "__init__", "__class__", "__dict__", "__reduce__", "__getattribute__", "value", "go"]
+
+
+@pytest.mark.parametrize("form", ["single", "batch", "rows of a batch", "together", "row"])
+def test_private_members_by_hand(served, form):
+    """Whatever a client sends, in whichever form, it reaches none of them."""
+    daemon, _ = served
+    together = form in ("together", "row")
+    peer = {"version": "9", "can": ["side", "rows", "together", "abreast"], "wants": ["together"] if together else []}
+    with RawClient(daemon.locationStr) as client:
+        client.greet("thing", pyronb=peer)
+        for name in PRIVATE * 2:
+            assert 3 == client.call("thing", "add", 1, 2).value
+            number, flags, answers = client.serializer.number, 0, 1
+            parts = name, (), {}
+            if form == "batch":
+                parts, flags = ("<batch>", [(name, (), {})], None), client.dialect.batch
+            elif form == "rows of a batch":
+                parts, flags = ("<batch>", [(name, ("x", "x"), 1)], {"rows": True}), client.dialect.batch
+            elif form == "row":
+                parts, flags, answers = (name, (2, "x", "x"), {}), ROW, 2
+            payload = client.serializer.dumps_call(("thing", *parts))
+            client.send(client.packed(Message(INVOKE, number, flags, client.seq + 1, payload)))
+            client.seq += answers
+            for _ in range(answers):
+                assert isinstance(client.codec.decode_reply(client.message()).error, AttributeError)
 
 
 # Beside the call
