@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 import time
 from typing import Protocol
@@ -48,6 +49,12 @@ class Ticker:
             elif first:
                 self._changed.notify()
 
+    def forget(self) -> None:
+        """Start anew in the child of a fork: the thread is its parent's, and so is what was held back."""
+        self._due.clear()
+        self._changed = threading.Condition()
+        self._runs = False
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -63,3 +70,6 @@ class Ticker:
 
 
 TICKER = Ticker()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=TICKER.forget)

@@ -9,11 +9,13 @@ released or dropped.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakSet
 
 from pyronb.client.bare import Plain
 from pyronb.client.face import check_method, check_proxy, describe, local_names, retries_of, timeout_of, wishes_of
@@ -142,11 +144,12 @@ class AsyncProxy:
     """
 
     # The functions that start calls are in its dict, by name, once the object is known to have such methods.
-    __slots__ = ("__dict__", "_crew", "_line", "_link", "_pool", "_stock")
+    __slots__ = ("__dict__", "__weakref__", "_crew", "_line", "_link", "_pool", "_stock")
 
     def __init__(self, link: Link) -> None:
         """Make one for the object that this link leads to; it has connections of its own."""
         self._begin(link.twin())
+        _proxies.add(self)
 
     def _begin(self, link: Link) -> None:
         self._link = link
@@ -277,6 +280,20 @@ class AsyncProxy:
     def __repr__(self) -> str:
         """Show the address."""
         return f"<pyronb.AsyncProxy {describe(self._link).partition(';')[0]}>"
+
+
+_proxies: WeakSet[AsyncProxy] = WeakSet()
+"""All that there are."""
+
+
+def _start_anew() -> None:
+    """Give all of them new threads and connections in the child of a fork: what they have are its parent's."""
+    for proxy in list(_proxies):
+        proxy._begin(proxy._link)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 def asyncproxy(proxy: Proxy) -> AsyncProxy:

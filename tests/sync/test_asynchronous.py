@@ -7,7 +7,10 @@ import concurrent.futures
 import contextlib
 import gc
 import itertools
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -19,6 +22,7 @@ from pyronb.sync.asynchronous import _Crew, asyncproxy
 from pyronb.sync.pool import MOST, Stock
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
+from tests.support.paths import ROOT
 from tests.support.strikes import Strikes
 from tests.support.waiting import eventually, scaled
 
@@ -342,3 +346,37 @@ def test_an_interrupt_while_a_call_is_begun_holds_nobody_up(background):
         if not strikes.place:
             break
     assert number > 3
+
+
+FORKED = """
+import os, sys, warnings
+import pyronb, pyronb.sync.asynchronous, pyronb.sync.line
+warnings.simplefilter("ignore")
+uri, way = sys.argv[1:]
+if way == "pool":
+    pyronb.sync.line.TOGETHER = "what no daemon does"
+if way == "apart":
+    pyronb.sync.asynchronous.may_share = lambda _: False
+with pyronb.Proxy(uri) as proxy, pyronb.asyncproxy(proxy) as calls:
+    assert calls.add(1, 2).result(20) == 3
+    assert calls._pyroCall(timeout=20).add(2, 2).result(20) == 4
+    if os.fork() == 0:
+        right = [calls.add(number, 0).result(20) for number in range(5)] == list(range(5))
+        try:
+            calls._pyroCall(timeout=0.1).wait().result(20)
+        except pyronb.errors.TimeoutError:
+            os._exit(0 if right else 1)
+        os._exit(2)
+    right = [calls.add(number, 1).result(20) for number in range(5)] == list(range(1, 6))
+    _, status = os.wait()
+    sys.exit(status != 0 or not right)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_forked_process(daemon, way):
+    """A child makes its own connections and threads, and does no harm to those of its parent."""
+    uri = str(daemon.uriFor("bench"))
+    ran = subprocess.run([sys.executable, "-c", FORKED, uri, way], cwd=ROOT, timeout=scaled(50), check=False)
+
+    assert ran.returncode == 0
