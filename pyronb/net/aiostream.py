@@ -274,8 +274,11 @@ class AsyncStream:
 
     def load_later(self, lay_out: Callable[[], Sequence[Buffer]]) -> None:
         """Do as `load` for what may yet grow: it is laid out before anything else is sent, or when the turn ends."""
-        self._mover.lay_out()
-        self._mover.growing = lay_out
+        mover = self._mover
+        mover.lay_out()
+        if mover.held_size > _HELD:
+            mover.flush()
+        mover.growing = lay_out
 
     def close(self) -> None:
         """Close the connection, after what was sent has left; closing again does nothing."""

@@ -102,6 +102,24 @@ async def test_more_of_what_leaves_in_this_turn(listener):
         await stream.closed()
 
 
+async def test_much_that_grows_in_this_turn(listener):
+    """It is not held back until the turn ends: whoever wants to send more than there is room for has to wait."""
+    stream = await dial(place_of(listener), Heard(), None)
+    peer, _ = listener.accept()
+    with peer:
+        stream.send([b"x"], at_once=False)
+        pieces = 0
+        while not stream.crowded and pieces < 1000:
+            stream.load_later(lambda: [bytes(100_000)])
+            pieces += 1
+        assert stream.crowded
+        assert stream._mover.held_size <= 100_000
+        stream._mover.flush()
+        await asyncio.to_thread(swallow, peer, 1 + pieces * 100_000)
+        stream.close()
+        await stream.closed()
+
+
 def in_another_thread(ask):
     """Ask in another thread, without a turn of the loop."""
     with ThreadPoolExecutor(1) as pool:
