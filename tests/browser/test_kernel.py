@@ -166,7 +166,10 @@ def test_calls(lab):
     below = lab.page.locator("#jp-down-stack .pyronb-Calls")
     expect(below.locator(".pyronb-Call")).to_have_count(14)
     below.locator(".pyronb-Call").nth(11).get_by_role("button").click()
-    expect(below.get_by_role("group", name="Details of the call")).to_contain_text("put(")
+    details = below.get_by_role("group", name="Details of the call")
+    expect(details).to_contain_text("put(")
+    expect(details.get_by_text("Began")).to_be_in_viewport()
+    expect(below.locator(".pyronb-Call").nth(11).get_by_role("button").first).to_be_in_viewport(ratio=0.9)
     lab.shoot_both("calls-3-below")
 
     calls.get_by_role("button", name="Stop").click()

@@ -146,9 +146,13 @@ function Rows(props: IRowsProps): React.JSX.Element {
   }, [rows, chosen]);
   React.useLayoutEffect(() => {
     const details = list.current?.querySelector('.pyronb-Call-details');
-    if (details) {
-      bringIntoView(list.current!, details.parentElement!);
+    if (!details) {
+      return;
     }
+    // They grow once the kernel has told all of them.
+    const observer = new ResizeObserver(() => bringIntoView(list.current!, details.parentElement!));
+    observer.observe(details);
+    return () => observer.disconnect();
   }, [chosen]);
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = list.current!;
@@ -193,10 +197,12 @@ function Rows(props: IRowsProps): React.JSX.Element {
 
 /** Scrolls the list, and nothing around it; of a row with details that do not fit, the beginning is on view. */
 function bringIntoView(list: HTMLElement, row: HTMLElement): void {
-  const frame = list.getBoundingClientRect();
+  const begin = list.getBoundingClientRect().top + list.clientTop;
   const { top, bottom } = row.getBoundingClientRect();
-  if (top < frame.top || bottom > frame.bottom) {
-    list.scrollTop += Math.min(top - frame.top, Math.max(bottom - frame.bottom, 0));
+  const above = top - begin;
+  const below = bottom - begin - list.clientHeight;
+  if (above < 0 || below > 0) {
+    list.scrollTop += Math.min(above, Math.max(below, 0));
   }
 }
 
