@@ -9,11 +9,12 @@ import sys
 
 import pytest
 
+from pyronb.sync.lookup import locateNS
 from tests.interop.conftest import peer
 from tests.interop.tools import ECHO, FAMILIES, NS, clean_environment, real
 from tests.support.paths import ROOT
 from tests.support.programs import free_port, running
-from tests.support.serving import LOCAL
+from tests.support.serving import LOCAL, client_options
 from tests.support.waiting import scaled
 
 NSC = {"Pyro5": "Pyro5.nsc", "Pyro4": "Pyro4.nsc"}
@@ -63,11 +64,15 @@ def test_a_real_client_cannot_tell_our_echo_server_from_a_real_one(family):
     assert found == expected
 
 
+@pytest.mark.timeout(240)  # Dozens of programs are started, one after the other.
 @pytest.mark.parametrize("family", FAMILIES)
 def test_our_nsc_says_what_a_real_one_says(family):
     """To a real name server; the lines that both print are the same."""
     port = str(free_port())
-    with real(NS[family], "-n", LOCAL, "-p", port, until=r"^(?:internal )?URI = (\S+)"):
+    with (
+        real(NS[family], "-n", LOCAL, "-p", port, until=r"^(?:internal )?URI = (\S+)"),
+        locateNS(LOCAL, int(port), options=client_options()) as names,
+    ):
         place = ("-n", LOCAL, "-p", port)
         all_, any_ = ("yplookup_all", "yplookup_any") if family == "Pyro5" else ("listmeta_all", "listmeta_any")
         for words, typed in (
@@ -87,9 +92,9 @@ def test_our_nsc_says_what_a_real_one_says(family):
             for tool in (("pyronb", "nsc"), (NSC[family],)):
                 # Each from the same state.
                 if words[0] == "register":
-                    ask("pyronb", "nsc", *place, "remove", "tool.a")
+                    names.remove("tool.a")
                 else:
-                    ask("pyronb", "nsc", *place, "register", "--replace", "tool.a", A, "x")
+                    names.register("tool.a", A, metadata={"x"})
                 text = ask(*tool, *place, *words, typed=typed)
                 # How a set is shown is a matter of taste, and so are the lines around a list.
                 text = re.sub(r"metadata: .*", "metadata", text)
