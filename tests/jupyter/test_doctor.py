@@ -13,7 +13,8 @@ from pyronb.jupyter.doctor import diagnose, section_of
 from pyronb.jupyter.ipython.views import sections_html, sections_text
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, bad_peer, free_port, playing, serving
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, bad_peer, playing, serving
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 NAME_STEPS = ["name server", "name", "host", "port", "greeting", "protocol", "metadata", "ping"]

@@ -24,7 +24,6 @@ from tests.jupyter.server.peers import (
     NameServerLike,
     address_of,
     at_most,
-    free_port,
     listening,
     nameserver,
     pyro4_nameserver,
@@ -35,6 +34,7 @@ from tests.jupyter.server.peers import (
     trickling,
 )
 from tests.support.paths import ROOT
+from tests.support.programs import free_port
 from tests.support.waiting import eventually
 
 TIMEOUT = 2.0

@@ -13,8 +13,9 @@ from pyronb.jupyter.ipython.reprs import MAX_ROWS
 from pyronb.server.exposure import expose
 from pyronb.sync.batch import BatchProxy
 from pyronb.sync.proxy import Proxy
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, free_port
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter
 from tests.jupyter.ipython.test_connect import usage
+from tests.support.programs import free_port
 from tests.support.waiting import eventually, scaled
 
 

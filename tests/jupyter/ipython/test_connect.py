@@ -13,7 +13,8 @@ from pyronb.jupyter.ipython.completion import known_names
 from pyronb.jupyter.ipython.connect import target_of, variable_for
 from pyronb.server.daemon import Daemon
 from pyronb.sync.proxy import Proxy
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, bad_peer, free_port
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, bad_peer
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 

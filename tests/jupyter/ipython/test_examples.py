@@ -9,9 +9,10 @@ import pytest
 
 import pyronb
 from pyronb.demo.process import start_demo
-from tests.jupyter.ipython.scene import HOST, free_port, run_cell
+from tests.jupyter.ipython.scene import HOST, run_cell
 from tests.support.magics import magic_classes
 from tests.support.paths import ROOT
+from tests.support.programs import free_port
 
 MAGICS = {name: member for kind in magic_classes() for name, member in vars(kind).items() if name.startswith("pyro_")}
 FIRST = {

@@ -10,8 +10,9 @@ from pyronb.futures import FutureResult
 from pyronb.jupyter.ipython.completion import known_names
 from pyronb.jupyter.ipython.looking import futures_in
 from pyronb.sync.proxy import Proxy
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, free_port
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter
 from tests.jupyter.ipython.test_connect import usage
+from tests.support.programs import free_port
 
 
 @pytest.fixture

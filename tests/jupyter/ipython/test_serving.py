@@ -16,8 +16,9 @@ from pyronb.jupyter.runtime import enter_name, leave_names, read_names
 from pyronb.server.daemon import Daemon
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, free_port, nameserver, serving
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, nameserver, serving
 from tests.jupyter.ipython.test_connect import usage
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 CAMERA = '''

@@ -15,7 +15,6 @@ from tests.jupyter.server.peers import (
     NameServerLike,
     address_of,
     at_most,
-    free_port,
     listening,
     nameserver,
     patience_with,
@@ -26,6 +25,7 @@ from tests.jupyter.server.peers import (
     silent,
     unregister,
 )
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 LONG = 3600.0

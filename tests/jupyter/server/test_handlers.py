@@ -17,13 +17,13 @@ from tests.jupyter.server.peers import (
     Motor,
     NameServerLike,
     address_of,
-    free_port,
     listening,
     nameserver,
     register,
     serving,
     silent,
 )
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 EXTENSION = "pyronb"

@@ -12,17 +12,8 @@ from pyronb.jupyter.addresses import Address
 from pyronb.jupyter.runtime import ONLY_THERE
 from pyronb.jupyter.server import health as module
 from pyronb.jupyter.server.health import Health
-from tests.jupyter.server.peers import (
-    BAD_PEERS,
-    HOST,
-    Motor,
-    address_of,
-    at_most,
-    free_port,
-    listening,
-    patience_with,
-    serving,
-)
+from tests.jupyter.server.peers import BAD_PEERS, HOST, Motor, address_of, at_most, listening, patience_with, serving
+from tests.support.programs import free_port
 from tests.support.waiting import scaled
 
 HERE = Address(HOST, 9090)

@@ -20,7 +20,6 @@ from tests.jupyter.server.peers import (
     NameServerLike,
     address_of,
     at_most,
-    free_port,
     listening,
     nameserver,
     register,
@@ -28,6 +27,7 @@ from tests.jupyter.server.peers import (
     silent,
 )
 from tests.support.paths import ROOT
+from tests.support.programs import free_port
 from tests.support.waiting import eventually, scaled
 
 MOTOR = "PYRO:motor@127.0.0.1:1"

@@ -16,7 +16,8 @@ from pyronb.config import config
 from pyronb.jupyter.widgets import cells
 from pyronb.jupyter.widgets.names import NameServerBrowser, matches
 from pyronb.server.daemon import Daemon
-from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, a_shell, bad_peer, free_port, nameserver, serving
+from tests.jupyter.ipython.scene import HOST, HOSTILE, Counter, a_shell, bad_peer, nameserver, serving
+from tests.support.programs import free_port
 from tests.support.waiting import eventually, scaled
 
 

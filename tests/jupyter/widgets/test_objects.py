@@ -14,7 +14,8 @@ from pyronb.jupyter.widgets.objects import MAX_PINS, ObjectView
 from pyronb.server.daemon import Daemon
 from pyronb.server.exposure import expose
 from pyronb.sync.proxy import Proxy
-from tests.jupyter.ipython.scene import HOST, HOSTILE, NetworkProbe, a_shell, free_port, serving
+from tests.jupyter.ipython.scene import HOST, HOSTILE, NetworkProbe, a_shell, serving
+from tests.support.programs import free_port
 from tests.support.waiting import eventually
 
 

@@ -6,7 +6,8 @@ import gc
 import time
 
 from pyronb.jupyter.widgets.watch import MAX_DELAY, MIN_GAP, Watch
-from tests.jupyter.ipython.scene import HOST, free_port
+from tests.jupyter.ipython.scene import HOST
+from tests.support.programs import free_port
 from tests.support.waiting import deadline, eventually, scaled
 
 
