@@ -20,7 +20,6 @@ from typing import Any
 from pyronb.errors import CommunicationError, ConnectionClosedError, TimeoutError
 from pyronb.net.back import take
 from pyronb.net.deadline import after, remaining
-from pyronb.net.lookout import FEW, LOOKOUT, STAY, Seat
 from pyronb.net.sockets import addresses, tune
 from pyronb.options import TLSOptions
 from pyronb.uri import URI
@@ -236,7 +235,7 @@ class SocketStream:
         keep_open: the socket is somebody else's: closing the stream leaves it open.
     """
 
-    __slots__ = ("_keep_open", "_limits", "_seat", "_stall", "_timeout", "_unsent", "closed", "socket")
+    __slots__ = ("_keep_open", "_limits", "_stall", "_timeout", "_unsent", "closed", "socket")
 
     _two_limits = _POSIX
     """Whether each direction has a time-out of its own; where both share one, it is set anew each time."""
@@ -247,8 +246,6 @@ class SocketStream:
         self._keep_open = keep_open
         self._unsent: Sequence[memoryview] = ()
         self.closed = False
-        # Where the thread waits that exchanges messages, among many that do.
-        self._seat: Seat | None = None
         self._timeout = sock.gettimeout()
         if self._timeout is not None:
             sock.settimeout(None)
@@ -303,13 +300,7 @@ class SocketStream:
         """
         # As below, without a further frame in the usual case.
         doing = "sending"
-        seat = None
-        callers = LOOKOUT.callers
-        callers.append(None)
         try:
-            if len(callers) > FEW:
-                seat = LOOKOUT.seat(self._seat, self.socket.fileno())
-                self._seat = seat or self._seat
             if not self._two_limits:
                 self._send_rest([message], 0, None if limit is None else after(limit))
             else:
@@ -322,14 +313,9 @@ class SocketStream:
             doing = "receiving"
             if self._limits.get(_RECEIVING) != limit:
                 self._set_limit(_RECEIVING, limit)
-            if seat is not None and seat.used and not LOOKOUT.wait(seat, limit) and limit is not None:
-                self._set_limit(_RECEIVING, max(0.0, limit - STAY))
             data = self.socket.recv(_SMALL)
         except OSError as error:
             raise translated(doing, error) from error
-        finally:
-            if callers:
-                callers.pop()
         if not data:
             raise ConnectionClosedError("receiving: the peer closed the connection")
         return data
@@ -550,7 +536,6 @@ class SocketStream:
         """Give the connection away: the socket, and the TLS session over it, or None. The stream is closed by that."""
         for option in (_RECEIVING, _SENDING):
             self._set_limit(option, None)
-        self._leave_lookout()
         self.closed = True
         return self.socket, None
 
@@ -570,16 +555,10 @@ class SocketStream:
         """Close the socket, if it is ours; closing again does nothing."""
         if not self.closed:
             self.closed = True
-            self._leave_lookout()
             if self._keep_open:
                 self._give_back()
             else:
                 self.socket.close()
-
-    def _leave_lookout(self) -> None:
-        if self._seat is not None:
-            LOOKOUT.leave(self._seat)
-            self._seat = None
 
     def _give_back(self) -> None:
         """Leave no time-outs behind on a socket of somebody else, who may have closed it already."""

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from pyronb.net.lookout import waits
 from pyronb.server.conversation import Answer
 from pyronb.server.engines.base import Client
 
@@ -39,6 +38,19 @@ _SOME = 10
 """which shows when there were at least so many."""
 
 C = TypeVar("C", bound=Client)
+
+if sys.platform == "linux":
+    import resource
+
+    def _waits() -> int:
+        """Tell how often this thread has waited for anything so far."""
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+else:
+
+    def _waits() -> int:
+        """Tell that nobody knows."""
+        return 0
 
 
 class Crowd(Generic[C]):
@@ -117,7 +129,7 @@ class Crowd(Generic[C]):
         True when somebody has to go on with leading. Where a call took so long that somebody else does by now, this
         gives its client, and the answer to it.
         """
-        self._look_anew(waits())
+        self._look_anew(_waits())
         running = self._running = []
         while not over():
             self._polls += 1
@@ -161,21 +173,21 @@ class Crowd(Generic[C]):
                 return False
         return True
 
-    def _look_anew(self, waited: int) -> None:
+    def _look_anew(self, waits: int) -> None:
         self._until = time.monotonic() + _WINDOW
-        self._polls, self._calls, self._waits = 0, self.calls, waited
+        self._polls, self._calls, self._waits = 0, self.calls, waits
 
     def _holds(self) -> bool:
         """Look at the crowd, and tell whether it stays together; the quiet ones leave in any case."""
-        now = waits()
+        waits = _waits()
         # Each look at who is ready may have been a wait too.
-        waited = now - self._waits - self._polls
+        waited = waits - self._waits - self._polls
         waiting = waited * _MANY > self.calls - self._calls >= _SOME
         if waiting or len(self._active) + len(self._new) < FEW:
             self.part(pause=waiting)
             return False
         self._pause = _PAUSE
-        self._look_anew(now)
+        self._look_anew(waits)
         self._let_quiet_go()
         return True
 
