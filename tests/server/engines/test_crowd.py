@@ -46,7 +46,13 @@ class Popular(Thing):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Two clients are a crowd, as on slow machines a test cannot have many that are busy at the same time."""
+    """Two clients are a crowd, as on slow machines a test cannot have many that are busy at the same time.
+
+    A crowd that goes apart gathers again soon: it takes calls for such as wait where only the clients of the test, in the
+    same interpreter, hold them up.
+    """
+    monkeypatch.setattr("pyronb.server.engines.crowd._PAUSE", 0.02)
+    monkeypatch.setattr("pyronb.server.engines.crowd._LONGEST_PAUSE", 0.02)
     monkeypatch.setattr("pyronb.server.engines.crowd.FEW", 0)
     monkeypatch.setattr("pyronb.server.engines.threads.FEW", 0)
 
