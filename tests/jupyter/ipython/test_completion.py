@@ -145,7 +145,7 @@ def test_tab_asks_nobody(shell, scene, counter, complete, network, text, alive):
         elapsed = time.thread_time() - began
         assert network.calls == []
         if text in OURS_ALONE:
-            assert elapsed < scaled(0.1)  # two completions; of this thread alone, on a machine that is busy with others
+            assert elapsed < scaled(0.5)  # two completions; of this thread alone, on a machine that is busy with others
     assert scene.counter.reads == 0
 
 
