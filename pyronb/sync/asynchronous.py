@@ -29,7 +29,8 @@ from pyronb.net.ticker import TICKER
 from pyronb.news import Progress
 from pyronb.rpc.call import NO_WISHES, Call, Wishes
 from pyronb.sync.line import Line, Work, may_share
-from pyronb.sync.pool import MOST, Pool, Stock
+from pyronb.sync.measure import MOST
+from pyronb.sync.pool import Pool, Stock
 from pyronb.sync.proxy import Proxy
 from pyronb.uri import URI
 

@@ -19,7 +19,8 @@ import pyronb
 from pyronb.errors import ConnectionClosedError, PyroError
 from pyronb.net.ticker import TICKER
 from pyronb.sync.asynchronous import _Crew, asyncproxy
-from pyronb.sync.pool import MOST, Stock
+from pyronb.sync.measure import MOST
+from pyronb.sync.pool import Stock
 from pyronb.sync.proxy import Proxy
 from tests.support.fix_daemons import client_options
 from tests.support.paths import ROOT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import itertools
 import threading
 import time
 
@@ -16,13 +15,12 @@ from pyronb.net.wakeup import Wakeup
 from pyronb.options import WireOptions
 from pyronb.sync import pool
 from pyronb.sync.asynchronous import asyncproxy
+from pyronb.sync.measure import MOST
 from pyronb.sync.proxy import Proxy
 from pyronb.sync.streams import FarStream
 from tests.support.fix_daemons import Bench, client_options
 from tests.support.serving import serving
 from tests.support.waiting import eventually, scaled
-
-BEGUN = 100
 
 
 @pytest.fixture(autouse=True)
@@ -48,83 +46,23 @@ def entered(bench, calls):
 # How many connections there are
 
 
-@pytest.fixture
-def measure():
-    """A measure that begins at the moment 0."""
-    return pool._Measure(BEGUN, 0.0)
-
-
-def window(measure, pace, late=0.0, at_a_time=0):
-    """Let as much time pass as is counted together, in which so many calls begin in a second; tell what comes of it."""
-    since = measure._since
-    for number in itertools.count(1):
-        now = since + number * pool._MOMENT + late
-        begun = BEGUN + int(now * pace)
-        measure.turns = (begun - measure.begun) // at_a_time if at_a_time else 0
-        measure.look(begun, now)
-        if measure._since != since:
-            return measure.connections
-
-
-def test_quick_calls_need_few_connections(measure):
-    """However many there are."""
-    assert [pool._FEW] * 5 == [window(measure, 20_000) for _ in range(5)]
-
-
-def test_replies_that_come_all_at_a_time_need_several(measure):
-    """The daemon has nothing to do meanwhile; where it is busy, a few are enough."""
-    assert pool._FEW == window(measure, 20_000, at_a_time=1)
-    assert pool._SEVERAL == window(measure, 20_000, at_a_time=pool._SEVERAL)
-    assert pool._SEVERAL == window(measure, 20_000, at_a_time=pool._SEVERAL // 2)
-    assert pool._FEW == window(measure, 20_000, at_a_time=1)
-
-
-def test_a_few_turns_tell_nothing(measure):
-    """Chance may have it that they bring many replies."""
-    assert pool._FEW == window(measure, 5000, at_a_time=pool._SEVERAL)
-
-
-def test_more_are_kept_where_they_pay(measure):
-    """As they do where calls wait for something over there."""
-    found = []
-    for _ in range(4):
-        # Each takes 4 ms.
-        measure.begin(BEGUN, 0.0)
-        found.append(window(measure, measure.connections / 0.004))
-
-    assert [6, 12, 24, 32] == found
-
-
-def test_more_are_given_up_where_they_do_not_pay(measure):
-    """Another try has to wait."""
-    found = [window(measure, 1000) for _ in range(4)]
-
-    assert [6, 3, 3, 3] == found
-    assert 6 in [window(measure, 1000) for _ in range(int(pool._REST / pool._WINDOW))]
-
-
-def test_a_program_that_stood_still_tells_nothing(measure):
-    """Little was begun, but not for want of connections."""
-    assert pool._FEW == window(measure, 1000, late=0.1)
-
-
 def test_many_quick_calls(background, dials):
     """They go over a few connections, which all stay."""
     futures = [background.add(number, 0) for number in range(2000)]
 
     assert list(range(2000)) == [future.value for future in futures]
-    assert 1 <= len(dials) <= pool.MOST
+    assert 1 <= len(dials) <= MOST
     eventually(lambda: len(dials) == len(background._stock))
 
 
 def test_calls_that_wait_hold_up_nobody(background, bench):
     """Each holds but its own connection, until there are no more."""
-    waiting = [background.wait(number) for number in range(pool.MOST - 1)]
-    entered(bench, pool.MOST - 1)
+    waiting = [background.wait(number) for number in range(MOST - 1)]
+    entered(bench, MOST - 1)
 
     assert list(range(100)) == [future.result(scaled(10)) for future in [background.add(n, 0) for n in range(100)]]
     bench.go.set()
-    assert list(range(pool.MOST - 1)) == [future.value for future in waiting]
+    assert list(range(MOST - 1)) == [future.value for future in waiting]
 
 
 def test_a_daemon_that_takes_no_more_connections(background, bench, monkeypatch):
@@ -308,7 +246,7 @@ def test_results_are_not_held_back(background, bench):
     entered(bench, 1)
     quick = background.add(1, 2)
     assert 3 == quick.result(scaled(10))
-    waiting = [background.wait() for _ in range(2 * pool.MOST)]
+    waiting = [background.wait() for _ in range(2 * MOST)]
     assert concurrent.futures.wait([first], 0).not_done
     bench.go.set()
 
@@ -335,14 +273,14 @@ def test_time_outs(background, bench):
 
 def test_a_daemon_that_ends(background, bench, daemon):
     """What is on its way fails, and so does what waits, for nobody is there any more."""
-    waiting = [background.wait() for _ in range(3 * pool.MOST)]
-    entered(bench, pool.MOST)
+    waiting = [background.wait() for _ in range(3 * MOST)]
+    entered(bench, MOST)
     threading.Thread(target=daemon.close).start()
     failed = [future.exception(scaled(20)) for future in waiting]
     bench.go.set()
 
     assert {ConnectionClosedError} == {type(error) for error in failed if error is not None}
-    assert failed.count(None) <= pool.MOST
+    assert failed.count(None) <= MOST
 
 
 def test_a_connection_that_is_lost(background, bench):
@@ -480,7 +418,7 @@ def test_where_there_is_no_short_cut(daemon, bench, dials, changes):
         assert background.fire("fired").result(scaled(10)) is None
         eventually(lambda: "fired" in bench.calls)
     # One more was made to see whether calls can share it.
-    assert len(dials) <= pool.MOST + 1
+    assert len(dials) <= MOST + 1
 
 
 def test_a_call_that_is_made_again(background, bench):

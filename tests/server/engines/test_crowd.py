@@ -48,8 +48,8 @@ class Popular(Thing):
 def small(monkeypatch):
     """Two clients are a crowd, as on slow machines a test cannot have many that are busy at the same time.
 
-    A crowd that goes apart gathers again soon: it takes calls for such as wait where only the clients of the test, in the
-    same interpreter, hold them up.
+    A crowd that goes apart gathers again soon: the clients, which are in the same interpreter here, hold its calls up,
+    so that it takes them for such as wait.
     """
     monkeypatch.setattr("pyronb.server.engines.crowd._PAUSE", 0.02)
     monkeypatch.setattr("pyronb.server.engines.crowd._LONGEST_PAUSE", 0.02)
