@@ -366,7 +366,7 @@ class Pool:
             if link.connected:
                 self._use(link)
         waiting, there = len(self._queue), len(busy)
-        if self._connecting or there >= self._limit or (there and now < self._not_before):
+        if not waiting or self._connecting or there >= self._limit or (there and now < self._not_before):
             return
         wanted = waiting if measure.looked else max(waiting // _MANY, not there)
         for _ in range(min(wanted, self._limit - there)):

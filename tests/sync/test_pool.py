@@ -399,6 +399,18 @@ def test_a_connection_that_comes_too_late(background, bench, monkeypatch):
     eventually(lambda: way.link.connection is None)
 
 
+def test_calls_that_are_over_at_once(background, dials):
+    """No connection is made for calls that have been made already."""
+    background.add(1, 2).result(scaled(10))
+    before = len(dials)
+    for _ in range(5):
+        with pytest.raises(SerializeError):
+            background.give(threading.Lock()).result(scaled(10))
+        background.fire("fired").result(scaled(10))
+    assert 3 == background.add(1, 2).result(scaled(10))
+    assert before == len(dials)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"remote_output": True}, {"wire": WireOptions(log=True)}, {"wire": WireOptions(compression=True)}],
