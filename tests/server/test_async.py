@@ -180,7 +180,7 @@ def test_the_error_handler_is_told_of_coroutines(engine):
         with pytest.raises(ValueError):
             list(batch())
 
-    assert [(entry[0], entry[2]) for entry in told] == [("fail", "one"), ("<batch>", "two")]
+    assert [(entry[0], entry[2]) for entry in told] == [("fail", "one"), ("fail", "two")]
 
 
 def test_the_error_of_a_callback_is_logged_where_it_happened(proxy, caplog):
