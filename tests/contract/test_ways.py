@@ -25,11 +25,15 @@ from pyronb.tracebacks import getPyroTraceback
 from pyronb.wire.message import INVOKE, ROW, Message
 from tests.contract.ways import POOL, WAYS
 from tests.support.fix_daemons import Bench
-from tests.support.serving import ENGINES, RawClient, client_options, daemon_options, looping, serving
+from tests.support.fix_engines import engine
+from tests.support.serving import RawClient, client_options, daemon_options, looping, serving
 from tests.support.waiting import eventually, scaled
+
+__all__ = ["engine"]
 
 LIMIT = 6_000
 BIG = "x" * 2 * LIMIT
+IN_LOOP = ("aio", "gathered")
 
 
 @expose
@@ -98,14 +102,12 @@ def way(request, monkeypatch):
 
     way.name = request.param
     way.in_batch = "batch" in request.param or request.param == "alike"
-    way.in_loop = request.param in ("aio", "gathered")
+    way.in_loop = request.param in IN_LOOP
     way.heard_here = request.param in ("long", "plain", "aio")
     return way
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    return request.param
+synchronous = pytest.mark.parametrize("way", [name for name in WAYS if name not in IN_LOOP], indirect=True)
 
 
 @pytest.fixture
@@ -320,19 +322,17 @@ def test_annotations_of_answers(way, engine, thing):
             assert any("RESP" in told for _, told in Telling.told)
 
 
+@synchronous
 def test_proxies_with_a_say(way, uri):
     """What a class of proxies adds to calls arrives with each."""
-    if way.in_loop:
-        pytest.skip("this one is a class of synchronous proxies")
     with way(uri, kind=Telling) as call:
         for _ in range(2):
             assert [["MINE", "own"]] == list(map(list, call("around")["annotations"]))
 
 
+@synchronous
 def test_refused_answer(way, uri):
     """A class of proxies may refuse a daemon by what it answered."""
-    if way.in_loop:
-        pytest.skip("this one is a class of synchronous proxies")
 
     class Wary(Proxy):
         def _pyroValidateHandshake(self, response):
